@@ -1,0 +1,1 @@
+"""Order-flow numerics: arrays in, arrays out, exact and causal."""

@@ -1,0 +1,1 @@
+"""Compiled loops, one module per public module of the core; only ``@njit`` functions live here."""

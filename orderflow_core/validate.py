@@ -1,0 +1,100 @@
+"""Contracts of the public functions, each checked once, at the wrapper and never in a kernel.
+
+Every error names the argument, the rule and the value found.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from orderflow_core.types import Float64, Int8, Int64
+
+INT64_MAX = int(np.iinfo(np.int64).max)
+
+
+def require_int64(name: str, values: ArrayLike) -> Int64:
+    """Return ``values`` as a contiguous int64 vector; narrower integers are widened, nothing else is cast."""
+    array = np.asarray(values)
+    if array.ndim != 1:
+        raise ValueError(f"{name} must be one-dimensional, got shape {array.shape}")
+    if array.size == 0 and array.dtype.kind == "f":  # np.array([]) is float64 by default
+        return np.empty(0, np.int64)
+    if array.dtype.kind != "i" and array.dtype not in (np.uint8, np.uint16, np.uint32):
+        raise TypeError(f"{name} must hold integers, got dtype {array.dtype}")
+    return np.ascontiguousarray(array, dtype=np.int64)
+
+
+def require_float64(name: str, values: ArrayLike) -> Float64:
+    """Return ``values`` as a contiguous float64 vector."""
+    array = np.asarray(values)
+    if array.ndim != 1:
+        raise ValueError(f"{name} must be one-dimensional, got shape {array.shape}")
+    if array.dtype.kind != "f":
+        raise TypeError(f"{name} must hold floats, got dtype {array.dtype}")
+    return np.ascontiguousarray(array, dtype=np.float64)
+
+
+def require_sign(name: str, values: ArrayLike) -> Int8:
+    """Return ``values`` as a contiguous int8 vector whose elements are all -1, 0 or +1."""
+    wide = require_int64(name, values)
+    outside = (wide < -1) | (wide > 1)
+    if outside.any():
+        i = int(np.argmax(outside))
+        raise ValueError(f"{name} must be in {{-1, 0, +1}}, got {wide[i]} at position {i}")
+    return wide.astype(np.int8)
+
+
+def require_same_length(**arrays: np.ndarray) -> int:
+    """Return the common length of the arrays."""
+    lengths = {name: len(array) for name, array in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"arrays must have one length, got {lengths}")
+    return next(iter(lengths.values()), 0)
+
+
+def require_sorted(name: str, values: Int64, *, strict: bool = False) -> None:
+    """Demand that ``values`` never decrease (with ``strict``: always increase)."""
+    backward = values[1:] <= values[:-1] if strict else values[1:] < values[:-1]
+    if backward.any():
+        i = int(np.argmax(backward)) + 1
+        rule = "strictly increasing" if strict else "non-decreasing"
+        raise ValueError(f"{name} must be {rule}, got {values[i]} after {values[i - 1]} at position {i}")
+
+
+def require_positive(name: str, values: Int64) -> None:
+    """Demand that every element is greater than zero."""
+    bad = values <= 0
+    if bad.any():
+        i = int(np.argmax(bad))
+        raise ValueError(f"{name} must be positive, got {values[i]} at position {i}")
+
+
+def require_positive_scalar(name: str, value: int) -> int:
+    """Return ``value`` as an int greater than zero."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    if value <= 0:
+        raise ValueError(f"{name} must be positive, got {value}")
+    return int(value)
+
+
+def require_session_starts(name: str, starts: ArrayLike, n: int) -> Int64:
+    """Return ``starts`` as positions that begin at 0, strictly increase and lie below ``n``.
+
+    With no element to divide (``n == 0``) both an empty vector and ``[0]`` are accepted.
+    """
+    array = require_int64(name, starts)
+    if n == 0:
+        return array[:0]
+    if len(array) == 0 or array[0] != 0:
+        first = array[0] if len(array) else "nothing"
+        raise ValueError(f"{name} must start at 0, got {first}")
+    require_sorted(name, array, strict=True)
+    if array[-1] >= n:
+        raise ValueError(f"{name} must lie below {n}, got {array[-1]}")
+    return array
+
+
+def require_sum_fits(name: str, max_abs: int, n: int) -> None:
+    """Demand that ``n`` terms of at most ``max_abs`` each cannot overflow an int64 sum."""
+    if max_abs * n > INT64_MAX:
+        raise ValueError(f"{name} may overflow int64: {n} terms of up to {max_abs}")

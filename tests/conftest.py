@@ -1,0 +1,34 @@
+"""What every test shares: seeds, real data, one embedded store a test process."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "orderflow",
+    deadline=None,  # the first call of a kernel compiles it
+    derandomize=True,
+    max_examples=int(os.environ.get("ORDERFLOW_TEST_EXAMPLES", "50")),
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("orderflow")
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """Folder of recorded market data; the test is skipped where there is none."""
+    folder = os.environ.get("ORDERFLOW_TEST_DATA")
+    if not folder:
+        pytest.skip("needs recorded market data: ORDERFLOW_TEST_DATA is not set")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory):
+    """One embedded store for the whole test process (chDB allows one path a process)."""
+    from orchestration.storage.store import Store
+
+    with Store.open(path=tmp_path_factory.mktemp("store")) as opened:
+        yield opened
