@@ -1,0 +1,63 @@
+"""Arrow tables of the store to the array bundles of the core, without a copy where possible."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from orderflow_core.types import BarIndex, QuoteArrays, QuoteAtTrade, TradeArrays
+
+
+def column(table: pa.Table, name: str) -> np.ndarray:
+    """Return one numeric column as a contiguous array of its own dtype."""
+    return np.ascontiguousarray(table[name].combine_chunks().to_numpy(zero_copy_only=False))
+
+
+def trade_arrays(classified: pa.Table) -> TradeArrays:
+    """Return the trades of ``flow.classified_trades``."""
+    return TradeArrays(
+        ts_event_ns=column(classified, "ts_event_ns"),
+        trade_id=column(classified, "trade_id"),
+        price_ticks=column(classified, "price_ticks"),
+        qty_lots=column(classified, "qty_lots"),
+        sign=column(classified, "sign"),
+    )
+
+
+def quote_arrays(quotes: pa.Table) -> QuoteArrays:
+    """Return the quotes of ``raw.quotes``."""
+    return QuoteArrays(
+        ts_event_ns=column(quotes, "ts_event_ns"),
+        bid_ticks=column(quotes, "bid_ticks"),
+        bid_lots=column(quotes, "bid_lots"),
+        ask_ticks=column(quotes, "ask_ticks"),
+        ask_lots=column(quotes, "ask_lots"),
+    )
+
+
+def quote_at_trade_arrays(classified: pa.Table) -> QuoteAtTrade:
+    """Return the quote that each trade of ``flow.classified_trades`` met."""
+    return QuoteAtTrade(
+        bid_ticks=column(classified, "bid_ticks"),
+        bid_lots=column(classified, "bid_lots"),
+        ask_ticks=column(classified, "ask_ticks"),
+        ask_lots=column(classified, "ask_lots"),
+        is_known=column(classified, "has_quote").astype(bool),
+    )
+
+
+def constant(value: str, n: int) -> pa.DictionaryArray:
+    """Return a text column that says ``value`` in all ``n`` rows."""
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, np.int32)), pa.array([value]))
+
+
+def table_of(bundle: Any, names: Mapping[str, str] | None = None) -> dict[str, np.ndarray]:
+    """Return the arrays of a core bundle by field name, renamed by ``names``."""
+    fields = type(bundle).__dataclass_fields__
+    return {(names or {}).get(name, name): getattr(bundle, name) for name in fields}
+
+
+def bar_columns(index: BarIndex) -> dict[str, np.ndarray]:
+    """Return the columns that name a bar."""
+    return {"bar_id": index.bar_id, "t0_ns": index.t0_ns, "t1_ns": index.t1_ns}

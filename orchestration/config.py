@@ -1,0 +1,100 @@
+"""Every setting of the system, in one place.
+
+Defaults, then ``orderflow.toml`` in the working directory, then environment variables with the
+prefix ``ORDERFLOW_``. `orderflow doctor` prints the result, secrets masked.
+"""
+
+from datetime import date
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+
+class Settings(BaseSettings):
+    """What the edges need to know; the core and the models take plain arguments."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ORDERFLOW_", toml_file="orderflow.toml", extra="forbid", frozen=True
+    )
+
+    home: Path = Field(Path(".orderflow"), description="everything embedded lives here")
+    clickhouse_url: SecretStr | None = Field(
+        None, description="http(s)://user:password@host:port/; unset: embedded store under home"
+    )
+    store_lock_timeout_s: float = Field(30, description="how long a second process waits", ge=0)
+    store_memory_gb: float = Field(4, description="memory limit of one query", gt=0)
+    store_query_timeout_s: int = Field(300, description="time limit of one query", gt=0)
+    first_day: date = Field(date(2012, 1, 1), description="first trading day of the partitions")
+    bar_seconds: int = Field(60, description="width of the stored time bars", gt=0)
+    direction_sweeps: int = Field(200, description="horizon of the direction label", gt=0)
+    return_seconds: int = Field(60, description="horizon of the return label", gt=0)
+    n_blocks: int = Field(
+        5, description="time blocks of the walk-forward; folds = blocks - 1", ge=3
+    )
+    embargo_seconds: int = Field(60, description="gap between training and test rows", ge=0)
+    seed: int = Field(7, description="seed of training, bootstrap and nulls")
+    signal_threshold: float = Field(
+        0.2, description="trade when |p_up - p_down| is at least this", ge=0, le=1
+    )
+    latency_ms: float = Field(50, description="from decision to the venue", ge=0)
+    slippage_ticks: int = Field(0, description="added to every fill, in quote ticks", ge=0)
+    n_null_runs: int = Field(200, description="backtests on a shuffled signal", ge=20)
+
+    @property
+    def root(self) -> Path:
+        """Absolute path of ``home``."""
+        return self.home.expanduser().resolve()
+
+    @property
+    def store_path(self) -> Path:
+        """Folder of the embedded store."""
+        return self.root / "store"
+
+    @property
+    def samples_path(self) -> Path:
+        """Cache of the sample files."""
+        return self.root / "samples"
+
+    @property
+    def reports_path(self) -> Path:
+        """Where pages and pictures are written."""
+        return self.root / "reports"
+
+    @property
+    def dagster_path(self) -> Path:
+        """DAGSTER_HOME of the embedded instance."""
+        return self.root / "dagster"
+
+    @property
+    def bar_clock(self) -> str:
+        """Name of the stored time bars, the key column of the tables of bars."""
+        return f"time:{self.bar_seconds}s"
+
+    @property
+    def direction_task(self) -> str:
+        """Name of the direction task."""
+        return f"direction_{self.direction_sweeps}"
+
+    @property
+    def return_task(self) -> str:
+        """Name of the return task."""
+        return f"return_{self.return_seconds}s"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order of precedence: arguments, environment, ``orderflow.toml``, defaults."""
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)

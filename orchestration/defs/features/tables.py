@@ -1,0 +1,107 @@
+"""Features and labels of one symbol-day: one row a decision time of the sweep clock."""
+
+import numpy as np
+import pyarrow as pa
+
+from orchestration.arrays import (
+    column,
+    constant,
+    quote_arrays,
+    quote_at_trade_arrays,
+    trade_arrays,
+)
+from orderflow_core.features import decision_features
+from orderflow_core.labels import LabelArrays, direction_labels, return_labels
+
+CLOCK = "sweep"
+_NS_PER_S = 1_000_000_000
+
+
+def features(classified: pa.Table, gaps: pa.Table) -> pa.Table:
+    """Return ``research.features``: what was known after each closed sweep."""
+    trades = trade_arrays(classified)
+    has_quotes = bool(column(classified, "has_quote").any())
+    matrix = decision_features(
+        trades,
+        column(classified, "sweep"),
+        quote_at_trade_arrays(classified) if has_quotes else None,
+        session_start_idx=np.zeros(min(1, len(trades)), np.int64),
+        gap_idx=gap_positions(trades.ts_event_ns, gaps),
+    )
+    keys = {
+        "clock": constant(CLOCK, len(matrix.t0_ns)),
+        "t0_ns": matrix.t0_ns,
+        "decision_id": matrix.decision_id,
+    }
+    return pa.table(keys | dict(zip(matrix.names, matrix.values.T, strict=True)))
+
+
+def gap_positions(ts_event_ns: np.ndarray, gaps: pa.Table) -> np.ndarray:
+    """Return the position of the first trade after each recorded gap."""
+    ends = column(gaps, "end_ns")
+    found = np.unique(np.searchsorted(ts_event_ns, ends, side="left"))
+    return found[(found > 0) & (found < len(ts_event_ns))]
+
+
+def reference_path(classified: pa.Table, quotes: pa.Table) -> tuple[np.ndarray, np.ndarray, str]:
+    """Return the times and twice the price that labels are measured on, and its name.
+
+    The mid of the best quotes where there are any (crossed ones left out); the last trade where
+    there are none: then no claim about mids is made, and the name says so.
+    """
+    if not quotes.num_rows:
+        price = column(classified, "price_ticks")
+        return column(classified, "ts_event_ns"), 2 * price, "last_trade"
+    book = quote_arrays(quotes)
+    sane = book.bid_ticks <= book.ask_ticks
+    return book.ts_event_ns[sane], (book.bid_ticks + book.ask_ticks)[sane], "quote_mid"
+
+
+def labels(
+    features_table: pa.Table,
+    classified: pa.Table,
+    quotes: pa.Table,
+    gaps: pa.Table,
+    *,
+    session_end_ns: int,
+    direction_task: tuple[str, int],
+    return_task: tuple[str, int],
+) -> pa.Table:
+    """Return ``research.labels`` for both tasks; NaN where the outcome is not known.
+
+    Parameters
+    ----------
+    features_table : pyarrow.Table
+        ``research.features``: its rows are the decision times.
+    direction_task, return_task : (str, int)
+        Name and horizon, in sweeps and in seconds.
+    """
+    t0 = column(features_table, "t0_ns")
+    ref_ts, ref_mid2, mid_proxy = reference_path(classified, quotes)
+    common = {
+        "session_end_ns": np.full(len(t0), session_end_ns),
+        "gap_start_ns": np.sort(column(gaps, "start_ns")),
+        "known_until_ns": int(ref_ts[-1]) if len(ref_ts) else 0,
+    }
+    name, horizon = direction_task
+    direction = direction_labels(t0, ref_ts, ref_mid2, horizon_sweeps=horizon, **common)
+    made = [(name, direction)]
+    name, horizon = return_task
+    made.append((name, return_labels(t0, ref_ts, ref_mid2, horizon_ns=horizon * _NS_PER_S, **common)))
+    ids = column(features_table, "decision_id")
+    return pa.concat_tables([_task_rows(task, found, ids, mid_proxy) for task, found in made])
+
+
+def _task_rows(task: str, found: LabelArrays, ids: np.ndarray, mid_proxy: str) -> pa.Table:
+    n = len(found.t0_ns)
+    return pa.table(
+        {
+            "clock": pa.array([CLOCK] * n, pa.string()),
+            "task": pa.array([task] * n, pa.string()),
+            "t0_ns": found.t0_ns,
+            "t1_ns": found.t1_ns,
+            "decision_id": ids,
+            "label": found.label,
+            "mid_proxy": pa.array([mid_proxy] * n, pa.string()),
+        }
+    )

@@ -1,0 +1,159 @@
+"""Bars, footprint, volume profile and events of one symbol-day, from its classified trades."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from orchestration.arrays import bar_columns, column, constant, table_of, trade_arrays
+from orderflow_core.bars import aggregate_bars, time_bar_index
+from orderflow_core.delta import cvd_candles
+from orderflow_core.footprint import FootprintCells, footprint
+from orderflow_core.imbalance import diagonal_imbalance, stacked_levels
+from orderflow_core.profile import value_area, volume_profile
+from orderflow_core.types import BarIndex
+from orderflow_core.vwap import session_vwap
+
+_NS_PER_S = 1_000_000_000
+
+# ATAS "stacked imbalance": 300 %, strictly greater, zero opposite volume counts, neighbours by
+# price. Its volume filter (30 contracts) is a setting, as a lot is not the same everywhere.
+IMBALANCE = {
+    "ratio_num": 3,
+    "ratio_den": 1,
+    "compare": "gt",
+    "zero_opposite": "counts",
+    "gap_policy": "zero",
+}
+STACKED_MIN_LEVELS = 3
+
+
+def bar_index(classified: pa.Table, bar_seconds: int) -> BarIndex:
+    """Return the time bars of the day's trades."""
+    return time_bar_index(column(classified, "ts_event_ns"), bar_seconds * _NS_PER_S)
+
+
+def bars(classified: pa.Table, *, clock: str, bar_seconds: int) -> pa.Table:
+    """Return ``flow.bars``: OHLCV, delta with its extremes, CVD candle and VWAP of each bar."""
+    trades = trade_arrays(classified)
+    index = bar_index(classified, bar_seconds)
+    made = aggregate_bars(trades.price_ticks, trades.qty_lots, trades.sign, index)
+    session_start = np.zeros(min(1, len(index)), np.int64)
+    cvd = cvd_candles(made, session_start)
+    vwap = session_vwap(trades.price_ticks, trades.qty_lots, np.zeros(min(1, len(trades)), np.int64))
+    last = index.end_idx - 1
+    return pa.table(
+        {"clock": constant(clock, len(index))}
+        | bar_columns(index)
+        | table_of(made)
+        | dict(zip(("cvd_open_lots", "cvd_high_lots", "cvd_low_lots", "cvd_close_lots"), cvd, strict=True))
+        | {"vwap_ticks": vwap.vwap_ticks[last], "vwap_sd_ticks": vwap.sd_ticks[last]}
+    )
+
+
+def footprint_cells(
+    classified: pa.Table, *, clock: str, bar_seconds: int, ticks_per_row: int, min_lots: int
+) -> pa.Table:
+    """Return ``flow.footprint``: volume at bid and ask of each bar and row, imbalances marked."""
+    trades = trade_arrays(classified)
+    index = bar_index(classified, bar_seconds)
+    cells = footprint(
+        trades.price_ticks, trades.qty_lots, trades.sign, index, ticks_per_row=ticks_per_row
+    )
+    is_buy, is_sell = diagonal_imbalance(
+        cells, ticks_per_row=ticks_per_row, min_lots=min_lots, **IMBALANCE
+    )
+    n = len(cells.bar_id)
+    t0 = index.t0_ns[np.searchsorted(index.bar_id, cells.bar_id)]
+    return pa.table(
+        {"clock": constant(clock, n), "t0_ns": t0, "ticks_per_row": np.full(n, ticks_per_row)}
+        | table_of(cells)
+        | {"is_buy_imbalance": is_buy.astype(np.int8), "is_sell_imbalance": is_sell.astype(np.int8)}
+    )
+
+
+def profile_rows(classified: pa.Table, *, ticks_per_row: int) -> pa.Table:
+    """Return ``flow.volume_profile``: the day's volume by price row."""
+    trades = trade_arrays(classified)
+    rows = volume_profile(
+        trades.price_ticks, trades.qty_lots, trades.sign, ticks_per_row=ticks_per_row
+    )
+    return pa.table(table_of(rows) | {"ticks_per_row": np.full(len(rows.price_tick), ticks_per_row)})
+
+
+def events(profile: pa.Table, cells: pa.Table, *, session_end_ns: int, bar_seconds: int) -> pa.Table:
+    """Return ``flow.events``: the session's POC and value area, and stacked imbalances.
+
+    Each event stands at the time when it was known: the profile's levels at the session's end, a
+    stacked imbalance at its bar's end.
+    """
+    return pa.concat_tables(
+        [_session_levels(profile, session_end_ns), _stacked(cells, bar_seconds)]
+    )
+
+
+_EVENT_SCHEMA = pa.schema(
+    [
+        ("ts_event_ns", pa.int64()),
+        ("kind", pa.string()),
+        ("bar_id", pa.int64()),
+        ("price_tick", pa.int64()),
+        ("sign", pa.int8()),
+        ("qty_lots", pa.int64()),
+        ("value", pa.float64()),
+    ]
+)
+
+
+def _session_levels(profile: pa.Table, session_end_ns: int) -> pa.Table:
+    if not profile.num_rows:
+        return _EVENT_SCHEMA.empty_table()
+    volume = sum(column(profile, name) for name in ("bid_lots", "ask_lots", "unsigned_lots"))
+    area = value_area(
+        column(profile, "price_tick"), volume, ticks_per_row=profile["ticks_per_row"][0].as_py()
+    )
+    rows = [
+        (session_end_ns, kind, -1, tick, 0, area.volume_lots, area.volume_lots / area.total_lots)
+        for kind, tick in (
+            ("session_poc", area.poc_tick),
+            ("session_vah", area.vah_tick),
+            ("session_val", area.val_tick),
+        )
+    ]
+    return pa.table(list(map(list, zip(*rows, strict=True))), schema=_EVENT_SCHEMA)
+
+
+def _stacked(cells: pa.Table, bar_seconds: int) -> pa.Table:
+    parts = [
+        _stacked_side(cells, bar_seconds, kind, flag, sign)
+        for kind, flag, sign in (
+            ("stacked_buy", "is_buy_imbalance", 1),
+            ("stacked_sell", "is_sell_imbalance", -1),
+        )
+    ]
+    return pa.concat_tables(parts)
+
+
+def _stacked_side(cells: pa.Table, bar_seconds: int, kind: str, flag: str, sign: int) -> pa.Table:
+    ticks_per_row = cells["ticks_per_row"][0].as_py() if cells.num_rows else 1
+    run = stacked_levels(
+        column(cells, "bar_id"),
+        column(cells, "price_tick"),
+        column(cells, flag).astype(bool),
+        ticks_per_row=ticks_per_row,
+    )
+    picked = cells.filter(pa.array(run >= STACKED_MIN_LEVELS))
+    n = picked.num_rows
+    return pa.table(
+        {
+            "ts_event_ns": pc.add(picked["t0_ns"], bar_seconds * _NS_PER_S),
+            "kind": pa.array([kind] * n, pa.string()),
+            "bar_id": picked["bar_id"],
+            "price_tick": picked["price_tick"],
+            "sign": np.full(n, sign, np.int8),
+            "qty_lots": picked["ask_lots" if sign > 0 else "bid_lots"],
+            "value": run[run >= STACKED_MIN_LEVELS].astype(float),
+        },
+        schema=_EVENT_SCHEMA,
+    )
+
+

@@ -1,0 +1,76 @@
+"""Published rows of one symbol-day, and which generations they came from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+import dagster as dg
+import pyarrow as pa
+
+from orchestration.defs.publishing import Draft
+from orchestration.partitions import symbol_and_day
+from orchestration.quality.outcome import CheckOutcome
+from orchestration.storage.manifest import ManifestRow
+from orchestration.storage.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayReader:
+    """Reads one symbol-day at one state of the manifest and remembers what it read."""
+
+    store: Store
+    symbol: str
+    day: date
+    snapshot: int
+    used: list[ManifestRow] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, context: dg.AssetExecutionContext, store: Store) -> "DayReader":
+        """Return a reader of the partition that ``context`` asks for."""
+        symbol, day = symbol_and_day(context)
+        return cls(store=store, symbol=symbol, day=day, snapshot=store.snapshot())
+
+    def read(self, table: str) -> pa.Table:
+        """Return the published rows of ``table``.
+
+        Raises
+        ------
+        dagster.Failure
+            The table was never published for this symbol-day.
+        """
+        rows = [
+            row
+            for row in self.store.published(table, self.symbol, snapshot=self.snapshot)
+            if row.trading_day == self.day
+        ]
+        if not rows:
+            raise dg.Failure(
+                f"{table} holds no published rows of {self.symbol} on {self.day}: "
+                f"materialize it first (orderflow run --symbol {self.symbol})",
+                allow_retries=False,
+            )
+        self.used.extend(row for row in rows if row not in self.used)
+        return self.store.read(table, self.symbol, self.day, snapshot=self.snapshot)
+
+    def draft(
+        self,
+        started: float,
+        code_version: str,
+        tables: Mapping[str, pa.Table],
+        *,
+        outcomes: Mapping[str, Sequence[CheckOutcome]] | None = None,
+        metadata: Mapping[str, Mapping[str, object]] | None = None,
+        is_blocking: bool = True,
+    ) -> Draft:
+        """Return a publication of this symbol-day, made of what was read so far."""
+        return Draft(
+            symbol=self.symbol,
+            day=self.day,
+            code_version=code_version,
+            tables=tables,
+            inputs=tuple(self.used),
+            outcomes=outcomes or {},
+            metadata=metadata or {},
+            is_blocking=is_blocking,
+            started=started,
+        )

@@ -1,0 +1,60 @@
+"""What must hold for every row and between tables; plain numpy, exact, over all rows."""
+
+import numpy as np
+import pyarrow as pa
+
+from orchestration.quality.outcome import CheckOutcome, rule
+
+
+def _total(table: pa.Table, *columns: str) -> int:
+    return sum(int(table[column].to_numpy().sum()) for column in columns)
+
+
+def check_order(table: pa.Table) -> CheckOutcome:
+    """Trades must come in the order ``(ts_event_ns, trade_id)`` and hold no id twice."""
+    ts = table["ts_event_ns"].to_numpy()
+    ids = table["trade_id"].to_numpy()
+    backward = int(np.count_nonzero(np.diff(ts) < 0))
+    tied = int(np.count_nonzero((np.diff(ts) == 0) & (np.diff(ids) <= 0)))
+    repeated = len(ids) - len(np.unique(ids))
+    rows = (
+        rule("time never runs back", backward == 0, backward),
+        rule("ids increase within one time", tied == 0, tied),
+        rule("no id twice", repeated == 0, repeated),
+    )
+    return CheckOutcome(name="order", passed=not (backward or tied or repeated), rows=rows)
+
+
+def check_conservation(name: str, whole: pa.Table, parts: pa.Table, *volume: str) -> CheckOutcome:
+    """The volume of ``parts`` must equal the volume of the trades in ``whole``, to the lot.
+
+    Parameters
+    ----------
+    name : str
+        Name of the check.
+    whole : pyarrow.Table
+        Trades with ``qty_lots``.
+    parts : pyarrow.Table
+        What was made of them.
+    *volume : str
+        Columns of ``parts`` that add up to volume.
+    """
+    expected, found = _total(whole, "qty_lots"), _total(parts, *volume)
+    same = expected == found
+    return CheckOutcome(
+        name=name,
+        passed=same,
+        rows=(rule(f"{' + '.join(volume)} = traded volume {expected}", same, found),),
+    )
+
+
+def check_out_of_fold(predictions: pa.Table) -> CheckOutcome:
+    """Each prediction must come from a model whose training had ended before the decision."""
+    known = predictions["train_end_ns"].to_numpy()
+    decided = predictions["t0_ns"].to_numpy()
+    early = int(np.count_nonzero(known >= decided))
+    return CheckOutcome(
+        name="out_of_fold",
+        passed=early == 0,
+        rows=(rule("train_end_ns < t0_ns", early == 0, f"{early} of {len(known)} too early"),),
+    )
