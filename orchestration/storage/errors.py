@@ -1,0 +1,25 @@
+"""What can go wrong in the store, each as an error of its own."""
+
+
+class StoreError(RuntimeError):
+    """The store refused or could not do what was asked; the message says what and why."""
+
+
+class StoreLockedError(StoreError):
+    """Another process holds the embedded store."""
+
+
+class SchemaError(StoreError):
+    """The store's schema is not the one that this version of the program knows."""
+
+
+class NotPublishedError(StoreError):
+    """A table's symbol-day was asked for that no publication holds."""
+
+
+class PublicationConflictError(StoreError):
+    """Another writer published the same table, symbol and day in the meantime."""
+
+
+class StoreCorruptError(StoreError):
+    """The rows in the store are not those that the manifest states."""

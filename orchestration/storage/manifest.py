@@ -1,0 +1,154 @@
+"""The manifest: which generations of which table, symbol and day are published, and since when.
+
+One row a generation; the rows of one publication share a ``seq`` and are inserted as one block, which
+is the moment when the whole publication becomes visible. Nothing is ever updated or deleted here.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from orchestration.storage.connection import Connection
+
+
+class Input(NamedTuple):
+    """One published input: table, trading day, content hash."""
+
+    table: str
+    trading_day: date
+    hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManifestRow:
+    """One published generation.
+
+    Attributes
+    ----------
+    seq : int
+        Number of the publication; a snapshot is the highest ``seq`` that a reader may see.
+    table, symbol, trading_day, unit
+        What the generation holds; ``unit`` is empty for tables that are written whole.
+    generation : int
+        Unique, increasing with time.
+    replaces : tuple of int
+        Generations of the same table, symbol and day that it takes the place of.
+    rows : int
+    hash : str
+        Content hash of the generation's rows.
+    inputs : tuple of Input
+        What it was computed from, sorted.
+    code_version, run_id : str
+    published_at : int
+        Nanoseconds UTC.
+    """
+
+    seq: int
+    table: str
+    symbol: str
+    trading_day: date
+    generation: int
+    replaces: tuple[int, ...]
+    unit: str
+    rows: int
+    hash: str
+    inputs: tuple[Input, ...]
+    code_version: str
+    run_id: str
+    published_at: int
+
+
+_INPUT = pa.struct([("table", pa.string()), ("trading_day", pa.date32()), ("hash", pa.string())])
+MANIFEST_SCHEMA = pa.schema(
+    [
+        ("seq", pa.int64()),
+        ("table", pa.string()),
+        ("symbol", pa.string()),
+        ("trading_day", pa.date32()),
+        ("generation", pa.int64()),
+        ("replaces", pa.list_(pa.int64())),
+        ("unit", pa.string()),
+        ("rows", pa.int64()),
+        ("hash", pa.string()),
+        ("inputs", pa.list_(_INPUT)),
+        ("code_version", pa.string()),
+        ("run_id", pa.string()),
+        ("published_at", pa.int64()),
+    ]
+)
+_COLUMNS = ", ".join(f"`{name}`" for name in MANIFEST_SCHEMA.names)
+
+
+class Manifest:
+    """Reads and appends manifest rows."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def last_seq(self) -> int:
+        """Number of the latest publication; 0 before the first."""
+        found = self._connection.select("SELECT max(seq) AS seq FROM meta.manifest")
+        return int(found.column("seq")[0].as_py())
+
+    def last_generation(self) -> int:
+        """Highest published generation; 0 before the first publication."""
+        found = self._connection.select("SELECT max(generation) AS g FROM meta.manifest")
+        return int(found.column("g")[0].as_py())
+
+    def rows(
+        self,
+        *,
+        table: str | None = None,
+        symbol: str | None = None,
+        days: Sequence[date] | None = None,
+        snapshot: int | None = None,
+    ) -> list[ManifestRow]:
+        """Return every row up to a snapshot, replaced ones included, oldest first."""
+        conditions, params = ["1"], {}
+        for name, kind, value in (
+            ("table", "String", table),
+            ("symbol", "String", symbol),
+            ("trading_day", "Array(Date)", list(days) if days is not None else None),
+            ("seq", "Int64", snapshot),
+        ):
+            if value is not None:
+                operator = {"seq": "<=", "trading_day": "IN"}.get(name, "=")
+                conditions.append(f"`{name}` {operator} {{{name}:{kind}}}")
+                params[name] = value
+        sql = f"SELECT {_COLUMNS} FROM meta.manifest WHERE {' AND '.join(conditions)}"
+        found = self._connection.select(f"{sql} ORDER BY seq, `table`, generation", params)
+        return [_row(values) for values in found.to_pylist()]
+
+    def generations_at(self, seq: int) -> list[int]:
+        """Generations that publication ``seq`` holds, whoever made it."""
+        found = self._connection.select(
+            "SELECT generation FROM meta.manifest WHERE seq = {seq:Int64} ORDER BY generation",
+            {"seq": seq},
+        )
+        return found.column("generation").to_pylist()
+
+    def append(self, rows: Sequence[ManifestRow]) -> bool:
+        """Insert one publication; False when another writer had taken its ``seq``."""
+        seq = rows[0].seq
+        values = [{name: getattr(row, name) for name in MANIFEST_SCHEMA.names} for row in rows]
+        for value in values:
+            value["inputs"] = [entry._asdict() for entry in value["inputs"]]
+        block = pa.Table.from_pylist(values, schema=MANIFEST_SCHEMA)
+        # Of two inserts with one token the store keeps the first, so one seq has one writer.
+        self._connection.insert("meta.manifest", block, token=f"publication-{seq}")
+        return self.generations_at(seq) == sorted(row.generation for row in rows)
+
+
+def current(rows: Iterable[ManifestRow]) -> list[ManifestRow]:
+    """Return the rows that no other row replaces."""
+    listed = list(rows)
+    replaced = {generation for row in listed for generation in row.replaces}
+    return [row for row in listed if row.generation not in replaced]
+
+
+def _row(values: dict[str, Any]) -> ManifestRow:
+    inputs = tuple(Input(**entry) for entry in values.pop("inputs"))
+    return ManifestRow(inputs=inputs, replaces=tuple(values.pop("replaces")), **values)

@@ -1,0 +1,338 @@
+"""One publication: tables of one symbol-day staged, audited, and made visible in one moment."""
+
+import secrets
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import date
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import pyarrow as pa
+
+from orchestration.storage.conform import conform, require_key, with_store_columns
+from orchestration.storage.connection import Connection
+from orchestration.storage.content_hash import content_hash, n_duplicate_keys
+from orchestration.storage.errors import PublicationConflictError, StoreCorruptError, StoreError
+from orchestration.storage.maintenance import delete_generations
+from orchestration.storage.manifest import Input, Manifest, ManifestRow, current
+from orchestration.storage.readers import read_generations
+from orchestration.storage.schema import Table
+from orchestration.storage.tables import table_named
+
+_COMMIT_ATTEMPTS = 20
+
+
+class Audit(NamedTuple):
+    """What a publication holds of one table, read back from the store."""
+
+    rows: int
+    hash: str
+    n_duplicate_keys: int
+
+
+@dataclass(slots=True, kw_only=True)
+class _Staged:
+    """One generation on its way; ``held`` rows equal the published ones and are not inserted."""
+
+    table: Table
+    unit: str
+    generation: int
+    replaced: list[ManifestRow]
+    chunks: list[pa.Table] = field(default_factory=list)
+    is_held: bool = False
+    rows: int = 0
+    hash: str = ""
+
+    @property
+    def replaces(self) -> tuple[int, ...]:
+        return tuple(row.generation for row in self.replaced)
+
+
+class GenerationClock:
+    """Hands out generations: nanoseconds UTC, always above every one handed out or published."""
+
+    def __init__(self) -> None:
+        self._last = 0
+        self._lock = threading.Lock()
+
+    def advance_to(self, generation: int) -> None:
+        """Never hand out ``generation`` or an earlier one again."""
+        with self._lock:
+            self._last = max(self._last, generation)
+
+    def next(self) -> int:
+        """Return the next generation."""
+        with self._lock:
+            now = time.time_ns()
+            if now <= self._last:
+                # The clock stands behind what is published: a killed run may have used last + 1
+                # for rows that are still there, so the next one is not last + 1 again.
+                now = self._last + 1 + secrets.randbelow(1_000_000)
+            self._last = now
+            return now
+
+
+class Publication(AbstractContextManager["Publication"]):
+    """Stages tables of one symbol-day; nothing is visible before ``commit``.
+
+    Leaving the block without ``commit`` removes what was staged. After an exception it stays, unseen
+    by every reader, until ``Store.vacuum``.
+    """
+
+    def __init__(
+        self,
+        *,
+        connection: Connection,
+        manifest: Manifest,
+        clock: GenerationClock,
+        commit_lock: AbstractContextManager[object],
+        in_progress: set[int],
+        symbol: str,
+        day: date,
+        run_id: str,
+        code_version: str,
+        inputs: Iterable[ManifestRow | Input],
+    ) -> None:
+        require_key(symbol, day)
+        self._connection = connection
+        self._manifest = manifest
+        self._clock = clock
+        self._commit_lock = commit_lock
+        self._in_progress = in_progress
+        self._symbol = symbol
+        self._day = day
+        self._run_id = run_id
+        self._code_version = code_version
+        self._inputs = _sorted_inputs(inputs)
+        self._staged: dict[tuple[str, str], _Staged] = {}
+        self._is_open = True
+
+    def write(
+        self, table: str, data: pa.Table, *, unit: str = "", replaces_all: bool = False
+    ) -> None:
+        """Stage rows of one table (for ``raw.*``: of one unit); several calls add up.
+
+        Parameters
+        ----------
+        table : str
+        data : pyarrow.Table
+            The payload columns: all but symbol, trading_day and generation. No rows are a
+            publication too: "published and empty" is not "never run".
+        unit : str
+            Tables with units only: what is read as a whole (a file by its SHA-256, a range).
+        replaces_all : bool
+            Tables with units only: take the place of every unit of the day, not just of this one.
+
+        Raises
+        ------
+        ValueError, TypeError
+            The data is not what the table holds; nothing of it was stored.
+        StoreError
+            A row breaks one of the table's constraints; the message names the constraint.
+        """
+        self._require_open()
+        definition = table_named(table)
+        payload = conform(definition, data, unit=unit)
+        staged = self._staged.get((table, unit))
+        if staged is None:
+            staged = self._stage(definition, unit, replaces_all)
+        chunk = with_store_columns(definition, payload, self._symbol, self._day, staged.generation)
+        if not staged.chunks and self._equals_published(staged, chunk):
+            staged.is_held = True
+        elif staged.is_held:
+            staged.is_held = False
+            self._insert(staged, staged.chunks[0])
+            self._insert(staged, chunk)
+        else:
+            self._insert(staged, chunk)
+        staged.chunks.append(chunk)
+        staged.rows += len(chunk)
+
+    def read(self, table: str, *, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return what this publication holds of a table, read back from the store in its order."""
+        chosen = [staged for staged in self._staged.values() if staged.table.name == table]
+        if not chosen:
+            raise ValueError(f"{table} was not written in this publication")
+        rows = [self._manifest_row(staged, seq=0) for staged in chosen]
+        return read_generations(self._connection, chosen[0].table, rows, columns=columns)
+
+    def audit(self) -> dict[str, Audit]:
+        """Read every staged table back and compare it with what was handed in.
+
+        Returns
+        -------
+        dict of str to Audit
+            By table: rows, content hash and number of repeated sort keys of what is staged.
+
+        Raises
+        ------
+        StoreCorruptError
+            The store gives back something else than was written.
+        """
+        for staged in self._staged.values():
+            if staged.hash == "":
+                self._audit_one(staged)
+        audits = {}
+        for table in {staged.table.name: staged.table for staged in self._staged.values()}.values():
+            rows = self.read(table.name)
+            audits[table.name] = Audit(
+                len(rows), content_hash(table, rows), n_duplicate_keys(table, rows)
+            )
+        return audits
+
+    def commit(self) -> list[ManifestRow]:
+        """Make everything that was written visible at once.
+
+        Returns
+        -------
+        list of ManifestRow
+            The generations published; those whose inputs, code version and hash are the published
+            ones already are left out, so a repetition returns an empty list.
+
+        Raises
+        ------
+        PublicationConflictError
+            Another writer published the same table and day since this publication read it.
+        """
+        self._require_open()
+        for staged in self._staged.values():
+            if staged.hash == "":
+                self._audit_one(staged)
+        changed = [staged for staged in self._staged.values() if not self._is_unchanged(staged)]
+        published = self._append(changed) if changed else []
+        self._close(keep={staged.generation for staged in changed})
+        return published
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._is_open and kind is None:
+            self._close(keep=set())
+        self._in_progress -= {staged.generation for staged in self._staged.values()}
+        self._is_open = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def _stage(self, table: Table, unit: str, replaces_all: bool) -> _Staged:
+        if not self._staged:
+            self._clock.advance_to(self._manifest.last_generation())
+        replaced = self._replaced_by(table, unit, replaces_all)
+        staged = _Staged(table=table, unit=unit, generation=self._clock.next(), replaced=replaced)
+        if replaces_all and not table.has_units:
+            raise ValueError(f"{table.name} has no units: a new generation replaces all anyway")
+        self._in_progress.add(staged.generation)
+        self._staged[table.name, unit] = staged
+        return staged
+
+    def _replaced_by(self, table: Table, unit: str, replaces_all: bool) -> list[ManifestRow]:
+        rows = self._manifest.rows(table=table.name, symbol=self._symbol, days=[self._day])
+        takes_all = replaces_all or not table.has_units
+        return [row for row in current(rows) if takes_all or row.unit == unit]
+
+    def _insert(self, staged: _Staged, chunk: pa.Table) -> None:
+        if len(chunk) == 0:
+            return
+        from clickhouse_connect.driver.exceptions import DatabaseError
+
+        try:
+            self._connection.insert(staged.table.name, chunk)
+        except DatabaseError as error:
+            raise StoreError(f"{staged.table.name} refused the rows: {error}") from error
+
+    def _equals_published(self, staged: _Staged, chunk: pa.Table) -> bool:
+        same = self._same_origin(staged)
+        if same is None or same.rows != len(chunk):
+            return False
+        return content_hash(staged.table, chunk) == same.hash
+
+    def _is_unchanged(self, staged: _Staged) -> bool:
+        same = self._same_origin(staged)
+        return same is not None and (same.rows, same.hash) == (staged.rows, staged.hash)
+
+    def _same_origin(self, staged: _Staged) -> ManifestRow | None:
+        """The one published row of the same unit, inputs and code version, if there is one."""
+        if len(staged.replaced) != 1:
+            return None
+        row = staged.replaced[0]
+        origin = (row.unit, row.inputs, row.code_version)
+        return row if origin == (staged.unit, self._inputs, self._code_version) else None
+
+    def _audit_one(self, staged: _Staged) -> None:
+        expected = content_hash(staged.table, pa.concat_tables(staged.chunks))
+        if not staged.is_held:
+            stored = read_generations(
+                self._connection, staged.table, [self._manifest_row(staged, seq=0)]
+            )
+            found = content_hash(staged.table, stored)
+            if found != expected:
+                raise StoreCorruptError(
+                    f"{staged.table.name} {self._symbol} {self._day}: wrote {staged.rows} rows with "
+                    f"hash {expected}, read back {len(stored)} rows with hash {found}"
+                )
+            staged.chunks.clear()
+        staged.hash = expected
+
+    def _append(self, changed: Sequence[_Staged]) -> list[ManifestRow]:
+        with self._commit_lock:
+            for _ in range(_COMMIT_ATTEMPTS):
+                seq = self._manifest.last_seq() + 1
+                self._require_no_conflict(changed)
+                rows = [self._manifest_row(staged, seq=seq) for staged in changed]
+                if self._manifest.append(rows):
+                    return rows
+        raise PublicationConflictError(
+            f"{self._symbol} {self._day}: other writers took {_COMMIT_ATTEMPTS} sequence numbers "
+            f"in a row; run {self._run_id} published nothing"
+        )
+
+    def _require_no_conflict(self, changed: Sequence[_Staged]) -> None:
+        for staged in changed:
+            takes_all = any(row.unit != staged.unit for row in staged.replaced)
+            now = self._replaced_by(staged.table, staged.unit, takes_all)
+            others = [row for row in now if row.generation not in staged.replaces]
+            if others or len(now) != len(staged.replaced):
+                runs = sorted({row.run_id for row in others}) or ["another run"]
+                raise PublicationConflictError(
+                    f"{staged.table.name} {self._symbol} {self._day} was published by {runs} while "
+                    f"run {self._run_id} was writing it; run {self._run_id} published nothing"
+                )
+
+    def _manifest_row(self, staged: _Staged, *, seq: int) -> ManifestRow:
+        held = staged.replaced[0] if staged.is_held else None
+        return ManifestRow(
+            seq=seq,
+            table=staged.table.name,
+            symbol=self._symbol,
+            trading_day=self._day,
+            generation=held.generation if held else staged.generation,
+            replaces=staged.replaces,
+            unit=staged.unit,
+            rows=staged.rows,
+            hash=staged.hash,
+            inputs=self._inputs,
+            code_version=self._code_version,
+            run_id=self._run_id,
+            published_at=time.time_ns() if seq else 0,
+        )
+
+    def _close(self, keep: set[int]) -> None:
+        """Remove what was inserted and is not published."""
+        self._is_open = False
+        for staged in self._staged.values():
+            if staged.rows and not staged.is_held and staged.generation not in keep:
+                delete_generations(self._connection, staged.table, [staged.generation])
+
+    def _require_open(self) -> None:
+        if not self._is_open:
+            raise StoreError("this publication is over: open a new one")
+
+
+def _sorted_inputs(inputs: Iterable[ManifestRow | Input]) -> tuple[Input, ...]:
+    return tuple(sorted({Input(entry.table, entry.trading_day, entry.hash) for entry in inputs}))

@@ -1,0 +1,373 @@
+"""The store of Orderflow: what every other part of the program reads from and publishes to."""
+
+import shutil
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ClassVar, Self
+
+import pyarrow as pa
+
+from orchestration.storage import maintenance
+from orchestration.storage.connection import Connection
+from orchestration.storage.content_hash import content_hash, hash_of_days
+from orchestration.storage.errors import NotPublishedError, StoreError
+from orchestration.storage.lock import StoreLock
+from orchestration.storage.maintenance import Problem, Stored
+from orchestration.storage.manifest import Input, Manifest, ManifestRow, current
+from orchestration.storage.migrations import migrate
+from orchestration.storage.publication import GenerationClock, Publication
+from orchestration.storage.readers import read_generations
+from orchestration.storage.tables import TABLES, table_named
+
+# On a server other processes may be staging: only what is a day old counts as abandoned.
+_SERVER_ORPHAN_AGE_S = 86_400.0
+
+
+class Store:
+    """Published tables by symbol and trading day, in embedded ClickHouse or on a server.
+
+    Open one with ``Store.open``. It may be used from several threads, never from a forked child.
+    Readers see whole publications only: either all tables of one, or none.
+    """
+
+    # The engine allows one folder a process; the second open of it shares the first one's store.
+    _embedded: ClassVar["Store | None"] = None
+    _class_lock: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(
+        self, connection: Connection, *, path: Path | None, lock: StoreLock | None
+    ) -> None:
+        self._connection = connection
+        self._manifest = Manifest(connection)
+        self._path = path
+        self._lock = lock
+        self._clock = GenerationClock()
+        self._commit_lock = threading.RLock()
+        self._in_progress: set[int] = set()
+        self._users = 1
+
+    @classmethod
+    def open(
+        cls,
+        *,
+        path: Path | None = None,
+        url: str | None = None,
+        lock_timeout_s: float = 30,
+        memory_gb: float = 4,
+        query_timeout_s: int = 300,
+    ) -> Self:
+        """Open the store and bring its schema up to date.
+
+        Parameters
+        ----------
+        path : Path, optional
+            Folder of an embedded store, made if it is not there. One process holds it at a time.
+        url : str, optional
+            A ClickHouse server instead: ``http[s]://user:password@host:port``.
+        lock_timeout_s : float
+            How long to wait for another process to leave an embedded store.
+        memory_gb : float
+            Memory limit of each query.
+        query_timeout_s : int
+            Time limit of each query.
+
+        Raises
+        ------
+        StoreLockedError
+            Another process holds the folder; the message names pid, host, command and since when.
+        SchemaError
+            The store belongs to a newer version, or an applied migration was changed.
+        StoreError
+            This process has another embedded store open.
+
+        Notes
+        -----
+        Opening the folder that this process has open already returns the same store; it closes with
+        its last user.
+        """
+        if (path is None) == (url is None):
+            raise ValueError("give either the path of an embedded store or a server's url")
+        limits = {"memory_bytes": int(memory_gb * 2**30), "timeout_s": query_timeout_s}
+        if url is not None:
+            connection = Connection(path=None, url=url, temp_dir=None, **limits)
+            return cls._migrated(connection, path=None, lock=None)
+        folder = Path(path).resolve()
+        with cls._class_lock:
+            if Store._embedded is not None:
+                return Store._embedded._shared(folder)
+            store = cls._open_embedded(folder, lock_timeout_s, limits)
+            Store._embedded = store
+            return store
+
+    def close(self) -> None:
+        """Leave the store; with its last user the engine stops and the lock is released."""
+        with Store._class_lock:
+            self._users -= 1
+            if self._users > 0:
+                return
+            self._connection.close()
+            if self._lock is not None:
+                self._lock.release()
+            if Store._embedded is self:
+                Store._embedded = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def query(self, sql: str, **params: Any) -> pa.Table:
+        """Run one reading query and return its rows.
+
+        Parameters
+        ----------
+        sql : str
+            One SELECT (or WITH, SHOW, DESCRIBE, EXPLAIN). Values stand as ``{name:Type}``, never as
+            text pasted in.
+        **params
+            The values by name.
+
+        Notes
+        -----
+        It sees staged and replaced generations too: what is published, ``read`` returns.
+        """
+        words = sql.split(None, 1)
+        if not words or words[0].upper() not in ("SELECT", "WITH", "SHOW", "DESCRIBE", "EXPLAIN"):
+            raise ValueError(f"query only reads: SELECT or WITH expected, got {sql[:40]!r}")
+        # The embedded engine would run what follows a semicolon too; a server would not.
+        if ";" in sql.rstrip().rstrip(";"):
+            raise ValueError("query takes one statement; bind texts that hold a semicolon")
+        unbound = [name for name in params if f"{{{name}:" not in sql]
+        if unbound:
+            raise ValueError(f"parameters {unbound} do not occur as {{name:Type}} in the query")
+        return self._connection.select(sql.rstrip().rstrip(";"), params)
+
+    def snapshot(self) -> int:
+        """Return the number of the latest publication: what a run binds itself to."""
+        return self._manifest.last_seq()
+
+    def published(
+        self,
+        table: str | None = None,
+        symbol: str | None = None,
+        day: date | None = None,
+        *,
+        snapshot: int | None = None,
+    ) -> list[ManifestRow]:
+        """Return the manifest rows that are current (at a snapshot), oldest publication first."""
+        if table is not None:
+            table_named(table)
+        days = None if day is None else [day]
+        rows = self._manifest.rows(table=table, symbol=symbol, days=days, snapshot=snapshot)
+        return current(rows)
+
+    def history(self, table: str, symbol: str, day: date) -> list[ManifestRow]:
+        """Return every manifest row that a table's symbol-day ever had, oldest first."""
+        return self._manifest.rows(table=table_named(table).name, symbol=symbol, days=[day])
+
+    def days(self, table: str, symbol: str, *, snapshot: int | None = None) -> list[date]:
+        """Return the trading days on which a table is published (also empty) for a symbol."""
+        return sorted({row.trading_day for row in self.published(table, symbol, snapshot=snapshot)})
+
+    def read(
+        self,
+        table: str,
+        symbol: str,
+        days: date | Sequence[date] | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+        snapshot: int | None = None,
+        where: Mapping[str, Any] | None = None,
+    ) -> pa.Table:
+        """Return published rows, ordered by trading day and then in the table's sort order.
+
+        Parameters
+        ----------
+        table, symbol : str
+        days : date or sequence of date, optional
+            All published days when left out. A day that is not published gives no rows;
+            ``published`` tells it from one that is published and empty.
+        columns : sequence of str, optional
+            All but ``generation`` when left out.
+        snapshot : int, optional
+            Read as of this publication; the latest when left out.
+        where : mapping, optional
+            Column -> value, or list of values, that rows must have.
+
+        Returns
+        -------
+        pyarrow.Table
+            One chunk a column. LowCardinality columns come as dictionary arrays; NaN is null.
+
+        Raises
+        ------
+        ValueError
+            No such table or column.
+        StoreCorruptError
+            The table does not hold the rows that the manifest states.
+        """
+        definition = table_named(table)
+        wanted = [days] if isinstance(days, date) else days
+        rows = self._manifest.rows(table=table, symbol=symbol, days=wanted, snapshot=snapshot)
+        return read_generations(
+            self._connection, definition, current(rows), columns=columns, where=where
+        )
+
+    def existing_keys(
+        self,
+        table: str,
+        symbol: str,
+        day: date,
+        key_columns: Sequence[str],
+        *,
+        exclude_unit: str = "",
+    ) -> pa.Table:
+        """Return the published keys of a day that other units brought.
+
+        Ingest quarantines a record as duplicate when its key is among them; ``exclude_unit`` is the
+        unit being ingested, whose own rows are about to be replaced.
+        """
+        rows = [row for row in self.published(table, symbol, day) if row.unit != exclude_unit]
+        return read_generations(
+            self._connection, table_named(table), rows, columns=list(key_columns)
+        )
+
+    def publish(
+        self,
+        symbol: str,
+        day: date,
+        *,
+        run_id: str,
+        code_version: str,
+        inputs: Iterable[ManifestRow | Input] = (),
+    ) -> Publication:
+        """Start a publication of one symbol-day: write tables into it, then ``commit``.
+
+        Parameters
+        ----------
+        symbol : str
+        day : date
+        run_id, code_version : str
+            Who publishes, and which version of the computation.
+        inputs : iterable of ManifestRow or Input
+            What the tables were computed from. Same inputs, code version and content as published:
+            nothing new is published.
+        """
+        return Publication(
+            connection=self._connection,
+            manifest=self._manifest,
+            clock=self._clock,
+            commit_lock=self._commit_lock,
+            in_progress=self._in_progress,
+            symbol=symbol,
+            day=day,
+            run_id=run_id,
+            code_version=code_version,
+            inputs=inputs,
+        )
+
+    def content_hash(
+        self, table: str, symbol: str, day: date, *, snapshot: int | None = None
+    ) -> str:
+        """Return the hash of all published rows of a symbol-day, however many units brought them.
+
+        Raises
+        ------
+        NotPublishedError
+            Nothing is published there.
+        """
+        rows = self.published(table, symbol, day, snapshot=snapshot)
+        if not rows:
+            raise NotPublishedError(f"{table} {symbol} {day} is not published")
+        if len(rows) == 1:
+            return rows[0].hash
+        definition = table_named(table)
+        return content_hash(definition, read_generations(self._connection, definition, rows))
+
+    def content_hash_days(
+        self, table: str, symbol: str, days: Sequence[date], *, snapshot: int | None = None
+    ) -> str:
+        """Return the hash over several days: of the days' hashes in day order."""
+        return hash_of_days(
+            self.content_hash(table, symbol, day, snapshot=snapshot) for day in sorted(set(days))
+        )
+
+    def orphans(self) -> list[Stored]:
+        """Return generations that were staged and never published (killed or failed runs)."""
+        return maintenance.orphans(
+            self._connection,
+            self._manifest.rows(),
+            in_progress=self._in_progress,
+            min_age_s=0.0 if self._path else _SERVER_ORPHAN_AGE_S,
+        )
+
+    def vacuum(self) -> dict[str, int]:
+        """Delete what was staged and never published; return the rows removed by table.
+
+        Replaced generations stay: snapshots taken before the replacement can still be read.
+        """
+        return maintenance.remove(self._connection, self.orphans())
+
+    def verify(self, *, deep: bool = False) -> list[Problem]:
+        """Compare manifest and tables: columns, row counts, single owners; hashes with ``deep``."""
+        return maintenance.find_problems(self._connection, self._manifest.rows(), is_deep=deep)
+
+    @classmethod
+    def _open_embedded(cls, folder: Path, lock_timeout_s: float, limits: dict[str, int]) -> Self:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = StoreLock(folder / "store.lock")
+        lock.acquire(lock_timeout_s)
+        try:
+            # Insert files that a killed process left; nobody else can be using them now.
+            shutil.rmtree(folder / "tmp", ignore_errors=True)
+            (folder / "tmp").mkdir()
+            connection = Connection(
+                path=folder / "engine", url=None, temp_dir=folder / "tmp", **limits
+            )
+            return cls._migrated(connection, path=folder, lock=lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    @classmethod
+    def _migrated(
+        cls, connection: Connection, *, path: Path | None, lock: StoreLock | None
+    ) -> Self:
+        try:
+            migrate(connection)
+            if path is not None:
+                _forget_old_parts_soon(connection)
+            return cls(connection, path=path, lock=lock)
+        except BaseException:
+            connection.close()
+            raise
+
+    def _shared(self, folder: Path) -> "Store":
+        if self._path != folder:
+            raise StoreError(
+                f"this process has store {self._path} open; the embedded engine allows one folder a "
+                f"process, so {folder} needs a process of its own"
+            )
+        self._users += 1
+        return self
+
+
+def _forget_old_parts_soon(connection: Connection) -> None:
+    # Replaced parts stay 480 s by default, which a short run never lives to see: its store grows.
+    for table in TABLES.values():
+        database, name = table.name.split(".")
+        found = connection.select(
+            "SELECT engine_full FROM system.tables WHERE database = {d:String} AND name = {t:String}",
+            {"d": database, "t": name},
+        )
+        if "old_parts_lifetime" not in found.column("engine_full")[0].as_py():
+            connection.command(f"ALTER TABLE {table.quoted} MODIFY SETTING old_parts_lifetime = 10")
