@@ -1,0 +1,93 @@
+"""Trade signs from prices and quotes: one pass each, the tick memory carried in two integers."""
+
+import numpy as np
+from numba import njit
+
+from orderflow_core.types import Bool, Int8, Int64
+
+
+@njit(cache=True, nogil=True)
+def _direction_nb(value: int, reference: int) -> int:
+    return int(value > reference) - int(value < reference)
+
+
+@njit(cache=True, nogil=True)
+def _side_of_mid_nb(price: int, bid: int, ask: int) -> int:
+    # Against twice the mid, in integers: a half tick is exact. A crossed quote has no mid.
+    return _direction_nb(2 * price, bid + ask) if bid <= ask else 0
+
+
+@njit(cache=True, nogil=True)
+def _tick_rule_nb(price: Int64, start_idx: Int64, last_price: int, last_sign: int) -> Int8:
+    sign = np.empty(len(price), np.int8)
+    for session in range(len(start_idx)):
+        first = start_idx[session]
+        end = start_idx[session + 1] if session + 1 < len(start_idx) else len(price)
+        if session > 0:
+            last_price, last_sign = price[first], 0
+        for i in range(first, end):
+            change = _direction_nb(price[i], last_price)
+            last_sign = change if change != 0 else last_sign
+            last_price = price[i]
+            sign[i] = last_sign
+    return sign
+
+
+@njit(cache=True, nogil=True)
+def _quote_rule_nb(price: Int64, bid: Int64, ask: Int64, is_known: Bool) -> Int8:
+    sign = np.zeros(len(price), np.int8)
+    for i in range(len(price)):
+        if is_known[i]:
+            sign[i] = _side_of_mid_nb(price[i], bid[i], ask[i])
+    return sign
+
+
+@njit(cache=True, nogil=True)
+def _lee_ready_nb(
+    price: Int64,
+    bid: Int64,
+    ask: Int64,
+    is_known: Bool,
+    start_idx: Int64,
+    last_price: int,
+    last_sign: int,
+) -> Int8:
+    sign = np.empty(len(price), np.int8)
+    for session in range(len(start_idx)):
+        first = start_idx[session]
+        end = start_idx[session + 1] if session + 1 < len(start_idx) else len(price)
+        if session > 0:
+            last_price, last_sign = price[first], 0
+        for i in range(first, end):
+            # The tick memory follows trade prices only, whatever the quote leg decides.
+            change = _direction_nb(price[i], last_price)
+            last_sign = change if change != 0 else last_sign
+            last_price = price[i]
+            side = _side_of_mid_nb(price[i], bid[i], ask[i]) if is_known[i] else 0
+            sign[i] = side if side != 0 else last_sign
+    return sign
+
+
+@njit(cache=True, nogil=True)
+def _last_change_nb(price: Int64, first: int, last_price: int, last_sign: int) -> int:
+    # Sign of the last price change among price[first:], or of the step from the memory before it.
+    newest = price[-1]
+    for i in range(len(price) - 2, first - 1, -1):
+        if price[i] != newest:
+            return _direction_nb(newest, price[i])
+    change = _direction_nb(newest, last_price)
+    return change if change != 0 else last_sign
+
+
+@njit(cache=True, nogil=True)
+def _layer_nb(sign: Int8, rule: Int8, candidate: Int8, code: int) -> int:
+    # Let a rule sign what no earlier rule has signed; return how many trades stay without.
+    n_left = 0
+    for i in range(len(sign)):
+        if sign[i] == 0:
+            if candidate[i] != 0:
+                sign[i] = candidate[i]
+                rule[i] = code
+            else:
+                n_left += 1
+    return n_left

@@ -1,0 +1,33 @@
+"""Running signed volume."""
+
+import numpy as np
+from numba import njit
+
+from orderflow_core.types import Int8, Int64
+
+
+@njit(cache=True, nogil=True)
+def _cumulative_delta_nb(sign: Int8, qty_lots: Int64, start_idx: Int64, carried: int) -> Int64:
+    cvd = np.empty(len(sign), np.int64)
+    running = carried
+    for session in range(len(start_idx)):
+        first = start_idx[session]
+        end = start_idx[session + 1] if session + 1 < len(start_idx) else len(sign)
+        running = carried if session == 0 else 0
+        for i in range(first, end):
+            running += sign[i] * qty_lots[i]
+            cvd[i] = running
+    return cvd
+
+
+@njit(cache=True, nogil=True)
+def _session_sum_nb(delta_lots: Int64, start_idx: Int64) -> Int64:
+    total = np.empty(len(delta_lots), np.int64)
+    for session in range(len(start_idx)):
+        first = start_idx[session]
+        end = start_idx[session + 1] if session + 1 < len(start_idx) else len(delta_lots)
+        running = 0
+        for i in range(first, end):
+            running += delta_lots[i]
+            total[i] = running
+    return total

@@ -1,0 +1,188 @@
+"""Session volume-weighted average price and its standard-deviation bands."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from orderflow_core.kernels.vwap import _session_vwap_nb
+from orderflow_core.types import Float64, Int64
+from orderflow_core.validate import (
+    INT64_MAX,
+    require_float64,
+    require_int64,
+    require_positive,
+    require_same_length,
+    require_session_starts,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VwapArrays:
+    """Average price and its population standard deviation so far; float64, shape (n_trades,), ticks."""
+
+    vwap_ticks: Float64
+    sd_ticks: Float64
+
+    def __len__(self) -> int:
+        return len(self.vwap_ticks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VwapState:
+    """The running sums of a session that goes on in the next chunk.
+
+    Attributes
+    ----------
+    anchor_ticks : int
+        The session's first trade price; d below is a price less the anchor.
+    volume_lots, first_moment : int
+        Sums of q and q d.
+    second_moment, reach : float
+        Sums of q d^2 and of the magnitudes of q d, added in trade order.
+    """
+
+    anchor_ticks: int
+    volume_lots: int
+    first_moment: int
+    second_moment: float
+    reach: float
+
+
+def session_vwap(
+    price_ticks: ArrayLike, qty_lots: ArrayLike, session_start_idx: ArrayLike
+) -> VwapArrays:
+    """Return the volume-weighted average price since the session's start, at each trade.
+
+    Parameters
+    ----------
+    price_ticks : ndarray of int64, shape (n_trades,), unit ticks
+    qty_lots : ndarray of int64, shape (n_trades,), unit lots, > 0
+    session_start_idx : ndarray of int64, shape (n_sessions,), strictly increasing from 0
+        Sessions, or any other anchors.
+
+    Returns
+    -------
+    VwapArrays
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not integers, lengths differ, a quantity that is not positive, or sums that could leave
+        int64.
+
+    Notes
+    -----
+    Causal: element i uses trades 0..i of its session. V = sum q p / sum q and
+    sd = sqrt(sum q (p - V)^2 / sum q), of the population, both about the session's first price: the
+    sum of q d is exact, that of q d^2 is a float added in trade order, so equal runs give equal
+    bits. A variance that rounding made negative counts as 0. The first trade of a session has its
+    own price and 0. No trades: empty arrays. Source: docs/glossary.md.
+
+    Examples
+    --------
+    >>> session_vwap(np.array([10, 14]), np.array([1, 3]), np.array([0])).vwap_ticks
+    array([10., 13.])
+    """
+    return continue_session_vwap(None, price_ticks, qty_lots, session_start_idx)[0]
+
+
+def continue_session_vwap(
+    state: VwapState | None,
+    price_ticks: ArrayLike,
+    qty_lots: ArrayLike,
+    session_start_idx: ArrayLike,
+) -> tuple[VwapArrays, VwapState | None]:
+    """Do as `session_vwap` for the next chunk of trades.
+
+    Parameters
+    ----------
+    state : VwapState or None
+        What the preceding chunk returned; None where the chunk's first trade opens a session.
+    price_ticks, qty_lots, session_start_idx
+        As in `session_vwap`; position 0 is the chunk's first trade.
+
+    Returns
+    -------
+    vwap : VwapArrays
+        Chunks together give the result of the whole, bit for bit.
+    state : VwapState or None
+        For the next chunk; as it came where there are no trades.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `session_vwap`.
+    """
+    price, qty = require_int64("price_ticks", price_ticks), require_int64("qty_lots", qty_lots)
+    n = require_same_length(price_ticks=price, qty_lots=qty)
+    require_positive("qty_lots", qty)
+    starts = require_session_starts("session_start_idx", session_start_idx, n)
+    if n == 0:
+        return VwapArrays(vwap_ticks=np.empty(0), sd_ticks=np.empty(0)), state
+    before = state or VwapState(
+        anchor_ticks=int(price[0]), volume_lots=0, first_moment=0, second_moment=0.0, reach=0.0
+    )
+    _require_volume_fits(qty, starts, before.volume_lots)
+    sums = (before.volume_lots, before.first_moment, before.second_moment, before.reach)
+    vwap, sd, anchor, sums, largest_reach = _session_vwap_nb(
+        price, qty, starts, before.anchor_ticks, sums
+    )
+    # |sum q d| never passes the sum of |q d|; half of the range leaves room for its rounding.
+    if largest_reach > INT64_MAX // 2:
+        raise ValueError(
+            f"price_ticks and qty_lots overflow int64: the sum of q |p - p0| reaches {largest_reach:.3g}"
+        )
+    after = VwapState(
+        anchor_ticks=int(anchor),
+        volume_lots=int(sums[0]),
+        first_moment=int(sums[1]),
+        second_moment=float(sums[2]),
+        reach=float(sums[3]),
+    )
+    return VwapArrays(vwap_ticks=vwap, sd_ticks=sd), after
+
+
+def vwap_bands(
+    vwap_ticks: ArrayLike, sd_ticks: ArrayLike, multiple: float
+) -> tuple[Float64, Float64]:
+    """Return the average price less and plus a multiple of the standard deviation.
+
+    Parameters
+    ----------
+    vwap_ticks, sd_ticks : ndarray of float64, shape (n,), unit ticks
+        NaN passes through.
+    multiple : float, finite, >= 0
+
+    Returns
+    -------
+    lower, upper : ndarray of float64, shape (n,), unit ticks
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not floats, lengths differ, or a multiple that is negative or not finite.
+
+    Notes
+    -----
+    As causal as its inputs. Source: docs/glossary.md.
+
+    Examples
+    --------
+    >>> vwap_bands(np.array([13.0]), np.array([1.5]), 2)
+    (array([10.]), array([16.]))
+    """
+    centre, sd = require_float64("vwap_ticks", vwap_ticks), require_float64("sd_ticks", sd_ticks)
+    require_same_length(vwap_ticks=centre, sd_ticks=sd)
+    if not math.isfinite(multiple) or multiple < 0:
+        raise ValueError(f"multiple must be finite and not negative, got {multiple}")
+    return centre - multiple * sd, centre + multiple * sd
+
+
+def _require_volume_fits(qty: Int64, starts: Int64, carried: int) -> None:
+    longest = int(np.diff(starts, append=len(qty)).max())
+    if carried + int(qty.max()) * longest > INT64_MAX:
+        raise ValueError(
+            f"qty_lots may overflow int64: {carried} carried and {longest} terms of up to {qty.max()}"
+        )

@@ -1,0 +1,28 @@
+"""Obvious loops for orderflow_core.vwap."""
+
+import math
+from fractions import Fraction
+
+
+def session_vwap(prices, qtys, session_starts):
+    """Rows of (vwap, sd): integer sums exact, the second moment a float added in trade order."""
+    rows = []
+    for i in range(len(prices)):
+        if i in set(session_starts):
+            anchor, volume, first, second = prices[i], 0, 0, 0.0
+        d = prices[i] - anchor
+        volume += qtys[i]
+        first += qtys[i] * d
+        second += float(qtys[i] * d) * float(d)
+        mean = float(first) / float(volume)
+        variance = second / float(volume) - mean * mean
+        rows.append((anchor + mean, math.sqrt(max(0.0, variance))))
+    return rows
+
+
+def exact_vwap(prices, qtys):
+    """Mean and variance of one session's whole, without rounding."""
+    total = sum(qtys)
+    mean = Fraction(sum(p * q for p, q in zip(prices, qtys, strict=True)), total)
+    variance = sum(q * (p - mean) ** 2 for p, q in zip(prices, qtys, strict=True)) / total
+    return mean, variance
