@@ -4,6 +4,8 @@ One row a generation; the rows of one publication share a ``seq`` and are insert
 is the moment when the whole publication becomes visible. Nothing is ever updated or deleted here.
 """
 
+# ruff: noqa: S608  identifiers come from the tables' own definitions; values are bound
+
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date

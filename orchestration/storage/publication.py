@@ -78,8 +78,8 @@ class GenerationClock:
 class Publication(AbstractContextManager["Publication"]):
     """Stages tables of one symbol-day; nothing is visible before ``commit``.
 
-    Leaving the block without ``commit`` removes what was staged. After an exception it stays, unseen
-    by every reader, until ``Store.vacuum``.
+    Leaving the block without ``commit``, by an error too, removes what was staged. What a killed or
+    interrupted process staged stays, unseen by every reader, until ``Store.vacuum``.
     """
 
     def __init__(
@@ -139,13 +139,15 @@ class Publication(AbstractContextManager["Publication"]):
         staged = self._staged.get((table, unit))
         if staged is None:
             staged = self._stage(definition, unit, replaces_all)
+        elif staged.hash:
+            raise StoreError(f"{table} {unit} was audited already: write it whole before that")
         chunk = with_store_columns(definition, payload, self._symbol, self._day, staged.generation)
         if not staged.chunks and self._equals_published(staged, chunk):
             staged.is_held = True
         elif staged.is_held:
             staged.is_held = False
-            self._insert(staged, staged.chunks[0])
-            self._insert(staged, chunk)
+            for earlier in (*staged.chunks, chunk):
+                self._insert(staged, earlier)
         else:
             self._insert(staged, chunk)
         staged.chunks.append(chunk)
@@ -172,16 +174,10 @@ class Publication(AbstractContextManager["Publication"]):
         StoreCorruptError
             The store gives back something else than was written.
         """
+        by_table: dict[str, list[_Staged]] = {}
         for staged in self._staged.values():
-            if staged.hash == "":
-                self._audit_one(staged)
-        audits = {}
-        for table in {staged.table.name: staged.table for staged in self._staged.values()}.values():
-            rows = self.read(table.name)
-            audits[table.name] = Audit(
-                len(rows), content_hash(table, rows), n_duplicate_keys(table, rows)
-            )
-        return audits
+            by_table.setdefault(staged.table.name, []).append(staged)
+        return {name: self._audit_table(mine) for name, mine in by_table.items()}
 
     def commit(self) -> list[ManifestRow]:
         """Make everything that was written visible at once.
@@ -200,10 +196,10 @@ class Publication(AbstractContextManager["Publication"]):
         self._require_open()
         for staged in self._staged.values():
             if staged.hash == "":
-                self._audit_one(staged)
+                self._read_back(staged)
         changed = [staged for staged in self._staged.values() if not self._is_unchanged(staged)]
         published = self._append(changed) if changed else []
-        self._close(keep={staged.generation for staged in changed})
+        self._remove_except({staged.generation for staged in changed})
         return published
 
     def __exit__(
@@ -212,21 +208,22 @@ class Publication(AbstractContextManager["Publication"]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._is_open and kind is None:
-            self._close(keep=set())
-        self._in_progress -= {staged.generation for staged in self._staged.values()}
+        # An interrupt is not the time for more work; Store.vacuum removes what it leaves.
+        if self._is_open and (error is None or isinstance(error, Exception)):
+            self._abandon(error)
+        self._in_progress.difference_update(staged.generation for staged in self._staged.values())
         self._is_open = False
 
     def __enter__(self) -> Self:
         return self
 
     def _stage(self, table: Table, unit: str, replaces_all: bool) -> _Staged:
+        if replaces_all and not table.has_units:
+            raise ValueError(f"{table.name} has no units: a new generation replaces all anyway")
         if not self._staged:
             self._clock.advance_to(self._manifest.last_generation())
         replaced = self._replaced_by(table, unit, replaces_all)
         staged = _Staged(table=table, unit=unit, generation=self._clock.next(), replaced=replaced)
-        if replaces_all and not table.has_units:
-            raise ValueError(f"{table.name} has no units: a new generation replaces all anyway")
         self._in_progress.add(staged.generation)
         self._staged[table.name, unit] = staged
         return staged
@@ -264,20 +261,31 @@ class Publication(AbstractContextManager["Publication"]):
         origin = (row.unit, row.inputs, row.code_version)
         return row if origin == (staged.unit, self._inputs, self._code_version) else None
 
-    def _audit_one(self, staged: _Staged) -> None:
-        expected = content_hash(staged.table, pa.concat_tables(staged.chunks))
-        if not staged.is_held:
-            stored = read_generations(
-                self._connection, staged.table, [self._manifest_row(staged, seq=0)]
-            )
+    def _audit_table(self, mine: Sequence[_Staged]) -> Audit:
+        table = mine[0].table
+        parts = [self._read_back(staged) for staged in mine]
+        if len(parts) == 1:
+            whole, digest = parts[0], mine[0].hash
+        else:
+            whole = pa.concat_tables(parts)
+            digest = content_hash(table, whole)
+        return Audit(len(whole), digest, n_duplicate_keys(table, whole))
+
+    def _read_back(self, staged: _Staged) -> pa.Table:
+        """Return the stored rows of one generation; what was handed in is forgotten then."""
+        row = self._manifest_row(staged, seq=0)
+        stored = read_generations(self._connection, staged.table, [row])
+        if staged.hash == "":
+            expected = content_hash(staged.table, pa.concat_tables(staged.chunks))
             found = content_hash(staged.table, stored)
             if found != expected:
                 raise StoreCorruptError(
-                    f"{staged.table.name} {self._symbol} {self._day}: wrote {staged.rows} rows with "
-                    f"hash {expected}, read back {len(stored)} rows with hash {found}"
+                    f"{staged.table.name} {self._symbol} {self._day}: wrote {staged.rows} rows "
+                    f"with hash {expected}, read back {len(stored)} rows with hash {found}"
                 )
+            staged.hash = expected
             staged.chunks.clear()
-        staged.hash = expected
+        return stored
 
     def _append(self, changed: Sequence[_Staged]) -> list[ManifestRow]:
         with self._commit_lock:
@@ -322,12 +330,23 @@ class Publication(AbstractContextManager["Publication"]):
             published_at=time.time_ns() if seq else 0,
         )
 
-    def _close(self, keep: set[int]) -> None:
-        """Remove what was inserted and is not published."""
+    def _abandon(self, error: Exception | None) -> None:
+        from clickhouse_connect.driver.exceptions import Error
+
+        try:
+            self._remove_except(set())
+        except Error as failure:
+            if error is None:
+                raise
+            error.add_note(f"staged rows were left for vacuum: {failure}")
+
+    def _remove_except(self, published: set[int]) -> None:
+        """End the publication and remove what was inserted and is not published."""
         self._is_open = False
         for staged in self._staged.values():
-            if staged.rows and not staged.is_held and staged.generation not in keep:
-                delete_generations(self._connection, staged.table, [staged.generation])
+            is_stored = staged.rows > 0 and not staged.is_held
+            if is_stored and staged.generation not in published:
+                delete_generations(self._connection, staged.table, self._day, [staged.generation])
 
     def _require_open(self) -> None:
         if not self._is_open:

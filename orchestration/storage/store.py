@@ -58,7 +58,7 @@ class Store:
         lock_timeout_s: float = 30,
         memory_gb: float = 4,
         query_timeout_s: int = 300,
-    ) -> Self:
+    ) -> "Store":
         """Open the store and bring its schema up to date.
 
         Parameters
@@ -88,12 +88,14 @@ class Store:
         Opening the folder that this process has open already returns the same store; it closes with
         its last user.
         """
-        if (path is None) == (url is None):
-            raise ValueError("give either the path of an embedded store or a server's url")
         limits = {"memory_bytes": int(memory_gb * 2**30), "timeout_s": query_timeout_s}
         if url is not None:
+            if path is not None:
+                raise ValueError("give the path of an embedded store or a server's url, not both")
             connection = Connection(path=None, url=url, temp_dir=None, **limits)
             return cls._migrated(connection, path=None, lock=None)
+        if path is None:
+            raise ValueError("give the path of an embedded store, or a server's url")
         folder = Path(path).resolve()
         with cls._class_lock:
             if Store._embedded is not None:
@@ -101,6 +103,11 @@ class Store:
             store = cls._open_embedded(folder, lock_timeout_s, limits)
             Store._embedded = store
             return store
+
+    @property
+    def path(self) -> Path | None:
+        """Folder of an embedded store; None for a server."""
+        return self._path
 
     def close(self) -> None:
         """Leave the store; with its last user the engine stops and the lock is released."""
@@ -363,11 +370,12 @@ class Store:
 
 def _forget_old_parts_soon(connection: Connection) -> None:
     # Replaced parts stay 480 s by default, which a short run never lives to see: its store grows.
-    for table in TABLES.values():
-        database, name = table.name.split(".")
-        found = connection.select(
-            "SELECT engine_full FROM system.tables WHERE database = {d:String} AND name = {t:String}",
-            {"d": database, "t": name},
+    found = connection.select(
+        "SELECT database, name FROM system.tables WHERE engine = 'MergeTree' AND "
+        "database IN {databases:Array(String)} AND position(engine_full, 'old_parts_lifetime') = 0",
+        {"databases": sorted({"meta", *(name.split(".")[0] for name in TABLES)})},
+    )
+    for row in found.to_pylist():
+        connection.command(
+            f"ALTER TABLE `{row['database']}`.`{row['name']}` MODIFY SETTING old_parts_lifetime = 10"
         )
-        if "old_parts_lifetime" not in found.column("engine_full")[0].as_py():
-            connection.command(f"ALTER TABLE {table.quoted} MODIFY SETTING old_parts_lifetime = 10")

@@ -273,6 +273,12 @@ BACKTEST_DIRECTION_SIGNAL = Table(
     checks=_SIGN,
 )
 
+BACKTEST_DIRECTION_SUMMARY = Table(
+    name="backtest.direction_summary",
+    payload=(*_labels("metric"), *_ids("seq"), *_floats("value")),
+    sort=("metric", "seq"),
+)
+
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
@@ -289,6 +295,7 @@ TABLES: dict[str, Table] = {
         RESEARCH_LABELS,
         RESEARCH_PREDICTIONS,
         BACKTEST_DIRECTION_SIGNAL,
+        BACKTEST_DIRECTION_SUMMARY,
     )
 }
 

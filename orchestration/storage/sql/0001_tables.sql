@@ -337,6 +337,20 @@ PARTITION BY toYYYYMM(trading_day)
 ORDER BY (symbol, trading_day, generation, ts_event_ns, kind, seq)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
+CREATE TABLE IF NOT EXISTS `backtest`.`direction_summary`
+(
+    `symbol` LowCardinality(String),
+    `trading_day` Date CODEC(ZSTD(1)),
+    `generation` Int64 CODEC(Delta, ZSTD(1)),
+    `metric` LowCardinality(String),
+    `seq` Int64 CODEC(DoubleDelta, ZSTD(1)),
+    `value` Float64 CODEC(ZSTD(1))
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(trading_day)
+ORDER BY (symbol, trading_day, generation, metric, seq)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+
 -- Which generations are published. The deduplication window makes two inserts of one publication
 -- number into one: the store keeps the first, and its writer reads itself back.
 CREATE TABLE IF NOT EXISTS `meta`.`manifest`
