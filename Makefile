@@ -8,7 +8,6 @@ STAMP := $(VENV)/.installed-$(LOCK_HASH)
 KERNEL_HASH := $(shell cat orderflow_core/kernels/*.py orderflow_core/kernels/*/*.py 2>/dev/null | sha256sum | cut -c1-16)
 export NUMBA_CACHE_DIR ?= $(CURDIR)/$(VENV)/numba/$(KERNEL_HASH)
 export ORDERFLOW_HOME ?= $(CURDIR)/.orderflow
-export PYTHONWARNINGS ?= ignore
 DEMO_SYMBOL ?= ES
 
 .PHONY: help setup demo test soak ui bench lint type clean

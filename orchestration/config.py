@@ -15,6 +15,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from orderflow_core.instrument import Instrument
+
 
 class Settings(BaseSettings):
     """What the edges need to know; the core and the models take plain arguments."""
@@ -32,6 +34,16 @@ class Settings(BaseSettings):
     store_query_timeout_s: int = Field(300, description="time limit of one query", gt=0)
     first_day: date = Field(date(2012, 1, 1), description="first trading day of the partitions")
     bar_seconds: int = Field(60, description="width of the stored time bars", gt=0)
+    footprint_row_ticks: int = Field(
+        1, description="quote ticks a footprint row is high, unless the symbol is named below", gt=0
+    )
+    footprint_row_ticks_by_symbol: dict[str, int] = Field(
+        {"BTCUSDT": 100, "BTCUSDT.SPOT": 1000, "BTCUSD_PERP": 100, "BTCUSD.BITSTAMP": 10},
+        description="the same for single symbols",
+    )
+    imbalance_min_lots: int = Field(
+        30, description="a diagonal imbalance needs at least this on its side", ge=0
+    )
     direction_sweeps: int = Field(200, description="horizon of the direction label", gt=0)
     return_seconds: int = Field(60, description="horizon of the return label", gt=0)
     n_blocks: int = Field(
@@ -70,6 +82,11 @@ class Settings(BaseSettings):
     def dagster_path(self) -> Path:
         """DAGSTER_HOME of the embedded instance."""
         return self.root / "dagster"
+
+    def row_ticks(self, instrument: Instrument) -> int:
+        """Height of a footprint row of this instrument, in ``price_ticks``."""
+        rows = self.footprint_row_ticks_by_symbol.get(instrument.symbol, self.footprint_row_ticks)
+        return rows * instrument.tick_steps
 
     @property
     def bar_clock(self) -> str:

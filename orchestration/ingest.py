@@ -4,7 +4,7 @@ A unit is a file by its SHA-256. Each of its trading days is published whole; th
 replaces its own rows, and a record whose key another unit has published is quarantined.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -12,7 +12,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from orchestration.sources.records import SourceBatch, quarantine_rows, split_by_day
+from orchestration.errors import IngestRefused
+from orchestration.quality.expectations import check_contract
+from orchestration.quality.invariants import check_order
+from orchestration.quality.outcome import CheckOutcome
+from orchestration.sources.records import QUARANTINE, SourceBatch, split_by_day, table
 from orchestration.storage.store import Store
 from orderflow_core.instrument import Instrument
 
@@ -84,28 +88,75 @@ def _without_duplicates(
     repeated = tables[name].filter(is_known)
     if not repeated.num_rows:
         return {}
-    rejected = quarantine_rows(
-        kind, repeated, reason="duplicate", detail="another unit has published this key"
-    )
     return {
         name: tables[name].filter(pc.invert(is_known)),
-        "raw.quarantine": pa.concat_tables([tables["raw.quarantine"], rejected]),
+        "raw.quarantine": pa.concat_tables(
+            [tables["raw.quarantine"], _rejected(kind, key, repeated)]
+        ),
     }
 
 
+def _rejected(kind: str, key: str, repeated: pa.Table) -> pa.Table:
+    # The line of the file finds the original text again; here the key says which record it was.
+    n = repeated.num_rows
+    columns = {name: repeated[name].combine_chunks() for name in ("ts_recv_ns", "line")}
+    text = [f"{key}={value}" for value in repeated[key].to_pylist()]
+    return table(
+        QUARANTINE,
+        columns
+        | {
+            "kind": kind,
+            "reason": ["duplicate"] * n,
+            "detail": "another unit has published this key",
+            "record": text,
+            "source": repeated["source"][0].as_py(),
+            "unit": repeated["unit"][0].as_py(),
+        },
+        n,
+    )
+
+
+def judge(tables: Mapping[str, pa.Table]) -> dict[str, list[CheckOutcome]]:
+    """Return what the raw tables' contracts say of a day."""
+    outcomes = {name: [check_contract(name, t, blocking=True)] for name, t in tables.items()}
+    outcomes["raw.trades"].append(check_order(tables["raw.trades"]))
+    return outcomes
+
+
 def publish_day(store: Store, symbol: str, made: DayTables, *, run_id: str) -> None:
-    """Publish the raw tables of one unit and day in one moment."""
+    """Insert, judge and publish the raw tables of one unit and day in one moment.
+
+    Raises
+    ------
+    IngestRefused
+        A contract is broken; nothing was published.
+    """
     with store.publish(symbol, made.day, run_id=run_id, code_version=CODE_VERSION) as publication:
         for name, table in made.tables.items():
             publication.write(name, table, unit=made.unit)
         publication.audit()
+        failed = [
+            f"{name}: {outcome.failures()}"
+            for name, judged in judge(made.tables).items()
+            for outcome in judged
+            if not outcome.passed
+        ]
+        if failed:
+            raise IngestRefused(f"{symbol} {made.day} was not published: {'; '.join(failed)}")
         publication.commit()
 
 
 def ingest(
-    store: Store, batches: Iterable[SourceBatch], instrument: Instrument, *, run_id: str
+    store: Store,
+    batches: Iterable[SourceBatch],
+    instrument: Instrument,
+    *,
+    run_id: str,
+    on_day: Callable[[DayTables], None] = lambda made: None,
 ) -> IngestSummary:
     """Publish all days of all units and account for every record.
+
+    ``on_day`` hears of each published day: for a progress bar.
 
     Raises
     ------
@@ -122,6 +173,7 @@ def ingest(
             other[kind] = other.get(kind, 0) + n
         for made in day_tables(store, batch, instrument):
             publish_day(store, instrument.symbol, made, run_id=run_id)
+            on_day(made)
             stored += made.n_stored
             quarantined += made.n_quarantined
             times += _ends(made)

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.config import Settings
+from orchestration.instruments import Instruments, load_instruments
+from orderflow_core.instrument import Instrument
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
@@ -29,6 +31,17 @@ def settings() -> Settings:
     for folder in (found.root, found.samples_path, found.reports_path, found.dagster_path):
         folder.mkdir(parents=True, exist_ok=True)
     return found
+
+
+@cache
+def instruments() -> Instruments:
+    """Return the instruments that this installation knows."""
+    return load_instruments(settings().root)
+
+
+def instrument(symbol: str) -> Instrument:
+    """Return one instrument; an unknown symbol raises and lists those that are near."""
+    return instruments()[symbol]
 
 
 @cache

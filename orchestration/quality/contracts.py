@@ -121,4 +121,5 @@ CONTRACTS: Mapping[str, Contract] = {
         sample=(not_less("t1_ns", "t0_ns"),),
     ),
     "backtest.direction_signal": Contract(extremes=(*_TIME, *_SIGN, *between("qty_lots", 0))),
+    "backtest.direction_summary": Contract(extremes=between("seq", 0)),
 }

@@ -9,10 +9,11 @@ from orchestration.arrays import column
 from orchestration.defs import publishing
 from orchestration.defs.classification import tables
 from orchestration.defs.inputs import DayReader
-from orchestration.instruments import instrument
+
 from orchestration.partitions import daily_by_symbol
 from orchestration.quality.invariants import check_conservation, check_order
 from orchestration.resources.store import StoreResource
+from orchestration.runtime import instrument
 
 TABLE = "flow.classified_trades"
 

@@ -123,25 +123,29 @@ def _session_levels(profile: pa.Table, session_end_ns: int) -> pa.Table:
 
 
 def _stacked(cells: pa.Table, bar_seconds: int) -> pa.Table:
-    parts = [
-        _stacked_side(cells, bar_seconds, kind, flag, sign)
-        for kind, flag, sign in (
-            ("stacked_buy", "is_buy_imbalance", 1),
-            ("stacked_sell", "is_sell_imbalance", -1),
-        )
-    ]
-    return pa.concat_tables(parts)
-
-
-def _stacked_side(cells: pa.Table, bar_seconds: int, kind: str, flag: str, sign: int) -> pa.Table:
-    ticks_per_row = cells["ticks_per_row"][0].as_py() if cells.num_rows else 1
-    run = stacked_levels(
-        column(cells, "bar_id"),
-        column(cells, "price_tick"),
-        column(cells, flag).astype(bool),
-        ticks_per_row=ticks_per_row,
+    if not cells.num_rows:
+        return _EVENT_SCHEMA.empty_table()
+    flags = [column(cells, f"is_{side}_imbalance").astype(bool) for side in ("buy", "sell")]
+    runs = stacked_levels(
+        footprint_bundle(cells),
+        *flags,
+        ticks_per_row=cells["ticks_per_row"][0].as_py(),
+        gap_policy=IMBALANCE["gap_policy"],
     )
-    picked = cells.filter(pa.array(run >= STACKED_MIN_LEVELS))
+    sides = (("stacked_buy", 1, "ask_lots"), ("stacked_sell", -1, "bid_lots"))
+    return pa.concat_tables(
+        [
+            _stacked_side(cells, run, bar_seconds, *side)
+            for run, side in zip(runs, sides, strict=True)
+        ]
+    )
+
+
+def _stacked_side(
+    cells: pa.Table, run: np.ndarray, bar_seconds: int, kind: str, sign: int, lots: str
+) -> pa.Table:
+    is_stacked = run >= STACKED_MIN_LEVELS
+    picked = cells.filter(pa.array(is_stacked))
     n = picked.num_rows
     return pa.table(
         {
@@ -150,10 +154,15 @@ def _stacked_side(cells: pa.Table, bar_seconds: int, kind: str, flag: str, sign:
             "bar_id": picked["bar_id"],
             "price_tick": picked["price_tick"],
             "sign": np.full(n, sign, np.int8),
-            "qty_lots": picked["ask_lots" if sign > 0 else "bid_lots"],
-            "value": run[run >= STACKED_MIN_LEVELS].astype(float),
+            "qty_lots": picked[lots],
+            "value": run[is_stacked].astype(float),
         },
         schema=_EVENT_SCHEMA,
     )
 
 
+def footprint_bundle(cells: pa.Table) -> FootprintCells:
+    """Return a stored footprint as the bundle that the core works on."""
+    return FootprintCells(
+        **{name: column(cells, name) for name in FootprintCells.__dataclass_fields__}
+    )

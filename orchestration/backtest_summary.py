@@ -1,0 +1,96 @@
+"""A symbol's backtest over all its days: totals, Sharpe with its interval, the shuffled null."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from orchestration.arrays import column
+from orchestration.config import Settings
+from orchestration.frames import utc
+from orchestration.storage.store import Store
+from orderflow_core.backtest.metrics import max_drawdown, wilson_interval
+from orderflow_core.backtest.nulls import one_sided_p
+from orderflow_core.backtest.sharpe import sharpe_interval
+from orderflow_core.instrument import Instrument
+
+SIGNAL, SUMMARY = "backtest.direction_signal", "backtest.direction_summary"
+
+
+def equity_frame(store: Store, symbol: str, days: Sequence[date]) -> pd.DataFrame:
+    """Return equity, buy-and-hold and position on the mark grid, each day carried onto the last.
+
+    Each day starts flat; its equity is added to what the days before it ended with.
+    """
+    marks = store.read(SIGNAL, symbol, days, where={"kind": "mark"})
+    columns = {"equity": "equity", "benchmark": "benchmark_equity"}
+    return pd.DataFrame(
+        {"t": utc(marks, "ts_event_ns"), "position": column(marks, "position_lots")}
+        | {name: _carried(marks, source) for name, source in columns.items()}
+    )
+
+
+def _carried(marks: pa.Table, name: str) -> np.ndarray:
+    values, day = column(marks, name), column(marks, "trading_day")
+    starts = np.flatnonzero(np.r_[True, day[1:] != day[:-1]]) if len(day) else np.empty(0, int)
+    ends = np.zeros(len(values))
+    for start in starts[1:]:
+        ends[start] = values[start - 1]
+    return values + np.cumsum(ends)
+
+
+def interval_pnl(store: Store, symbol: str, days: Sequence[date]) -> np.ndarray:
+    """Return what was gained in each mark interval of all days."""
+    equity = equity_frame(store, symbol, days)["equity"].to_numpy()
+    return np.diff(equity, prepend=0.0)
+
+
+def pooled_backtest(
+    store: Store, instrument: Instrument, days: Sequence[date], config: Settings
+) -> dict[str, str]:
+    """Return the backtest over all days in words and figures, for a person to read."""
+    rows = store.read(SUMMARY, instrument.symbol, days)
+    if not rows.num_rows:
+        return {}
+    pnl = interval_pnl(store, instrument.symbol, days)
+    sharpe = sharpe_interval(pnl, seed=config.seed)
+    null = null_pnl(rows)
+    net = _total(rows, "net_pnl")
+    won = wilson_interval(int(_total(rows, "n_won")), int(_total(rows, "n_round_trips")))
+    currency = instrument.quote_currency
+    return {
+        "net result": f"{net:,.2f} {currency}",
+        "before fees": f"{_total(rows, 'gross_pnl'):,.2f} {currency}",
+        "fees": f"{_total(rows, 'fees'):,.2f} {currency}",
+        "spread and slippage paid": f"{_total(rows, 'crossing_cost'):,.2f} {currency}",
+        "buy and hold": f"{_total(rows, 'buy_and_hold_net_pnl'):,.2f} {currency}",
+        "turnover": f"{_total(rows, 'turnover'):,.0f} {currency} in {_total(rows, 'n_fills'):,.0f} fills",
+        "round trips won": f"{won.value:.1%} [{won.low:.1%}, {won.high:.1%}] of {won.n:,}",
+        "Sharpe per minute": f"{sharpe.value:.4f} [{sharpe.low:.4f}, {sharpe.high:.4f}]",
+        "largest drawdown": f"{max_drawdown(np.cumsum(pnl)).value:,.2f} {currency}",
+        "shuffled signal": (
+            f"median {np.median(null):,.2f} {currency}, 90 % in "
+            f"[{np.quantile(null, 0.05):,.2f}, {np.quantile(null, 0.95):,.2f}], "
+            f"p = {one_sided_p(net, null):.3f} ({len(null)} runs)"
+        ),
+        "terms": (
+            f"out-of-fold predictions only; latency {config.latency_ms:g} ms; "
+            f"slippage {config.slippage_ticks} ticks; |p_up - p_down| >= {config.signal_threshold:g}"
+        ),
+    }
+
+
+def _total(rows: pa.Table, metric: str) -> float:
+    values = rows.filter(pc.equal(rows["metric"].cast(pa.string()), metric))["value"]
+    return float(np.sum(values.to_numpy()))
+
+
+def null_pnl(rows: pa.Table) -> np.ndarray:
+    """Return the net result of each shuffled run, summed over the days run by run."""
+    null = rows.filter(pc.equal(rows["metric"].cast(pa.string()), "null_net_pnl"))
+    seq = column(null, "seq")
+    return np.bincount(seq, weights=column(null, "value"))

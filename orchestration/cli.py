@@ -1,0 +1,287 @@
+"""The ``orderflow`` command: what a person types, and what a script reads with ``--json``.
+
+Exit codes: 0 done, 1 failed (one line on standard error says why), 2 wrong usage.
+"""
+
+import json
+import logging
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from orchestration.errors import EXPECTED
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Market ticks to order-flow knowledge: ingest, run, look, judge.",
+)
+out = Console(soft_wrap=True)
+err = Console(stderr=True, soft_wrap=True)
+
+Symbol = Annotated[str, typer.Option("--symbol", "-s", help="A name from instruments.toml.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Day = Annotated[
+    datetime | None, typer.Option("--day", formats=["%Y-%m-%d"], help="Trading day, YYYY-MM-DD.")
+]
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON object on standard output."""
+    sys.stdout.write(json.dumps(value, default=str) + "\n")
+
+
+@contextmanager
+def progress(text: str, *, quiet: bool) -> Iterator[Any]:
+    """Show a spinner on standard error; the yielded function changes its text."""
+    if quiet or not err.is_terminal:
+        yield (lambda said: None) if quiet else (lambda said: err.print(f"  {said}"))
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task(text, total=None)
+        yield lambda said: bar.update(task, description=said)
+
+
+@app.command()
+def ingest(
+    source: Annotated[str, typer.Argument(help="samples or capture.")],
+    symbol: Symbol,
+    path: Annotated[
+        list[Path] | None, typer.Option("--path", help="A file; repeat once a file.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take real ticks in: every record is stored or quarantined with its reason."""
+    from orchestration.ingest import ingest as ingest_batches
+    from orchestration.ingest import summary_json
+    from orchestration.runtime import instrument, open_store, settings
+    from orchestration.sources import SOURCES
+
+    if source not in SOURCES:
+        raise typer.BadParameter(f"unknown source {source!r}: choose from {', '.join(SOURCES)}")
+    known = instrument(symbol)
+    with progress(f"reading {source}", quiet=as_json) as say:
+        reader = SOURCES[source]
+        batches = reader.read(path, known) if path else reader.fetch(known, settings().samples_path)
+        store = open_store()
+        summary = ingest_batches(
+            store,
+            batches,
+            known,
+            run_id=f"cli-ingest-{source}",
+            on_day=lambda made: say(f"{symbol} {made.day}: {made.n_stored:,} records published"),
+        )
+        result = summary_json(summary, store, symbol)
+    if as_json:
+        print_json(result)
+        return
+    from orchestration.summary import ingest_table
+
+    out.print(ingest_table(symbol, result))
+
+
+@app.command()
+def run(
+    symbol: Symbol,
+    first: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First trading day.")
+    ] = None,
+    last: Annotated[
+        datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last trading day.")
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--job", help="day, training or judging; default all.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the asset graph of a symbol: classify, flow, features, labels, train, backtest."""
+    from orchestration.runtime import instrument, open_store
+
+    instrument(symbol)
+    store = open_store()
+    days = [
+        day
+        for day in store.days("raw.trades", symbol)
+        if (first is None or day >= first.date()) and (last is None or day <= last.date())
+    ]
+    if not days:
+        fail(f"{symbol} has no published trades in that range: orderflow ingest comes first")
+    from orchestration.pipeline import JOBS, run_jobs
+
+    jobs = tuple(only or JOBS)
+    unknown = [job for job in jobs if job not in JOBS]
+    if unknown:
+        raise typer.BadParameter(f"unknown job {unknown[0]!r}: choose from {', '.join(JOBS)}")
+    with progress("starting", quiet=as_json) as say:
+        made = run_jobs(symbol, days, on_job=say, jobs=jobs)
+    from orchestration.summary import run_summary, summary_tables
+
+    summary = run_summary(store, symbol, days, made)
+    if as_json:
+        print_json(summary)
+    else:
+        for table in summary_tables(summary):
+            out.print(table)
+
+
+@app.command()
+def classify(
+    symbol: Symbol,
+    day: Annotated[datetime, typer.Option("--day", formats=["%Y-%m-%d"])],
+    rules: Annotated[
+        str, typer.Option("--rules", help="Comma-separated; layers joined with +.")
+    ] = "tick,quote,lee_ready",
+    inclusive: Annotated[
+        bool, typer.Option("--inclusive", help="The usual, wrong quote join: a negative control.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Score classification rules against the true side, per fill and per sweep."""
+    from orchestration.runtime import instrument, open_store
+    from orchestration.scoring import score_rules
+
+    names = [name.strip() for name in rules.split(",") if name.strip()]
+    result = score_rules(
+        open_store(), instrument(symbol), day.date(), names, inclusive=inclusive
+    )
+    if as_json:
+        print_json(result)
+        return
+    from orchestration.summary import score_table
+
+    out.print(score_table(result))
+
+
+@app.command()
+def chart(
+    symbol: Symbol,
+    day: Annotated[datetime, typer.Option("--day", formats=["%Y-%m-%d"])],
+    kind: Annotated[str, typer.Option("--kind", help="footprint or cvd.")] = "footprint",
+    bars: Annotated[int, typer.Option("--bars", min=1, help="Last bars of the footprint.")] = 8,
+    output: Annotated[Path | None, typer.Option("--out", help="PNG file to write.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draw one picture of a day: the footprint of its last bars, or delta and CVD."""
+    from orchestration.report import CHARTS, draw_chart
+
+    if kind not in CHARTS:
+        raise typer.BadParameter(f"unknown kind {kind!r}: choose from {', '.join(CHARTS)}")
+    from orchestration.runtime import instrument, open_store, settings
+
+    known = instrument(symbol)
+    target = output or settings().reports_path / f"{symbol}-{day:%Y-%m-%d}-{kind}.png"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(draw_chart(open_store(), known, day.date(), kind, bars))
+    print_json({"path": str(target)}) if as_json else out.print(f"Chart: {target}")
+
+
+@app.command()
+def report(
+    symbol: Symbol,
+    output: Annotated[Path | None, typer.Option("--out", help="HTML file to write.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write one self-contained page: price, VWAP, delta, CVD, footprint, models, equity."""
+    from orchestration.report import write_report
+    from orchestration.runtime import instrument, open_store, open_tracking, settings
+
+    known = instrument(symbol)
+    target = output or settings().reports_path / f"{symbol}.html"
+    with progress("drawing the report", quiet=as_json):
+        write_report(open_store(), open_tracking(), known, target)
+    if as_json:
+        print_json({"path": str(target)})
+        return
+    out.print(f"Report:      {target}")
+    out.print("Dagster UI:  make ui, then http://127.0.0.1:3000")
+    out.print("MLflow UI:   make ui, then http://127.0.0.1:5000")
+
+
+@app.command()
+def models(
+    symbol: Annotated[str | None, typer.Option("--symbol", "-s")] = None, as_json: AsJson = False
+) -> None:
+    """List registered models: versions, aliases, scores with their intervals."""
+    from orchestration.runtime import open_tracking
+
+    found = open_tracking().models()
+    if symbol:
+        found = [model for model in found if model["symbol"] == symbol]
+    if as_json:
+        print_json({"models": found})
+        return
+    from orchestration.summary import model_table
+
+    out.print(model_table(found))
+
+
+@app.command()
+def quarantine(
+    symbol: Symbol,
+    limit: Annotated[int, typer.Option("--limit", min=1)] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List rejected records with source, line and reason."""
+    from orchestration.runtime import instrument, open_store
+    from orchestration.summary import quarantine_rows, quarantine_table
+
+    rows, total = quarantine_rows(open_store(), instrument(symbol).symbol, limit)
+    if as_json:
+        print_json({"total": total, "records": rows})
+    else:
+        out.print(quarantine_table(rows, total))
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Print the settings, secrets masked, and check the store and what it was built with."""
+    from orchestration.doctor import examine, doctor_tables
+
+    found = examine()
+    if as_json:
+        print_json(found)
+    else:
+        for table in doctor_tables(found):
+            out.print(table)
+    if found["problems"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def ui(
+    dagster_port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
+    mlflow_port: Annotated[int, typer.Option(help="Port of the MLflow UI.")] = 5000,
+) -> None:
+    """Serve the Dagster and MLflow UIs on loopback until interrupted."""
+    from orchestration.ui import serve
+
+    serve(dagster_port, mlflow_port)
+
+
+def fail(reason: str) -> None:
+    """Say why on standard error and leave with exit code 1."""
+    err.print(f"[bold red]error:[/] {reason}", highlight=False, markup=True)
+    raise typer.Exit(1)
+
+
+def main() -> None:
+    """Entry point of the ``orderflow`` command."""
+    warnings.filterwarnings("ignore", module=r"dagster|mlflow|great_expectations|sqlalchemy")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    try:
+        app()
+    except EXPECTED as error:
+        err.print("error:", str(error), style="red", highlight=False, markup=False)
+        sys.exit(1)
+
+

@@ -1,0 +1,181 @@
+"""Trade the out-of-fold direction signal of one symbol-day, against buy-and-hold and a null."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from orchestration.arrays import column, quote_arrays, trade_arrays
+from orchestration.config import Settings
+from orderflow_core.backtest.costs import Costs
+from orderflow_core.backtest.engine import BacktestResult, Rules, run_signal
+from orderflow_core.backtest.fills import MarketPath, market_from_quotes, market_from_trades
+from orderflow_core.backtest.metrics import round_trips
+from orderflow_core.backtest.nulls import NullComparison, buy_and_hold, shuffled_signal_null
+from orderflow_core.instrument import Instrument
+
+MARK_INTERVAL_NS = 60_000_000_000
+_NS_PER_MS = 1_000_000
+_SIGNAL_SCHEMA = pa.schema(
+    [
+        ("kind", pa.string()),
+        ("ts_event_ns", pa.int64()),
+        ("seq", pa.int64()),
+        ("sign", pa.int8()),
+        ("qty_lots", pa.int64()),
+        ("price_ticks", pa.int64()),
+        ("position_lots", pa.int64()),
+        ("fee", pa.float64()),
+        ("equity", pa.float64()),
+        ("benchmark_equity", pa.float64()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A strategy's run of one day, its benchmark and its null."""
+
+    strategy: BacktestResult
+    benchmark: BacktestResult
+    null: NullComparison
+
+
+def market_path(classified: pa.Table, quotes: pa.Table, instrument: Instrument) -> MarketPath:
+    """Return the prices to trade at: the quotes, or a full tick worse than the next trade."""
+    if quotes.num_rows:
+        return market_from_quotes(quote_arrays(quotes))
+    return market_from_trades(trade_arrays(classified), instrument.tick_steps)
+
+
+def rules(instrument: Instrument, session: tuple[int, int], config: Settings) -> Rules:
+    """Return what a strategy, its benchmark and its null have in common.
+
+    Raises
+    ------
+    ValueError
+        The instrument is inverse: its profit is not linear in the price.
+    """
+    if instrument.kind.startswith("inverse"):
+        raise ValueError(f"{instrument.symbol} is inverse: the engine trades linear contracts")
+    costs = Costs(
+        taker_fee=float(instrument.taker_fee),
+        fee_per_contract=float(instrument.fee_per_contract),
+        slippage_ticks=config.slippage_ticks * instrument.tick_steps,
+    )
+    return Rules(
+        latency_ns=int(config.latency_ms * _NS_PER_MS),
+        costs=costs,
+        tick_value=instrument.tick_value,
+        contracts_per_lot=float(instrument.lot_step),
+        session_start_ns=session[0],
+        session_end_ns=session[1],
+        mark_interval_ns=MARK_INTERVAL_NS,
+    )
+
+
+def target_lots(predictions: pa.Table, threshold: float) -> np.ndarray:
+    """Return the position wanted after each prediction: one lot up, one lot down, or none."""
+    edge = column(predictions, "p_up") - column(predictions, "p_down")
+    return np.where(np.abs(edge) >= threshold, np.sign(edge), 0).astype(np.int64)
+
+
+def judge(market: MarketPath, predictions: pa.Table, common: Rules, config: Settings) -> Judged:
+    """Run the strategy, buy-and-hold from the first prediction on, and the shuffled signal."""
+    decided = column(predictions, "t0_ns")
+    target = target_lots(predictions, config.signal_threshold)
+    seen = _from_first_prediction(market, decided)
+    return Judged(
+        strategy=run_signal(seen, decided, target, common),
+        benchmark=buy_and_hold(seen, common),
+        null=shuffled_signal_null(
+            seen, decided, target, common, n_null=config.n_null_runs, seed=config.seed
+        ),
+    )
+
+
+def _from_first_prediction(market: MarketPath, decided: np.ndarray) -> MarketPath:
+    # The benchmark must not profit from hours in which the strategy had no model yet.
+    start = int(np.searchsorted(market.ts_ns, decided[0])) if len(decided) else len(market)
+    return MarketPath(
+        ts_ns=market.ts_ns[start:],
+        bid_ticks=market.bid_ticks[start:],
+        ask_ticks=market.ask_ticks[start:],
+        is_quoted=market.is_quoted,
+    )
+
+
+def signal_rows(judged: Judged) -> pa.Table:
+    """Return ``backtest.direction_signal``: every fill, and both equities on the mark grid."""
+    return pa.concat_tables([_fills(judged.strategy), _marks(judged)]).sort_by(
+        [("ts_event_ns", "ascending"), ("kind", "ascending"), ("seq", "ascending")]
+    )
+
+
+def _fills(run: BacktestResult) -> pa.Table:
+    n = len(run.fill_ts_ns)
+    unknown = np.full(n, np.nan)
+    return pa.table(
+        {
+            "kind": pa.array(["fill"] * n, pa.string()),
+            "ts_event_ns": run.fill_ts_ns,
+            "seq": np.arange(n),
+            "sign": run.fill_sign,
+            "qty_lots": run.fill_lots,
+            "price_ticks": run.fill_price_ticks,
+            "position_lots": run.fill_position_lots,
+            "fee": run.fill_fee,
+            "equity": unknown,
+            "benchmark_equity": unknown,
+        },
+        schema=_SIGNAL_SCHEMA,
+    )
+
+
+def _marks(judged: Judged) -> pa.Table:
+    run, n = judged.strategy, len(judged.strategy.mark_ts_ns)
+    none = np.zeros(n, np.int64)
+    return pa.table(
+        {
+            "kind": pa.array(["mark"] * n, pa.string()),
+            "ts_event_ns": run.mark_ts_ns,
+            "seq": np.arange(n),
+            "sign": none.astype(np.int8),
+            "qty_lots": none,
+            "price_ticks": none,
+            "position_lots": run.mark_position_lots,
+            "fee": np.zeros(n),
+            "equity": run.equity,
+            "benchmark_equity": judged.benchmark.equity,
+        },
+        schema=_SIGNAL_SCHEMA,
+    )
+
+
+def summary_rows(judged: Judged) -> pa.Table:
+    """Return ``backtest.direction_summary``: the exact totals of the day and of each null run."""
+    strategy, benchmark = judged.strategy, judged.benchmark
+    trips = round_trips(strategy)
+    notional = np.abs(strategy.fill_price_ticks).astype(float) * strategy.fill_lots
+    totals = {
+        "gross_pnl": strategy.gross_pnl,
+        "crossing_cost": strategy.crossing_cost,
+        "fees": strategy.fees,
+        "net_pnl": strategy.net_pnl,
+        "buy_and_hold_net_pnl": benchmark.net_pnl,
+        "turnover": float(notional.sum()) * strategy.tick_value,
+        "n_fills": float(len(strategy.fill_ts_ns)),
+        "n_round_trips": float(len(trips)),
+        "n_won": float(np.count_nonzero(trips.net_pnl > 0)),
+        "n_superseded": float(strategy.n_superseded),
+        "n_cancelled": float(strategy.n_cancelled),
+    }
+    names = [*totals, *["null_net_pnl"] * len(judged.null.null_pnl)]
+    seq = [0] * len(totals) + list(range(len(judged.null.null_pnl)))
+    return pa.table(
+        {
+            "metric": pa.array(names, pa.string()),
+            "seq": pa.array(seq, pa.int64()),
+            "value": pa.array([*totals.values(), *judged.null.null_pnl.tolist()], pa.float64()),
+        }
+    )

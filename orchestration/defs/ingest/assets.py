@@ -1,0 +1,63 @@
+"""Raw trades, quotes, gaps and quarantine of one symbol-day."""
+
+import time
+
+import dagster as dg
+
+from orchestration import ingest
+from orchestration.defs import publishing
+from orchestration.defs.inputs import DayReader
+from orchestration.partitions import daily_by_symbol, symbol_and_day
+from orchestration.resources.store import StoreResource
+from orchestration.runtime import instrument, settings
+from orchestration.sources import SOURCES
+
+TABLES = {
+    "raw.trades": "Trades as the venue printed them, in integer ticks and lots.",
+    "raw.quotes": "Best bid and ask after each change.",
+    "raw.gaps": "Stretches of which records are missing; no window spans one.",
+    "raw.quarantine": "Every rejected record with its source, line and reason.",
+}
+
+
+@dg.multi_asset(
+    name="raw",
+    specs=[
+        publishing.asset_spec(table, "ingest", description, code_version=ingest.CODE_VERSION)
+        for table, description in TABLES.items()
+    ],
+    check_specs=[spec for table in TABLES for spec in publishing.check_specs(table)]
+    + publishing.check_specs("raw.trades", "order")[1:],
+    partitions_def=daily_by_symbol,
+    pool=publishing.WRITE_POOL,
+    retry_policy=dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL),
+)
+def raw(context: dg.AssetExecutionContext, store: StoreResource) -> publishing.Events:
+    """Take in the day from the instrument's source, or judge what `orderflow ingest` published."""
+    started = time.monotonic()
+    symbol, wanted = symbol_and_day(context)
+    known = instrument(symbol)
+    if known.source:
+        batches = SOURCES[known.source].fetch(known, settings().samples_path)
+        for batch in batches:
+            for made in ingest.day_tables(store.get(), batch, known):
+                if made.day == wanted:
+                    ingest.publish_day(store.get(), symbol, made, run_id=context.run_id)
+    day = DayReader.of(context, store.get())
+    tables = {table: day.read(table) for table in TABLES}
+    outcomes = ingest.judge(tables)
+    for name, judged in outcomes.items():
+        yield from (publishing.check_result(name, outcome) for outcome in judged)
+    publishing.refuse_failures(outcomes)
+    draft = day.draft(
+        started,
+        ingest.CODE_VERSION,
+        tables,
+        metadata={
+            name: publishing.time_range(tables[name], "ts_event_ns")
+            for name in ("raw.trades", "raw.quotes")
+        },
+    )
+    for name, table in tables.items():
+        metadata = publishing.table_metadata(name, table, draft, is_new=True)
+        yield dg.MaterializeResult(asset_key=publishing.asset_key(name), metadata=metadata)

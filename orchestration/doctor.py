@@ -1,0 +1,55 @@
+"""Is this installation well: settings, versions, the store against its manifest."""
+
+import platform
+import shutil
+from importlib.metadata import version
+from typing import Any
+
+from rich.table import Table
+
+from orchestration.runtime import instruments, open_store, open_tracking, settings
+
+_PACKAGES = (
+    "orderflow", "numpy", "numba", "pyarrow", "pandas", "chdb", "clickhouse-connect", "dagster",
+    "mlflow", "great_expectations", "lightgbm", "scikit-learn", "torch",
+)  # fmt: skip
+_LOW_DISK_GB = 2
+
+
+def examine() -> dict[str, Any]:
+    """Return settings (secrets masked), versions, what the store holds, and every problem found."""
+    config = settings()
+    store = open_store()
+    problems = [str(problem) for problem in store.verify()]
+    free_gb = shutil.disk_usage(config.root).free / 1e9
+    if free_gb < _LOW_DISK_GB:
+        problems.append(f"only {free_gb:.1f} GB are free under {config.root}")
+    published = store.published()
+    return {
+        "settings": {name: str(getattr(config, name)) for name in type(config).model_fields},
+        "versions": {"python": platform.python_version()} | {p: version(p) for p in _PACKAGES},
+        "store": {
+            "manifest": store.snapshot(),
+            "published_generations": len(published),
+            "rows": sum(row.rows for row in published),
+            "symbols": sorted({row.symbol for row in published}),
+        },
+        "instruments": sorted(instruments()),
+        "registered_models": len(open_tracking().models()),
+        "free_disk_gb": round(free_gb, 1),
+        "problems": problems,
+    }
+
+
+def doctor_tables(found: dict[str, Any]) -> list[Table]:
+    """Return what `examine` found as tables for a terminal."""
+    tables = []
+    for title in ("settings", "versions", "store"):
+        table = Table(title=title, show_header=False, title_justify="left")
+        for name, value in found[title].items():
+            table.add_row(name, str(value))
+        tables.append(table)
+    verdict = Table(title="problems", show_header=False, title_justify="left")
+    for problem in found["problems"] or ["none found"]:
+        verdict.add_row(problem)
+    return [*tables, verdict]

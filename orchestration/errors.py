@@ -1,0 +1,36 @@
+"""Errors whose message is all that a user needs; anything else is a defect and shows itself whole."""
+
+from pydantic import ValidationError
+
+from orchestration.instruments import InstrumentError, UnknownSymbol
+from orchestration.sources.records import SourceError
+from orchestration.storage.errors import StoreError
+
+
+class IngestRefused(ValueError):  # noqa: N818  says what happened
+    """The rows of a day broke their table's contract; nothing of that day was published."""
+
+
+class NothingToScore(ValueError):  # noqa: N818  says what it is
+    """The day has no trades, no true side, or no quotes that a rule needs."""
+
+
+class NothingToShow(ValueError):  # noqa: N818  says what it is
+    """Nothing was published that could be drawn."""
+
+
+class RunFailed(RuntimeError):  # noqa: N818  says what happened
+    """A step of a run failed; the message is the step's own."""
+
+
+EXPECTED: tuple[type[Exception], ...] = (
+    IngestRefused,
+    InstrumentError,
+    NothingToScore,
+    NothingToShow,
+    RunFailed,
+    SourceError,
+    StoreError,
+    UnknownSymbol,
+    ValidationError,
+)

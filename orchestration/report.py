@@ -1,0 +1,151 @@
+"""Gather what is published of a symbol and draw it."""
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from orchestration.arrays import column
+from orchestration.backtest_summary import SUMMARY, equity_frame, null_pnl, pooled_backtest
+from orchestration.charts.data import ReportData
+from orchestration.charts.png import cvd_png, footprint_png
+from orchestration.charts.report import render_report
+from orchestration.errors import NothingToShow
+from orchestration.frames import bars_frame, footprint_frame, profile_frame
+from orchestration.runtime import settings
+from orchestration.storage.store import Store
+from orchestration.summary import session_levels
+from orchestration.tracking.tracking import Tracking
+from orderflow_core.instrument import Instrument
+
+FOOTPRINT_BARS = 12
+HASHED = ("raw.trades", "raw.quotes", "flow.classified_trades", "flow.footprint", "research.features")
+
+Picture = Callable[[Store, Instrument, date, int], bytes]
+
+
+def _footprint(store: Store, known: Instrument, day: date, bars: int) -> bytes:
+    cells = _published(store, "flow.footprint", known, day)
+    return footprint_png(footprint_frame(cells, known, last_bars=bars))
+
+
+def _cvd(store: Store, known: Instrument, day: date, bars: int) -> bytes:
+    del bars  # the whole day
+    return cvd_png(bars_frame(_published(store, "flow.bars", known, day), known))
+
+
+CHARTS: dict[str, Picture] = {"footprint": _footprint, "cvd": _cvd}
+
+
+def draw_chart(store: Store, known: Instrument, day: date, kind: str, bars: int) -> bytes:
+    """Return one picture of a day as PNG.
+
+    Raises
+    ------
+    NothingToShow
+        The day holds no published rows to draw.
+    """
+    return CHARTS[kind](store, known, day, bars)
+
+
+def _published(store: Store, table: str, known: Instrument, day: date) -> pa.Table:
+    rows = store.read(table, known.symbol, day)
+    if not rows.num_rows:
+        published = ", ".join(map(str, store.days(table, known.symbol))) or "no day at all"
+        raise NothingToShow(f"{table} of {known.symbol} is published for {published}, not for {day}")
+    return rows
+
+
+def write_report(store: Store, tracking: Tracking, known: Instrument, target: Path) -> None:
+    """Write the report page of a symbol over all its published days.
+
+    Raises
+    ------
+    NothingToShow
+        Nothing of the symbol is published.
+    """
+    data = report_data(store, tracking, known)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(render_report(data), encoding="utf-8")
+
+
+def report_data(store: Store, tracking: Tracking, known: Instrument) -> ReportData:
+    """Return everything that the report page shows, in human units."""
+    symbol, config = known.symbol, settings()
+    days = store.days("flow.bars", symbol)
+    if not days:
+        raise NothingToShow(f"nothing of {symbol} is published: orderflow run --symbol {symbol}")
+    bars, footprint = (store.read(t, symbol, days) for t in ("flow.bars", "flow.footprint"))
+    profile = store.read("flow.volume_profile", symbol, days)
+    models = [m for m in tracking.models() if m["symbol"] == symbol and m["is_newest"]]
+    equity = equity_frame(store, symbol, days)
+    return ReportData(
+        symbol=symbol,
+        title=f"{symbol} order flow",
+        period=f"{days[0]} to {days[-1]}",
+        bars=_with_day(bars_frame(bars, known), bars),
+        footprint=footprint_frame(footprint, known, last_bars=FOOTPRINT_BARS),
+        profile=_with_day(profile_frame(profile, known), profile),
+        levels={day: _levels(store, symbol, day) for day in days},
+        row_size=float(known.price_step) * config.row_ticks(known),
+        tick_size=float(known.tick_size),
+        scores=[_score(model, s) for model in models for s in model["scores"]],
+        champion=[_champion(model) for model in models],
+        equity=equity,
+        backtest=pooled_backtest(store, known, days, config),
+        provenance=_provenance(store, symbol, days, models),
+        notes=_notes(store, known, days),
+        bar_label=f"{config.bar_seconds} s",
+        timezone=known.timezone,
+        quote_currency=known.quote_currency,
+        size_unit="contracts" if known.kind == "future" else "units",
+    )
+
+
+def _with_day(frame: pd.DataFrame, table: pa.Table) -> pd.DataFrame:
+    return frame.assign(trading_day=table["trading_day"].to_pandas())
+
+
+def _levels(store: Store, symbol: str, day: date) -> tuple[float, float, float]:
+    found = session_levels(store, symbol, day)
+    return found["poc"], found["val"], found["vah"]
+
+
+def _score(model: dict[str, Any], score: dict[str, Any]) -> dict[str, Any]:
+    return {"task": model["task"], "beats_below": ""} | score
+
+
+def _champion(model: dict[str, Any]) -> str:
+    name = f"{model['task']}: "
+    if "champion" in model["aliases"]:
+        return f"{name}champion is version {model['version']} ({model['rung']})"
+    return f"{name}champion: none. {model['reason']}"
+
+
+def _provenance(
+    store: Store, symbol: str, days: list[date], models: list[dict[str, Any]]
+) -> dict[str, str]:
+    hashes = {
+        f"{table} sha256": store.content_hash_days(table, symbol, days)
+        for table in HASHED
+        if set(days) <= set(store.days(table, symbol))
+    }
+    trained = {f"{m['name']} v{m['version']}": f"MLflow run {m['run_id']}" for m in models}
+    return {"manifest": str(store.snapshot())} | hashes | trained
+
+
+def _notes(store: Store, known: Instrument, days: list[date]) -> list[str]:
+    notes = ["Past results of a two-day sample say nothing about other days."] if len(days) < 20 else []
+    classified = store.read("flow.classified_trades", known.symbol, days, columns=["rule", "has_quote"])
+    if not column(classified, "has_quote").any():
+        notes.append(
+            "No quotes: sides come from the tick rule, labels from the last trade (mid proxy), fills "
+            "one full tick worse than the next trade. No claim about mids is made."
+        )
+    quarantined = store.read("raw.quarantine", known.symbol, days, columns=["line"]).num_rows
+    if quarantined:
+        notes.append(f"{quarantined:,} records are in quarantine: orderflow quarantine")
+    return notes

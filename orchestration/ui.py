@@ -1,0 +1,46 @@
+"""Dagster's and MLflow's own UIs over the embedded data, on loopback."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from orchestration.runtime import open_tracking, prepare_dagster_home, settings
+
+_HOST = "127.0.0.1"
+
+
+def serve(dagster_port: int, mlflow_port: int) -> None:
+    """Run both servers until one ends or the user interrupts.
+
+    The store is not opened here: a run that is started in the UI opens it for itself.
+    """
+    tracking_uri = open_tracking().uri
+    environment = os.environ | {
+        "ORDERFLOW_HOME": str(settings().root),
+        "DAGSTER_HOME": str(prepare_dagster_home()),
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    scripts = Path(sys.executable).parent
+    dagster = [str(scripts / "dagster"), "dev", "--module-name", "orchestration.definitions"]
+    dagster += ["--host", _HOST, "--port", str(dagster_port)]
+    mlflow = [str(scripts / "mlflow"), "ui", "--backend-store-uri", tracking_uri]
+    mlflow += ["--host", _HOST, "--port", str(mlflow_port)]
+    # In sessions of their own: this process alone hears Ctrl-C and passes it on once.
+    servers = [
+        subprocess.Popen(command, env=environment, start_new_session=True)
+        for command in (dagster, mlflow)
+    ]
+    print(f"Dagster UI: http://{_HOST}:{dagster_port}   MLflow UI: http://{_HOST}:{mlflow_port}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        os.waitpid(-1, 0)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        for server in servers:
+            if server.poll() is None:
+                os.killpg(server.pid, signal.SIGINT)
+        for server in servers:
+            server.wait(timeout=30)
