@@ -53,7 +53,8 @@ def prevailing_quote_idx(
     array([-1,  0,  0,  1])
     """
     trade_ts, quote_ts, shift = _checked_times(trade_ts_ns, quote_ts_ns, lag_ns, inclusive)
-    idx: Int64 = _prevailing_quote_idx_nb(trade_ts, quote_ts, shift)
+    idx = np.empty(len(trade_ts), np.int64)
+    _prevailing_quote_idx_nb(trade_ts, quote_ts, shift, idx)
     return idx
 
 
@@ -90,12 +91,12 @@ def quote_at_trade(
         for name in ("bid_ticks", "bid_lots", "ask_ticks", "ask_lots")
     }
     require_same_length(ts_event_ns=quote_ts, **columns)
-    bid, bid_size, ask, ask_size, is_known = _quote_at_trade_nb(
-        trade_ts, shift, quote_ts, *columns.values()
+    met = {name: np.empty(len(trade_ts), np.int64) for name in columns}
+    is_known = np.empty(len(trade_ts), np.bool_)
+    _quote_at_trade_nb(
+        trade_ts, quote_ts, shift, tuple(columns.values()), tuple(met.values()), is_known
     )
-    return QuoteAtTrade(
-        bid_ticks=bid, bid_lots=bid_size, ask_ticks=ask, ask_lots=ask_size, is_known=is_known
-    )
+    return QuoteAtTrade(**met, is_known=is_known)
 
 
 def _checked_times(

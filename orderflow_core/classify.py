@@ -125,7 +125,8 @@ def tick_rule(price_ticks: ArrayLike, state: TickState | None = None) -> tuple[I
     array([ 0,  0,  1,  1, -1], dtype=int8)
     """
     price = require_int64("price_ticks", price_ticks)
-    sign: Int8 = _tick_rule_nb(price, _WHOLE, *_memory(price, state))
+    sign = np.empty(len(price), np.int8)
+    _tick_rule_nb(price, _WHOLE, *_memory(price, state), sign)
     return sign, _state_after(price, 0, state)
 
 
@@ -159,7 +160,8 @@ def quote_rule(price_ticks: ArrayLike, at_trade: QuoteAtTrade) -> Int8:
     A bid of 10 and an ask of 13 have their mid at 11.5: trades at 11 and 12 sell and buy.
     """
     price = require_int64("price_ticks", price_ticks)
-    sign: Int8 = _quote_rule_nb(price, *_checked_quotes(price, at_trade))
+    sign = np.empty(len(price), np.int8)
+    _quote_rule_nb(price, *_checked_quotes(price, at_trade), sign)
     return sign
 
 
@@ -194,7 +196,8 @@ def lee_ready(
     """
     price = require_int64("price_ticks", price_ticks)
     quotes, memory = _checked_quotes(price, at_trade), _memory(price, state)
-    sign: Int8 = _lee_ready_nb(price, *quotes, _WHOLE, *memory)
+    sign = np.empty(len(price), np.int8)
+    _lee_ready_nb(price, *quotes, _WHOLE, *memory, sign)
     return sign, _state_after(price, 0, state)
 
 
@@ -319,8 +322,9 @@ def _candidate(
         return native_rule(native_sign)
     if name == "quote" and at_trade is not None:
         return quote_rule(price, at_trade)
+    sign = np.empty(len(price), np.int8)
     if name == "lee_ready" and at_trade is not None:
-        hybrid: Int8 = _lee_ready_nb(price, *_checked_quotes(price, at_trade), starts, *memory)
-        return hybrid
-    tick: Int8 = _tick_rule_nb(price, starts, *memory)
-    return tick
+        _lee_ready_nb(price, *_checked_quotes(price, at_trade), starts, *memory, sign)
+    else:
+        _tick_rule_nb(price, starts, *memory, sign)
+    return sign

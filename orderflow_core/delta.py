@@ -86,7 +86,8 @@ def continue_cumulative_delta(
             f"qty_lots may overflow int64: {carried_lots} carried and {longest} terms "
             f"of up to {qty.max()}"
         )
-    cvd: Int64 = _cumulative_delta_nb(signs, qty, starts, int(carried_lots))
+    cvd = np.empty(n, np.int64)
+    _cumulative_delta_nb(signs, qty, starts, int(carried_lots), cvd)
     return cvd, int(cvd[-1])
 
 
@@ -126,6 +127,7 @@ def cvd_candles(bars: BarArrays, session_start_bar: ArrayLike) -> tuple[Int64, I
     require_same_length(delta_lots=delta, min_delta_lots=lowest, max_delta_lots=highest)
     if len(delta):
         require_sum_fits("bars.delta_lots", int(np.abs(delta).max()), len(delta))
-    close: Int64 = _session_sum_nb(delta, starts)
+    close = np.empty(len(delta), np.int64)
+    _session_sum_nb(delta, starts, close)
     opened = close - delta
     return opened, opened + highest, opened + lowest, close

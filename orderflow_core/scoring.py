@@ -139,4 +139,6 @@ def _wilson(share: float, n: float) -> tuple[float, float]:
     centre = share + _Z95**2 / (2 * n)
     half = _Z95 * math.sqrt(share * (1 - share) / n + _Z95**2 / (4 * n * n))
     scale = 1 + _Z95**2 / n
-    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+    # Wilson's interval always holds the share; rounding must not lose it at 0 and 1.
+    low, high = (centre - half) / scale, (centre + half) / scale
+    return min(share, max(0.0, low)), max(share, min(1.0, high))

@@ -125,7 +125,8 @@ def continue_sweeps(
     ts, ids, price = columns.values()
     _require_trade_order(ts, ids, max_id_step)
     first_ordinal = 0 if state is None else state.sweep
-    sweep: Int64 = _assign_sweeps_nb(ts, ids, price, signs, int(max_id_step), first_ordinal)
+    sweep = np.empty(len(ts), np.int64)
+    _assign_sweeps_nb(ts, ids, price, signs, int(max_id_step), first_ordinal, sweep)
     if len(ts) == 0:
         return sweep, None
     after = SweepState(

@@ -126,8 +126,9 @@ def continue_session_vwap(
     )
     _require_volume_fits(qty, starts, before.volume_lots)
     sums = (before.volume_lots, before.first_moment, before.second_moment, before.reach)
-    vwap, sd, anchor, sums, largest_reach = _session_vwap_nb(
-        price, qty, starts, before.anchor_ticks, sums
+    vwap, sd = np.empty(n), np.empty(n)
+    anchor, sums, largest_reach = _session_vwap_nb(
+        price, qty, starts, before.anchor_ticks, sums, vwap, sd
     )
     # |sum q d| never passes the sum of |q d|; half of the range leaves room for its rounding.
     if largest_reach > INT64_MAX // 2:

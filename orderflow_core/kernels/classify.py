@@ -1,6 +1,8 @@
-"""Trade signs from prices and quotes: one pass each, the tick memory carried in two integers."""
+"""Trade signs from prices and quotes: one pass each, the tick memory carried in two integers.
 
-import numpy as np
+Results go into the caller's arrays.
+"""
+
 from numba import njit
 
 from orderflow_core.types import Bool, Int8, Int64
@@ -18,28 +20,34 @@ def _side_of_mid_nb(price: int, bid: int, ask: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _tick_rule_nb(price: Int64, start_idx: Int64, last_price: int, last_sign: int) -> Int8:
-    sign = np.empty(len(price), np.int8)
+def _after_step_nb(price: int, last_price: int, last_sign: int) -> int:
+    # The tick memory follows trade prices only. Two tests without else compile to no branch.
+    if price > last_price:
+        last_sign = 1
+    if price < last_price:
+        last_sign = -1
+    return last_sign
+
+
+@njit(cache=True, nogil=True)
+def _tick_rule_nb(
+    price: Int64, start_idx: Int64, last_price: int, last_sign: int, sign: Int8
+) -> None:
     for session in range(len(start_idx)):
         first = start_idx[session]
         end = start_idx[session + 1] if session + 1 < len(start_idx) else len(price)
         if session > 0:
             last_price, last_sign = price[first], 0
         for i in range(first, end):
-            change = _direction_nb(price[i], last_price)
-            last_sign = change if change != 0 else last_sign
+            last_sign = _after_step_nb(price[i], last_price, last_sign)
             last_price = price[i]
             sign[i] = last_sign
-    return sign
 
 
 @njit(cache=True, nogil=True)
-def _quote_rule_nb(price: Int64, bid: Int64, ask: Int64, is_known: Bool) -> Int8:
-    sign = np.zeros(len(price), np.int8)
+def _quote_rule_nb(price: Int64, bid: Int64, ask: Int64, is_known: Bool, sign: Int8) -> None:
     for i in range(len(price)):
-        if is_known[i]:
-            sign[i] = _side_of_mid_nb(price[i], bid[i], ask[i])
-    return sign
+        sign[i] = _side_of_mid_nb(price[i], bid[i], ask[i]) if is_known[i] else 0
 
 
 @njit(cache=True, nogil=True)
@@ -51,21 +59,18 @@ def _lee_ready_nb(
     start_idx: Int64,
     last_price: int,
     last_sign: int,
-) -> Int8:
-    sign = np.empty(len(price), np.int8)
+    sign: Int8,
+) -> None:
     for session in range(len(start_idx)):
         first = start_idx[session]
         end = start_idx[session + 1] if session + 1 < len(start_idx) else len(price)
         if session > 0:
             last_price, last_sign = price[first], 0
         for i in range(first, end):
-            # The tick memory follows trade prices only, whatever the quote leg decides.
-            change = _direction_nb(price[i], last_price)
-            last_sign = change if change != 0 else last_sign
+            last_sign = _after_step_nb(price[i], last_price, last_sign)
             last_price = price[i]
             side = _side_of_mid_nb(price[i], bid[i], ask[i]) if is_known[i] else 0
             sign[i] = side if side != 0 else last_sign
-    return sign
 
 
 @njit(cache=True, nogil=True)

@@ -1,15 +1,14 @@
-"""Running signed volume."""
+"""Running sums of signed volume, reset at each session; results go into the caller's array."""
 
-import numpy as np
 from numba import njit
 
 from orderflow_core.types import Int8, Int64
 
 
 @njit(cache=True, nogil=True)
-def _cumulative_delta_nb(sign: Int8, qty_lots: Int64, start_idx: Int64, carried: int) -> Int64:
-    cvd = np.empty(len(sign), np.int64)
-    running = carried
+def _cumulative_delta_nb(
+    sign: Int8, qty_lots: Int64, start_idx: Int64, carried: int, cvd: Int64
+) -> None:
     for session in range(len(start_idx)):
         first = start_idx[session]
         end = start_idx[session + 1] if session + 1 < len(start_idx) else len(sign)
@@ -17,12 +16,10 @@ def _cumulative_delta_nb(sign: Int8, qty_lots: Int64, start_idx: Int64, carried:
         for i in range(first, end):
             running += sign[i] * qty_lots[i]
             cvd[i] = running
-    return cvd
 
 
 @njit(cache=True, nogil=True)
-def _session_sum_nb(delta_lots: Int64, start_idx: Int64) -> Int64:
-    total = np.empty(len(delta_lots), np.int64)
+def _session_sum_nb(delta_lots: Int64, start_idx: Int64, total: Int64) -> None:
     for session in range(len(start_idx)):
         first = start_idx[session]
         end = start_idx[session + 1] if session + 1 < len(start_idx) else len(delta_lots)
@@ -30,4 +27,3 @@ def _session_sum_nb(delta_lots: Int64, start_idx: Int64) -> Int64:
         for i in range(first, end):
             running += delta_lots[i]
             total[i] = running
-    return total

@@ -1,8 +1,7 @@
-"""Session volume-weighted average price and its spread, from three running sums."""
+"""Session volume-weighted average price and its spread; results go into the caller's arrays."""
 
 import math
 
-import numpy as np
 from numba import njit
 
 from orderflow_core.types import Float64, Int64
@@ -15,16 +14,16 @@ def _session_vwap_nb(
     start_idx: Int64,
     anchor: int,
     sums: tuple[int, int, float, float],
-) -> tuple[Float64, Float64, int, tuple[int, int, float, float], float]:
+    vwap: Float64,
+    sd: Float64,
+) -> tuple[int, tuple[int, int, float, float], float]:
     # ``sums``: q, q d, q d^2 and |q d| with d = price - anchor, the session's first price. The last
     # is a float that only tells whether the integer sum of q d could have left int64.
-    n = len(price)
-    vwap, sd = np.empty(n), np.empty(n)
     volume, first_moment, second_moment, reach = sums
     largest_reach = reach
     for session in range(len(start_idx)):
         first = start_idx[session]
-        end = start_idx[session + 1] if session + 1 < len(start_idx) else n
+        end = start_idx[session + 1] if session + 1 < len(start_idx) else len(price)
         if session > 0:
             anchor, volume, first_moment, second_moment, reach = price[first], 0, 0, 0.0, 0.0
         for i in range(first, end):
@@ -38,4 +37,4 @@ def _session_vwap_nb(
             # Rounding may leave a negative variance where the sums cancel: there is none.
             sd[i] = math.sqrt(max(0.0, second_moment / volume - mean * mean))
         largest_reach = max(largest_reach, reach)
-    return vwap, sd, anchor, (volume, first_moment, second_moment, reach), largest_reach
+    return anchor, (volume, first_moment, second_moment, reach), largest_reach
