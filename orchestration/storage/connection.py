@@ -62,7 +62,7 @@ class Connection:
     def select(self, sql: str, params: Mapping[str, Any] | None = None) -> pa.Table:
         """Run one query with bound ``{name:Type}`` parameters and return its rows."""
         self._refuse_forked()
-        return self._client.query_arrow(sql, parameters=dict(params or {}))
+        return self._client.query_arrow(sql, parameters=_bindable(params or {}))
 
     def command(self, sql: str) -> None:
         """Run one statement that returns nothing (DDL, mutations): text of ours, never a user's."""
@@ -72,7 +72,7 @@ class Connection:
     def delete(self, sql: str, params: Mapping[str, Any]) -> None:
         """Run one mutation with bound parameters and wait until it is done."""
         self._refuse_forked()
-        self._client.command(sql, parameters=dict(params), settings={"mutations_sync": 1})
+        self._client.command(sql, parameters=_bindable(params), settings={"mutations_sync": 1})
 
     def insert(self, table: str, rows: pa.Table, *, token: str = "") -> None:
         """Insert rows whose schema the caller has checked; ``token`` makes a repeat a no-op."""
@@ -109,6 +109,11 @@ def server_target(url: str) -> dict[str, Any]:
         "password": unquote(parts.password or ""),
         "database": parts.path.strip("/") or "default",
     }
+
+
+def _bindable(params: Mapping[str, Any]) -> dict[str, Any]:
+    # The client writes a tuple as a SQL tuple, which no Array(...) parameter takes.
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in params.items()}
 
 
 @contextmanager

@@ -84,9 +84,9 @@ def _sort_key(column: Column, values: pa.Array) -> np.ndarray:
     if column.type == FLOAT64:
         return values.to_numpy(zero_copy_only=False).view(np.uint64)
     encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
-    by_bytes = pc.array_sort_indices(encoded.dictionary.cast(pa.binary())).to_numpy()
-    rank = np.empty(len(by_bytes), np.int64)
-    rank[by_bytes] = np.arange(len(by_bytes))
+    # Dense: a dictionary that lists a text twice still gives both one rank.
+    by_bytes = pc.rank(encoded.dictionary.cast(pa.binary()), "ascending", tiebreaker="dense")
+    rank = by_bytes.to_numpy(zero_copy_only=False).astype(np.int64)
     return rank[encoded.indices.to_numpy(zero_copy_only=False)]
 
 

@@ -1,0 +1,109 @@
+"""Migrations: in order, once, recorded; refused when newer or changed; finished after a kill."""
+
+import pytest
+
+from orchestration.storage.connection import Connection
+from orchestration.storage.errors import SchemaError
+from orchestration.storage.migrations import (
+    Migration,
+    applied_migrations,
+    migrate,
+    packaged_migrations,
+)
+from tests.storage.conftest import in_own_process
+
+SECOND = Migration(
+    version=9001,
+    name="scratch",
+    sql="-- a comment; with a semicolon;\nCREATE DATABASE IF NOT EXISTS scratch;\n\n"
+    "CREATE TABLE IF NOT EXISTS scratch.t (a Int64, b String DEFAULT ';')\n"
+    "ENGINE = MergeTree ORDER BY a;\n"
+    "ALTER TABLE scratch.t ADD COLUMN IF NOT EXISTS c Int64;\n",
+)
+
+
+def test_packaged_files_are_numbered_without_holes():
+    versions = [migration.version for migration in packaged_migrations()]
+    assert versions == list(range(1, len(versions) + 1))
+
+
+def test_statements_end_at_a_semicolon_that_ends_a_line():
+    assert [s.split("(")[0].strip() for s in SECOND.statements()] == [
+        "CREATE DATABASE IF NOT EXISTS scratch",
+        "CREATE TABLE IF NOT EXISTS scratch.t",
+        "ALTER TABLE scratch.t ADD COLUMN IF NOT EXISTS c Int64",
+    ]
+
+
+def test_every_packaged_statement_can_be_run_again():
+    for migration in packaged_migrations():
+        for statement in migration.statements():
+            assert " IF NOT EXISTS " in statement or " IF EXISTS " in statement, statement
+
+
+def test_store_is_migrated_with_the_checksums_of_the_files(store):
+    applied = applied_migrations(store._connection)
+    assert applied == {m.version: (m.name, m.checksum) for m in packaged_migrations()}
+    assert migrate(store._connection) == []
+
+
+def test_store_of_a_newer_version_is_refused(store):
+    older = packaged_migrations()[:-1]
+    with pytest.raises(
+        SchemaError, match=r"does not know \(it knows up to 0000\): use a newer one"
+    ):
+        migrate(store._connection, older)
+
+
+def test_changed_file_is_refused(store):
+    first, *rest = packaged_migrations()
+    changed = Migration(version=first.version, name=first.name, sql=first.sql + "-- later\n")
+    with pytest.raises(SchemaError, match=r"0001_tables was applied with checksum .* never change"):
+        migrate(store._connection, [changed, *rest])
+
+
+class _Killed(Exception):
+    pass
+
+
+class _KilledConnection:
+    """Passes ``n`` commands on, then stops, as a process killed there would."""
+
+    def __init__(self, connection, n):
+        self._connection, self._left = connection, n
+        self.select, self.insert = connection.select, self._insert
+
+    def command(self, sql):
+        if self._left == 0:
+            raise _Killed
+        self._left -= 1
+        self._connection.command(sql)
+
+    def _insert(self, *args):
+        if self._left == 0:
+            raise _Killed
+        self._connection.insert(*args)
+
+
+def _killed_everywhere(folder):
+    connection = Connection(path=folder, url=None, temp_dir=None, memory_bytes=2**30, timeout_s=60)
+    known = [*packaged_migrations(), SECOND]
+    n_commands = 2 + sum(len(m.statements()) for m in known)
+    n_killed = 0
+    for n in range(n_commands + 1):
+        try:
+            migrate(_KilledConnection(connection, n), known)
+        except _Killed:
+            n_killed += 1
+    assert migrate(connection, known) == []
+    columns = connection.select("SELECT name FROM system.columns WHERE database = 'scratch'")
+    records = connection.select("SELECT version FROM meta.migrations ORDER BY version")
+    connection.close()
+    return n_killed, columns.to_pydict(), records.to_pydict()
+
+
+def test_killed_migration_is_finished_by_the_next_run(tmp_path):
+    n_killed, columns, records = in_own_process(_killed_everywhere, tmp_path)
+    assert n_killed > 10
+    assert columns == {"name": ["a", "b", "c"]}
+    assert records == {"version": [*(m.version for m in packaged_migrations()), 9001]}
