@@ -30,6 +30,14 @@ _MAX_TEXT = 64
 _MAX_SEEN = 1 << 20
 
 
+class OffGridError(ValueError):
+    """A number lies between two steps of its grid."""
+
+
+class BeyondRangeError(ValueError):
+    """A number of steps does not fit in int64."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Sessions:
     """Opening hours of a market, one element a session, in time order.
@@ -103,9 +111,11 @@ class _Grid:
             divisor *= 10**-shift
         steps, rest = divmod(units, divisor)
         if rest:
-            raise ValueError(f"{self.name} {text} is off the {self.step:f} grid")
+            raise OffGridError(f"{self.name} {text} is off the {self.step:f} grid")
         if steps > INT64_MAX:
-            raise ValueError(f"{self.name} {text} is beyond the int64 range of {self.step:f} steps")
+            raise BeyondRangeError(
+                f"{self.name} {text} is beyond the int64 range of {self.step:f} steps"
+            )
         return -steps if sign == "-" else steps
 
 

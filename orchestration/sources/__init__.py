@@ -1,0 +1,53 @@
+"""Sources: one module a vendor's format, one way in for the command line and the assets.
+
+``SOURCES[name]`` is a module with
+
+``NAME``
+    The name.
+``fetch(instrument, cache_dir) -> list[Path]``
+    The files to read when the user names none; ``samples`` downloads them, ``capture`` refuses.
+``read(paths, instrument) -> list[SourceBatch]``
+    One batch a file. A damaged file raises :class:`SourceError` and nothing of it is returned.
+
+What comes back has passed the gate (:mod:`orchestration.sources.gate`);
+:func:`split_by_day` cuts a batch at the borders of the trading days. So::
+
+    source = SOURCES[instrument.source]
+    for batch in source.read(paths or source.fetch(instrument, cache_dir), instrument):
+        for day, part in split_by_day(batch, instrument).items():
+            ...  # publish part.trades, part.quotes, part.gaps, part.quarantine under part.unit
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from orchestration.sources import capture, samples
+from orchestration.sources.records import SourceBatch, SourceError, reject_published, split_by_day
+from orchestration.sources.samples import SampleUnavailable
+from orderflow_core.instrument import Instrument
+
+
+class Source(Protocol):
+    """What each module in :data:`SOURCES` has."""
+
+    NAME: str
+
+    def fetch(self, instrument: Instrument, cache_dir: Path) -> list[Path]:
+        """Return the files to read when the user names none."""
+
+    def read(self, paths: Sequence[Path], instrument: Instrument) -> list[SourceBatch]:
+        """Read files, one batch a file."""
+
+
+SOURCES: dict[str, Source] = {module.NAME: module for module in (capture, samples)}
+
+__all__ = [
+    "SOURCES",
+    "SampleUnavailable",
+    "Source",
+    "SourceBatch",
+    "SourceError",
+    "reject_published",
+    "split_by_day",
+]

@@ -1,0 +1,309 @@
+"""Frames of recorded Binance streams, sorted line by line: what belongs to one symbol, what does not.
+
+:class:`Frames` knows the formats and nothing of instruments; decimal texts stay texts.
+"""
+
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestration.sources.gate import (
+    MAX_ID,
+    QuoteRecords,
+    TradeRecords,
+    epoch_ns,
+    epoch_text_ns,
+)
+
+RECORD_KINDS = frozenset({"trade", "aggTrade", "bookTicker"})
+# Streams and events that are neither a trade nor a best quote, by the name they are counted under.
+OTHER_KINDS = {
+    **{name: name for name in (
+        "depth", "rpiDepth", "kline", "continuousKline", "ticker", "miniTicker", "avgPrice",
+        "markPrice", "indexPrice", "forceOrder", "compositeIndex", "contractInfo", "assetIndex",
+        "serverShutdown",
+    )},
+    "depthUpdate": "depth", "continuous_kline": "continuousKline", "24hrTicker": "ticker",
+    "24hrMiniTicker": "miniTicker", "markPriceUpdate": "markPrice",
+    "indexPriceUpdate": "indexPrice", "assetIndexUpdate": "assetIndex",
+}  # fmt: skip
+
+_CONTROL = (b"wss://", b"ws://", b"https://", b"http://", b"configuration:")
+_PREFIX = re.compile(rb"([0-9]{1,20}(?:\.[0-9]{1,9})?):? (?=\{)")
+_HEAD = re.compile(rb'[0-9.]+:? \{"stream":"([a-z0-9_]+)@([A-Za-z]+)')
+# "btcusdt@depth20@100ms", "btcusdt@kline_1m"; "!bookTicker" and "!ticker@arr" cover all symbols.
+_STREAM = re.compile(r"([a-z0-9_]+@|!)([A-Za-z]+)(?:[^A-Za-z].*)?")
+_KIND_HINT = re.compile(
+    rb'"stream":"[a-z0-9_]*@([A-Za-z]+)|"e":"([A-Za-z]+)"|@(bookTicker|aggTrade|trade)"'
+)
+_SYMBOL_HINT = re.compile(rb'"stream":"([a-z0-9_]+)@|"s":"([A-Z0-9_]+)"')
+_SPOT_TICKER = {"u", "s", "b", "B", "a", "A"}
+
+
+class _Refused(Exception):  # noqa: N818  a finding about one frame, never seen outside
+    def __init__(self, detail: str, reason: str = "malformed") -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.reason = reason
+
+
+@dataclass(slots=True, kw_only=True)
+class Damaged:
+    """A line that should have been a record; ``kinds`` is what is left of its own claim."""
+
+    line: int
+    kinds: set[str]
+    reason: str
+    detail: str
+    ts_recv_ns: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Frames:
+    """Sorts the lines of one file: records of a symbol, damaged ones, everything else by kind.
+
+    Attributes
+    ----------
+    symbol : str
+        Name of the symbol in the frames, upper case.
+    cut_line : int
+        Number of a last line without line end; 0 when there is none.
+    trades, aggregates, quotes
+        Readable records of the symbol.
+    damaged : list of Damaged
+        Lines that count as refused records of the symbol.
+    reconnects : list of int
+        Lines on which the recorder connected again.
+    other : Counter
+        All other lines, by what they are.
+    """
+
+    symbol: str
+    cut_line: int
+    trades: TradeRecords = field(default_factory=TradeRecords)
+    aggregates: TradeRecords = field(default_factory=TradeRecords)
+    quotes: QuoteRecords = field(default_factory=QuoteRecords)
+    damaged: list[Damaged] = field(default_factory=list)
+    reconnects: list[int] = field(default_factory=list)
+    other: Counter[str] = field(default_factory=Counter)
+    has_frame: bool = False
+    stream_name: bytes = b""
+    marker: bytes = b""
+
+    def __post_init__(self) -> None:
+        self.stream_name = self.symbol.lower().encode()
+        self.marker = b'"s":"' + self.symbol.encode() + b'"'
+
+    def take(self, number: int, line: bytes) -> None:
+        """Sort one line; ``number`` counts from 1."""
+        head = _HEAD.match(line)
+        # Two frames in one line are damage: a line end is lost, and with it the first frame's end.
+        if head is None or line.count(b'"stream"') > 1:
+            self._take_odd(number, line)
+            return
+        self.has_frame = True
+        name, kind = head[1], head[2].decode()
+        if kind in OTHER_KINDS:
+            self.other[OTHER_KINDS[kind]] += 1
+        elif kind in RECORD_KINDS and name != self.stream_name and self.marker not in line:
+            self.other["other_symbol"] += 1
+        else:
+            self._take_frame(number, line)
+
+    def _take_odd(self, number: int, line: bytes) -> None:
+        if not line.strip():
+            self.other["blank"] += 1
+        elif line.startswith(_CONTROL):
+            self.other["control"] += 1
+            if self.has_frame and line.startswith((b"wss://", b"ws://")):
+                self.reconnects.append(number)
+        elif line.count(b'"stream"') > 1:
+            self._take_damaged(number, line, "holds more than one frame", "malformed")
+        else:
+            self._take_frame(number, line)
+
+    def _take_frame(self, number: int, line: bytes) -> None:
+        prefix = _PREFIX.match(line)
+        recv = epoch_text_ns(prefix[1].decode()) if prefix else None
+        unreadable = "truncated" if number == self.cut_line else "malformed"
+        if prefix is None or recv is None:
+            self._take_damaged(number, line, "no receive time before the frame", unreadable)
+            return
+        try:
+            frame = _DECODER.decode(line[prefix.end() :].decode("utf-8"))
+        except (ValueError, RecursionError) as error:
+            self._take_damaged(number, line, f"no valid JSON: {error}", unreadable, recv)
+            return
+        self.has_frame = True
+        try:
+            self._take_object(number, recv, frame)
+        except _Refused as refused:
+            self._take_damaged(number, line, refused.detail, refused.reason, recv)
+
+    def _take_object(self, number: int, recv: int, frame: dict[str, Any]) -> None:
+        kind, data = _kind_of(frame)
+        if kind not in RECORD_KINDS:
+            self.other[kind] += 1
+            return
+        named = {_text(data, "s")}
+        if "@" in frame.get("stream", ""):
+            named.add(frame["stream"].split("@")[0].upper())
+        if self.symbol not in named:
+            self.other["other_symbol"] += 1
+        elif len(named) > 1:
+            raise _Refused(f"the stream says one symbol, the frame another: {sorted(named)}")
+        elif kind == "bookTicker":
+            self._add_quote(number, recv, data)
+        elif kind == "trade":
+            self._add_trade(self.trades, number, recv, data, _id(data, "t"), -1, -1)
+        else:
+            fills = _integer(data, "f"), _integer(data, "l")
+            self._add_trade(self.aggregates, number, recv, data, _id(data, "a"), *fills)
+
+    def _add_trade(
+        self, into: TradeRecords, number: int, recv: int, data: dict[str, Any],
+        trade_id: int, first: int, last: int,
+    ) -> None:  # fmt: skip
+        ts, price, qty = _time(data, "T"), _text(data, "p"), _text(data, "q")
+        is_buyer_maker = data.get("m")
+        if is_buyer_maker is not True and is_buyer_maker is not False:
+            raise _Refused(f"m must be true or false, got {is_buyer_maker!r}")
+        order_kind = data.get("X", "MARKET")  # futures only: what made the trade
+        if type(order_kind) is not str:
+            raise _Refused(f"X must be text, got {order_kind!r}")
+        into.line.append(number)
+        into.trade_id.append(trade_id)
+        into.ts_event_ns.append(ts)
+        into.ts_recv_ns.append(recv)
+        into.price.append(price)
+        into.qty.append(qty)
+        # The buyer was resting, so the seller's order made the trade.
+        into.native_sign.append(-1 if is_buyer_maker else 1)
+        into.is_market.append(int(order_kind == "MARKET"))
+        into.first_id.append(first)
+        into.last_id.append(last)
+
+    def _add_quote(self, number: int, recv: int, data: dict[str, Any]) -> None:
+        has_time = "T" in data  # spot quotes carry no exchange time
+        ts = _time(data, "T") if has_time else recv
+        texts = [_text(data, name) for name in ("b", "B", "a", "A")]
+        update = _id(data, "u")
+        into = self.quotes
+        into.line.append(number)
+        into.quote_id.append(update)
+        into.ts_event_ns.append(ts)
+        into.ts_recv_ns.append(recv)
+        into.ts_source.append(0 if has_time else 1)
+        into.bid.append(texts[0])
+        into.bid_qty.append(texts[1])
+        into.ask.append(texts[2])
+        into.ask_qty.append(texts[3])
+
+    def _take_damaged(
+        self, number: int, line: bytes, detail: str, reason: str, ts_recv_ns: int = 0
+    ) -> None:
+        # What is left of the line may still say that it was no record of this symbol.
+        hints = {name.decode() for match in _KIND_HINT.findall(line) for name in match if name}
+        records = hints & RECORD_KINDS
+        others = [OTHER_KINDS[name] for name in sorted(hints) if name in OTHER_KINDS]
+        if others and not records:
+            self.other[others[0]] += 1
+            return
+        names = {name.decode().upper() for m in _SYMBOL_HINT.findall(line) for name in m if name}
+        if names and self.symbol not in names:
+            self.other["other_symbol"] += 1
+            return
+        self.damaged.append(
+            Damaged(line=number, kinds=records, reason=reason, detail=detail, ts_recv_ns=ts_recv_ns)
+        )
+
+
+def _kind_of(frame: Any) -> tuple[str, dict[str, Any]]:
+    # Returns what a frame is and its payload; raises when it contradicts itself.
+    if type(frame) is not dict:
+        raise _Refused("the frame is no JSON object")
+    stream, data = None, frame
+    if "stream" in frame:
+        match = _STREAM.fullmatch(frame["stream"]) if type(frame["stream"]) is str else None
+        if match is None:
+            raise _Refused(f"{frame['stream']!r} is no stream name")
+        stream, data = match[2], frame.get("data")
+        if stream in OTHER_KINDS and type(data) is list:  # one stream of all symbols
+            return OTHER_KINDS[stream], {}
+        if type(data) is not dict:
+            raise _Refused("the frame has no data object")
+    event = data.get("e")
+    if stream in OTHER_KINDS and event not in RECORD_KINDS:
+        return OTHER_KINDS[stream], data
+    if event is None and data.keys() >= _SPOT_TICKER:
+        event = "bookTicker"
+    if stream is not None and event in RECORD_KINDS and stream != event:
+        raise _Refused(f"the stream says {stream!r}, the frame {event!r}")
+    if type(event) is str and event in OTHER_KINDS and stream not in RECORD_KINDS:
+        return OTHER_KINDS[event], data
+    if event in RECORD_KINDS:
+        return event, data
+    return _reply_kind(frame), data
+
+
+def _reply_kind(frame: dict[str, Any]) -> str:
+    # Answers to the recorder's own requests, which some recorders write between the frames.
+    if "lastUpdateId" in frame:
+        return "snapshot"
+    if "id" in frame and ("result" in frame or "error" in frame):
+        return "reply"
+    raise _Refused("is neither a known frame nor an answer")
+
+
+def record_kind(kinds: set[str]) -> str:
+    """Return what the quarantine calls a damaged line: trade, quote or unknown."""
+    if kinds == {"bookTicker"}:
+        return "quote"
+    return "trade" if kinds and "bookTicker" not in kinds else "unknown"
+
+
+def _text(data: dict[str, Any], name: str) -> str:
+    value = data.get(name)
+    if type(value) is not str:
+        raise _Refused(f"{name} must be text, got {value!r}")
+    return value
+
+
+def _integer(data: dict[str, Any], name: str) -> int:
+    value = data.get(name)
+    if type(value) is not int:  # True is an int to isinstance
+        raise _Refused(f"{name} must be an integer, got {value!r}")
+    if abs(value) > MAX_ID:
+        raise _Refused(f"{name} is beyond int64: {value}", "out_of_range")
+    return value
+
+
+def _id(data: dict[str, Any], name: str) -> int:
+    value = _integer(data, name)
+    if value < 0:
+        raise _Refused(f"{name} must not be negative, got {value}", "out_of_range")
+    return value
+
+
+def _time(data: dict[str, Any], name: str) -> int:
+    value = _integer(data, name)
+    ns = epoch_ns(value)
+    if ns is None:
+        raise _Refused(f"{name} {value} is no time between 2000 and 2099", "out_of_range")
+    return ns
+
+
+def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key appears twice")
+    return found
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_no_twins, parse_constant=_no_constant)

@@ -1,0 +1,392 @@
+"""What a source hands over: checked records as Arrow tables, and all that was refused.
+
+A :class:`SourceBatch` holds one unit (one file, named by its SHA-256) of one symbol. Its tables
+have the columns of ``raw.trades``, ``raw.quotes``, ``raw.gaps`` and ``raw.quarantine`` but for
+``symbol``, ``trading_day`` and ``generation``, which the store adds. Nothing is dropped silently:
+``offered == trades + quotes + quarantine``, and every other line of the file is counted in
+``other`` under what it is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from orderflow_core.instrument import EPOCH, Instrument
+
+REASONS = (
+    "malformed",  # not what the format says: damaged text, wrong type, unknown token
+    "truncated",  # the last line of a file, cut
+    "off_grid",  # a price or size between two steps of the storage grid
+    "out_of_range",  # price or size not positive, number beyond int64, time outside 2000..2100
+    "duplicate",  # same id, same content as a record that is kept
+    "conflict",  # same id, different content: none of them is kept
+    "time_inversion",  # its time runs back in the order of the ids
+)
+MAX_RECORD_CHARS = 4096
+
+_LABEL = pa.dictionary(pa.int32(), pa.string())
+
+
+def _schema(**types: pa.DataType) -> pa.Schema:
+    return pa.schema([pa.field(name, kind, nullable=False) for name, kind in types.items()])
+
+
+TRADES = _schema(
+    ts_event_ns=pa.int64(), ts_recv_ns=pa.int64(), trade_id=pa.int64(), venue_id=pa.string(),
+    price_ticks=pa.int64(), qty_lots=pa.int64(), native_sign=pa.int8(), is_market=pa.int8(),
+    is_outside_session=pa.int8(), source=_LABEL, unit=_LABEL, line=pa.int64(),
+)  # fmt: skip
+QUOTES = _schema(
+    ts_event_ns=pa.int64(), ts_recv_ns=pa.int64(), ts_source=pa.int8(), quote_id=pa.int64(),
+    bid_ticks=pa.int64(), bid_lots=pa.int64(), ask_ticks=pa.int64(), ask_lots=pa.int64(),
+    source=_LABEL, unit=_LABEL, line=pa.int64(),
+)  # fmt: skip
+GAPS = _schema(
+    kind=_LABEL, start_ns=pa.int64(), end_ns=pa.int64(), first_missing_id=pa.int64(),
+    n_missing=pa.int64(), reason=pa.string(), source=_LABEL, unit=_LABEL,
+)  # fmt: skip
+QUARANTINE = _schema(
+    kind=pa.string(), ts_recv_ns=pa.int64(), reason=_LABEL, detail=pa.string(),
+    record=pa.string(), source=_LABEL, unit=_LABEL, line=pa.int64(),
+)  # fmt: skip
+
+
+class SourceError(Exception):
+    """A file that cannot be read as what it should be; nothing of it is published."""
+
+    def __init__(self, path: Path | str, detail: str) -> None:
+        super().__init__(f"{path}: {detail}")
+        self.path = str(path)
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """A stretch in which records are known to be missing; see the columns of ``raw.gaps``."""
+
+    kind: str
+    start_ns: int
+    end_ns: int
+    first_missing_id: int
+    n_missing: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reject:
+    """One refused record: where it stood, what it said, why it is not stored.
+
+    ``ts_ns`` is its event time where that could be read, else 0; it only helps to find its day.
+    """
+
+    kind: str
+    line: int
+    reason: str
+    detail: str
+    record: bytes
+    ts_ns: int = 0
+    ts_recv_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceBatch:
+    """One unit of one symbol, all its days.
+
+    Attributes
+    ----------
+    symbol, source, unit : str
+    trades, quotes, gaps, quarantine : pyarrow.Table
+        In the sort order of their tables.
+    offered : int
+        Records of this symbol in the file, readable or not: stored + quarantined.
+    other : dict of str to int
+        Lines that are no trade and no quote of this symbol, by what they are.
+    n_lines : int
+        Lines of the file: ``offered + sum(other.values())``.
+    counts : dict of str to int
+        Findings about stored records: crossed and locked quotes, gaps, prints without an order.
+    first_ns, last_ns : int
+        Range of the stored event times; 0 and 0 when nothing is stored.
+    quarantine_ns : ndarray of int64, shape (n_quarantined,)
+        Event time of each refused record, 0 where it could not be read.
+    """
+
+    symbol: str
+    source: str
+    unit: str
+    trades: pa.Table
+    quotes: pa.Table
+    gaps: pa.Table
+    quarantine: pa.Table
+    quarantine_ns: np.ndarray
+    offered: int
+    n_lines: int
+    first_ns: int
+    last_ns: int
+    other: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def stored(self) -> int:
+        """Number of trades and quotes that passed."""
+        return len(self.trades) + len(self.quotes)
+
+    @property
+    def quarantined(self) -> int:
+        """Number of refused records."""
+        return len(self.quarantine)
+
+
+def table(schema: pa.Schema, columns: dict[str, object], n_rows: int) -> pa.Table:
+    """Build a table of ``schema``; a plain text value fills its whole column."""
+    arrays = []
+    for name, kind in zip(schema.names, schema.types, strict=True):
+        value = columns[name]
+        if isinstance(value, str):
+            value = _constant(value, n_rows, kind)
+        elif pa.types.is_dictionary(kind):
+            value = pa.array(value, pa.string()).dictionary_encode()
+        else:
+            value = pa.array(value, kind)
+        arrays.append(value)
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _constant(value: str, n_rows: int, kind: pa.DataType) -> pa.Array:
+    if pa.types.is_dictionary(kind):
+        codes = pa.array(np.zeros(n_rows, np.int32))
+        return pa.DictionaryArray.from_arrays(codes, pa.array([value], pa.string()))
+    return pa.repeat(pa.scalar(value, kind), n_rows)
+
+
+def gaps_table(gaps: Sequence[Gap], source: str, unit: str) -> pa.Table:
+    """Return the gaps as a table in the order (kind, start)."""
+    ordered = sorted(gaps, key=lambda g: (g.kind, g.start_ns, g.first_missing_id))
+    names = ("kind", "start_ns", "end_ns", "first_missing_id", "n_missing", "reason")
+    columns: dict[str, object] = {name: [getattr(g, name) for g in ordered] for name in names}
+    return table(GAPS, {**columns, "source": source, "unit": unit}, len(ordered))
+
+
+def quarantine_table(rejects: Sequence[Reject], source: str, unit: str) -> pa.Table:
+    """Return the refused records as a table; bytes that are no UTF-8 appear as escapes."""
+    columns: dict[str, object] = {
+        name: [getattr(r, name) for r in rejects]
+        for name in ("kind", "ts_recv_ns", "reason", "detail", "line")
+    }
+    columns["record"] = [readable(r.record) for r in rejects]
+    return table(QUARANTINE, {**columns, "source": source, "unit": unit}, len(rejects))
+
+
+def readable(record: bytes) -> str:
+    """Return the raw text of a record, cut to what the quarantine keeps."""
+    return record[:MAX_RECORD_CHARS].decode("utf-8", "backslashreplace")[:MAX_RECORD_CHARS]
+
+
+def make_batch(
+    *,
+    path: Path,
+    instrument: Instrument,
+    source: str,
+    unit: str,
+    n_lines: int,
+    trades: pa.Table | None = None,
+    quotes: pa.Table | None = None,
+    gaps: Sequence[Gap] = (),
+    rejects: Sequence[Reject] = (),
+    other: dict[str, int] | None = None,
+    counts: dict[str, int] | None = None,
+) -> SourceBatch:
+    """Put the parts of a unit together and derive its figures from them.
+
+    Raises
+    ------
+    SourceError
+        Records were refused, none was stored and no time could be read: nothing says which
+        day they belong to, and nothing says that this is the right kind of file.
+    """
+    trades = TRADES.empty_table() if trades is None else trades
+    quotes = QUOTES.empty_table() if quotes is None else quotes
+    ordered = sorted(rejects, key=lambda r: (r.line, r.reason))
+    n_stored = len(trades) + len(quotes)
+    # A receive time says the day only where no neighbour does: two clocks may differ.
+    times = [r.ts_ns or (0 if n_stored else r.ts_recv_ns) for r in ordered]
+    if ordered and not n_stored and not any(times):
+        first = ordered[0]
+        raise SourceError(
+            path,
+            f"holds no readable record of {instrument.symbol}: all {len(ordered)} are damaged, "
+            f"first line {first.line}: {first.reason}, {first.detail}",
+        )
+    gap_rows = gaps_table(gaps, source, unit)
+    batch = SourceBatch(
+        symbol=instrument.symbol,
+        source=source,
+        unit=unit,
+        trades=trades,
+        quotes=quotes,
+        gaps=gap_rows,
+        quarantine=quarantine_table(ordered, source, unit),
+        quarantine_ns=np.array(times, np.int64),
+        offered=n_stored + len(ordered),
+        n_lines=n_lines,
+        first_ns=0,
+        last_ns=0,
+        other=dict(sorted((other or {}).items())),
+        counts=counts or {},
+    )
+    return _with_figures(batch)
+
+
+def split_by_day(batch: SourceBatch, instrument: Instrument) -> dict[date, SourceBatch]:
+    """Cut a batch at the borders of the trading days, in day order.
+
+    Returns
+    -------
+    dict of date to SourceBatch
+        Every day that stores or refuses a record. Stored, quarantined and offered add up to
+        those of ``batch``; ``other`` and ``n_lines``, which have no day, stay with the first.
+
+    Notes
+    -----
+    A refused record belongs to the day of its own time when something else is stored on that
+    day, otherwise to the day of the record before it in the file: a damaged time never opens a
+    day of its own. A gap that spans midnight appears on both days, cut at the border, each time
+    with its full count.
+    """
+    trade_day = instrument.trading_day_of(batch.trades["ts_event_ns"].to_numpy())
+    quote_day = instrument.trading_day_of(batch.quotes["ts_event_ns"].to_numpy())
+    reject_day = _reject_days(batch, instrument, trade_day, quote_day)
+    days: dict[date, SourceBatch] = {}
+    for number in np.unique(np.concatenate([trade_day, quote_day, reject_day])):
+        day = EPOCH + timedelta(days=int(number))
+        refused = reject_day == number
+        trades, quotes = (
+            _rows_of(batch.trades, trade_day, number),
+            _rows_of(batch.quotes, quote_day, number),
+        )
+        part = replace(
+            batch,
+            trades=trades,
+            quotes=quotes,
+            gaps=_clip_gaps(batch.gaps, *instrument.trading_day_window(day)),
+            quarantine=batch.quarantine.filter(pa.array(refused)),
+            quarantine_ns=batch.quarantine_ns[refused],
+            offered=len(trades) + len(quotes) + int(refused.sum()),
+            other={} if days else batch.other,
+            n_lines=0 if days else batch.n_lines,
+            counts={},
+        )
+        days[day] = _with_figures(part)
+    return days
+
+
+def reject_published(
+    batch: SourceBatch, trade_ids: np.ndarray, quote_ids: np.ndarray
+) -> SourceBatch:
+    """Quarantine as ``duplicate`` the records whose id another unit has published.
+
+    Parameters
+    ----------
+    batch : SourceBatch
+    trade_ids, quote_ids : ndarray of int64
+        Ids published by other units, any order. Ask only where ids identify records: not for
+        row numbers (``max_id_step`` 0 of a file without ids).
+
+    Notes
+    -----
+    The quarantine shows the stored numbers, because the raw text is not kept. Gaps stay as they
+    were found in the file: what the other unit has is not missing, so look at both.
+    """
+    trade_twice = np.isin(batch.trades["trade_id"].to_numpy(), trade_ids)
+    quote_twice = np.isin(batch.quotes["quote_id"].to_numpy(), quote_ids)
+    if not trade_twice.any() and not quote_twice.any():
+        return batch
+    refused = [
+        *_repeated("trade", "trade_id", batch.trades.filter(pa.array(trade_twice))),
+        *_repeated("quote", "quote_id", batch.quotes.filter(pa.array(quote_twice))),
+    ]
+    added = quarantine_table(refused, batch.source, batch.unit)
+    quarantine = pa.concat_tables([batch.quarantine, added]).unify_dictionaries()
+    times = np.concatenate([batch.quarantine_ns, np.array([r.ts_ns for r in refused], np.int64)])
+    order = np.argsort(quarantine["line"].to_numpy(), kind="stable")
+    kept = replace(
+        batch,
+        trades=batch.trades.filter(pa.array(~trade_twice)),
+        quotes=batch.quotes.filter(pa.array(~quote_twice)),
+        quarantine=quarantine.take(pa.array(order)),
+        quarantine_ns=times[order],
+    )
+    return _with_figures(kept)
+
+
+def _repeated(kind: str, key: str, rows: pa.Table) -> list[Reject]:
+    return [
+        Reject(
+            kind=kind,
+            line=row["line"],
+            reason="duplicate",
+            detail=f"{key} {row[key]} is published by another unit",
+            record=str({k: v for k, v in row.items() if k not in ("source", "unit")}).encode(),
+            ts_ns=row["ts_event_ns"],
+            ts_recv_ns=row["ts_recv_ns"],
+        )
+        for row in rows.to_pylist()
+    ]
+
+
+def _rows_of(rows: pa.Table, day: np.ndarray, number: int) -> pa.Table:
+    # Rows are in time order, so a day is one slice.
+    start, stop = np.searchsorted(day, [number, number + 1])
+    return rows.slice(start, stop - start)
+
+
+def _clip_gaps(gaps: pa.Table, start: int, end: int) -> pa.Table:
+    first, last = gaps["start_ns"].to_numpy(), gaps["end_ns"].to_numpy()
+    touched = (first < end) & (last >= start)
+    kept = gaps.filter(pa.array(touched))
+    clipped = {"start_ns": np.maximum(first, start), "end_ns": np.minimum(last, end)}
+    for name, values in clipped.items():
+        kept = kept.set_column(
+            kept.schema.get_field_index(name), GAPS.field(name), pa.array(values[touched])
+        )
+    return kept
+
+
+def _reject_days(
+    batch: SourceBatch, instrument: Instrument, trade_day: np.ndarray, quote_day: np.ndarray
+) -> np.ndarray:
+    known = batch.quarantine_ns > 0
+    own = np.full(len(known), -1, np.int64)
+    own[known] = instrument.trading_day_of(batch.quarantine_ns[known])
+    line = batch.quarantine["line"].to_numpy()
+    at = np.concatenate([batch.trades["line"].to_numpy(), batch.quotes["line"].to_numpy()])
+    day = np.concatenate([trade_day, quote_day])
+    if not len(at):  # nothing stored: the refused records that have a time speak for the others
+        at, day = line[known], own[known]
+    order = np.argsort(at, kind="stable")
+    before = np.searchsorted(at[order], line, side="right") - 1
+    neighbour = day[order][np.maximum(before, 0)] if len(at) else own
+    return np.where(np.isin(own, day), own, neighbour)
+
+
+def _with_figures(batch: SourceBatch) -> SourceBatch:
+    times = [t["ts_event_ns"].to_numpy() for t in (batch.trades, batch.quotes) if len(t)]
+    bid, ask = batch.quotes["bid_ticks"].to_numpy(), batch.quotes["ask_ticks"].to_numpy()
+    found = {
+        "crossed_quotes": np.count_nonzero(bid > ask),
+        "locked_quotes": np.count_nonzero(bid == ask),
+        "trades_without_order": np.count_nonzero(batch.trades["is_market"].to_numpy() == 0),
+        "trades_outside_session": np.count_nonzero(batch.trades["is_outside_session"].to_numpy()),
+        "gaps": len(batch.gaps),
+        "missing_ids": int(batch.gaps["n_missing"].to_numpy().sum()),
+    }
+    return replace(
+        batch,
+        first_ns=int(min((t.min() for t in times), default=0)),
+        last_ns=int(max((t.max() for t in times), default=0)),
+        counts={**batch.counts, **{name: int(n) for name, n in found.items() if n}},
+    )
