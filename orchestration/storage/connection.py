@@ -56,30 +56,30 @@ class Connection:
         target = server_target(url) if url else {"interface": "chdb", "path": str(path)}
         self._client = clickhouse_connect.get_client(settings=settings, **target)
         self._temp_dir = temp_dir
-        self._insert_lock = threading.Lock()
+        self._is_embedded = url is None
+        self._call_lock = threading.Lock()
         self._pid = os.getpid()
 
     def select(self, sql: str, params: Mapping[str, Any] | None = None) -> pa.Table:
         """Run one query with bound ``{name:Type}`` parameters and return its rows."""
-        self._refuse_forked()
-        return self._client.query_arrow(sql, parameters=_bindable(params or {}))
+        with self._one_call():
+            return self._client.query_arrow(sql, parameters=_bindable(params or {}))
 
     def command(self, sql: str) -> None:
         """Run one statement that returns nothing (DDL, mutations): text of ours, never a user's."""
-        self._refuse_forked()
-        self._client.command(sql)
+        with self._one_call():
+            self._client.command(sql)
 
     def delete(self, sql: str, params: Mapping[str, Any]) -> None:
         """Run one mutation with bound parameters and wait until it is done."""
-        self._refuse_forked()
-        self._client.command(sql, parameters=_bindable(params), settings={"mutations_sync": 1})
+        with self._one_call():
+            self._client.command(sql, parameters=_bindable(params), settings={"mutations_sync": 1})
 
     def insert(self, table: str, rows: pa.Table, *, token: str = "") -> None:
         """Insert rows whose schema the caller has checked; ``token`` makes a repeat a no-op."""
-        self._refuse_forked()
         database, name = table.split(".")
         settings = {"insert_deduplication_token": token} if token else {}
-        with self._insert_lock, _temp_files_in(self._temp_dir):
+        with self._one_call(), _temp_files_in(self._temp_dir):
             self._client.insert_arrow(name, rows, database=database, settings=settings)
 
     def close(self) -> None:
@@ -87,13 +87,25 @@ class Connection:
         if os.getpid() == self._pid:
             self._client.close()
 
-    def _refuse_forked(self) -> None:
+    @contextmanager
+    def _one_call(self) -> Iterator[None]:
         # A query in a forked child of an open engine hangs for ever.
         if os.getpid() != self._pid:
             raise StoreError(
                 f"the store was opened by pid {self._pid} and cannot be used by its forked child "
                 f"{os.getpid()}: start the process with spawn and open the store there"
             )
+        if not self._is_embedded:
+            yield
+            return
+        with self._call_lock:
+            try:
+                yield
+            except BaseException:
+                # What a failed query had written of its result, the engine puts before the next
+                # query's result. So one that nobody reads comes next.
+                self._client.raw_query("SELECT 1")
+                raise
 
 
 def server_target(url: str) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def test_changed_file_is_refused(store):
         migrate(store._connection, [changed, *rest])
 
 
-class _Killed(Exception):
+class _KilledError(Exception):
     pass
 
 
@@ -75,13 +75,13 @@ class _KilledConnection:
 
     def command(self, sql):
         if self._left == 0:
-            raise _Killed
+            raise _KilledError
         self._left -= 1
         self._connection.command(sql)
 
     def _insert(self, *args):
         if self._left == 0:
-            raise _Killed
+            raise _KilledError
         self._connection.insert(*args)
 
 
@@ -93,7 +93,7 @@ def _killed_everywhere(folder):
     for n in range(n_commands + 1):
         try:
             migrate(_KilledConnection(connection, n), known)
-        except _Killed:
+        except _KilledError:
             n_killed += 1
     assert migrate(connection, known) == []
     columns = connection.select("SELECT name FROM system.columns WHERE database = 'scratch'")

@@ -162,12 +162,12 @@ def test_audit_reads_back_what_is_staged(store, symbol):
 
 
 def test_audit_notices_rows_that_are_not_those_written(store, symbol):
-    rows = sample_rows(BARS, 3)
-    with pytest.raises(StoreCorruptError, match=r"flow.bars .* manifest states 3 rows, .* holds 6"):
-        with store.publish(symbol, DAY, run_id="r", code_version="1") as publication:  # noqa: PT012
-            publication.write("flow.bars", rows)
-            (staged,) = publication._staged.values()
-            store._connection.insert("flow.bars", staged.chunks[0])
+    with store.publish(symbol, DAY, run_id="r", code_version="1") as publication:
+        publication.write("flow.bars", sample_rows(BARS, 3))
+        (staged,) = publication._staged.values()
+        store._connection.insert("flow.bars", staged.chunks[0])
+        message = r"flow.bars .* manifest states 3 rows, .* holds 6"
+        with pytest.raises(StoreCorruptError, match=message):
             publication.commit()
     assert store.published(symbol=symbol) == []
 
@@ -216,11 +216,12 @@ def test_row_off_an_invariant_is_refused_by_the_store(
 
 
 def test_of_two_writers_of_one_day_the_later_commit_fails(store, symbol):
-    slow = store.publish(symbol, DAY, run_id="slow", code_version="1")
-    with pytest.raises(PublicationConflictError, match=r"published by \['quick'\] while run slow"):
-        with slow:  # noqa: PT012
-            slow.write("flow.bars", sample_rows(BARS, 3, seed=1))
-            publish(store, symbol, {"flow.bars": sample_rows(BARS, 3, seed=2)}, run_id="quick")
+    with store.publish(symbol, DAY, run_id="slow", code_version="1") as slow:
+        slow.write("flow.bars", sample_rows(BARS, 3, seed=1))
+        publish(store, symbol, {"flow.bars": sample_rows(BARS, 3, seed=2)}, run_id="quick")
+        with pytest.raises(
+            PublicationConflictError, match=r"published by \['quick'\] while run slow"
+        ):
             slow.commit()
     assert [row.run_id for row in store.published(symbol=symbol)] == ["quick"]
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import pyarrow as pa
@@ -51,6 +52,37 @@ def test_every_query_has_limits(store):
         "max_execution_time": "300",
         "async_insert": "0",
     }
+
+
+@pytest.mark.parametrize("rows_before_the_error", [10, 2_000_000])
+def test_failed_query_leaves_nothing_in_the_next_result(store, rows_before_the_error):
+    # Without care the engine puts what the failed query had written before the next result.
+    with pytest.raises(DatabaseError, match="FUNCTION_THROW_IF_VALUE_IS_NON_ZERO"):
+        store.query(
+            "SELECT number, throwIf(number = {n:Int64}) FROM numbers({n:Int64} + 1)",
+            n=rows_before_the_error,
+        )
+    assert store.query("SELECT 7 AS seven").to_pylist() == [{"seven": 7}]
+
+
+def test_threads_share_the_store(store, symbol):
+    publish(store, symbol, {"flow.events": sample_rows(EVENTS, 300)})
+
+    def work(k):
+        if k % 3 == 0:
+            with pytest.raises(DatabaseError):
+                store.query("SELECT throwIf(number = 90000) FROM numbers(100000)")
+        elif k % 3 == 1:
+            rows = {"flow.events": sample_rows(EVENTS, 20, seed=k)}
+            publish(store, f"{symbol} {k}", rows)
+            return len(store.read("flow.events", f"{symbol} {k}"))
+        return len(store.read("flow.events", symbol))
+
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        found = list(pool.map(work, range(24)))
+    assert found == [300, 20, 300] * 8
+    seqs = [row.seq for row in store.published() if row.symbol.startswith(symbol)]
+    assert len(set(seqs)) == len(seqs) == 9
 
 
 def test_same_folder_again_is_the_same_store_and_another_is_refused(store, tmp_path):
