@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Protocol
 
 from orchestration.sources import capture, samples
-from orchestration.sources.records import SourceBatch, SourceError, reject_published, split_by_day
+from orchestration.sources.records import SourceBatch, SourceError, split_by_day
 from orchestration.sources.samples import SampleUnavailable
 from orderflow_core.instrument import Instrument
 
@@ -48,6 +48,5 @@ __all__ = [
     "Source",
     "SourceBatch",
     "SourceError",
-    "reject_published",
     "split_by_day",
 ]

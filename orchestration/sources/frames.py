@@ -40,6 +40,7 @@ _KIND_HINT = re.compile(
 )
 _SYMBOL_HINT = re.compile(rb'"stream":"([a-z0-9_]+)@|"s":"([A-Z0-9_]+)"')
 _SPOT_TICKER = {"u", "s", "b", "B", "a", "A"}
+_TIMED = {"e", "E", "T"}
 
 
 class _Refused(Exception):  # noqa: N818  a finding about one frame, never seen outside
@@ -186,7 +187,8 @@ class Frames:
         into.last_id.append(last)
 
     def _add_quote(self, number: int, recv: int, data: dict[str, Any]) -> None:
-        has_time = "T" in data  # spot quotes carry no exchange time
+        # Spot quotes carry no event name and no exchange time; others must have both.
+        has_time = not _TIMED.isdisjoint(data)
         ts = _time(data, "T") if has_time else recv
         texts = [_text(data, name) for name in ("b", "B", "a", "A")]
         update = _id(data, "u")
@@ -235,13 +237,15 @@ def _kind_of(frame: Any) -> tuple[str, dict[str, Any]]:
         if type(data) is not dict:
             raise _Refused("the frame has no data object")
     event = data.get("e")
+    if event is not None and type(event) is not str:
+        raise _Refused(f"e must be text, got {event!r}")
     if stream in OTHER_KINDS and event not in RECORD_KINDS:
         return OTHER_KINDS[stream], data
     if event is None and data.keys() >= _SPOT_TICKER:
         event = "bookTicker"
     if stream is not None and event in RECORD_KINDS and stream != event:
         raise _Refused(f"the stream says {stream!r}, the frame {event!r}")
-    if type(event) is str and event in OTHER_KINDS and stream not in RECORD_KINDS:
+    if event in OTHER_KINDS and stream not in RECORD_KINDS:
         return OTHER_KINDS[event], data
     if event in RECORD_KINDS:
         return event, data

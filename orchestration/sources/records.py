@@ -47,10 +47,10 @@ QUOTES = _schema(
 )  # fmt: skip
 GAPS = _schema(
     kind=_LABEL, start_ns=pa.int64(), end_ns=pa.int64(), first_missing_id=pa.int64(),
-    n_missing=pa.int64(), reason=pa.string(), source=_LABEL, unit=_LABEL,
+    n_missing=pa.int64(), reason=_LABEL, source=_LABEL, unit=_LABEL,
 )  # fmt: skip
 QUARANTINE = _schema(
-    kind=pa.string(), ts_recv_ns=pa.int64(), reason=_LABEL, detail=pa.string(),
+    kind=_LABEL, ts_recv_ns=pa.int64(), reason=_LABEL, detail=pa.string(),
     record=pa.string(), source=_LABEL, unit=_LABEL, line=pa.int64(),
 )  # fmt: skip
 
@@ -148,6 +148,8 @@ def table(schema: pa.Schema, columns: dict[str, object], n_rows: int) -> pa.Tabl
         value = columns[name]
         if isinstance(value, str):
             value = _constant(value, n_rows, kind)
+        elif isinstance(value, pa.Array):
+            value = value.cast(kind)
         elif pa.types.is_dictionary(kind):
             value = pa.array(value, pa.string()).dictionary_encode()
         else:
@@ -282,60 +284,6 @@ def split_by_day(batch: SourceBatch, instrument: Instrument) -> dict[date, Sourc
         )
         days[day] = _with_figures(part)
     return days
-
-
-def reject_published(
-    batch: SourceBatch, trade_ids: np.ndarray, quote_ids: np.ndarray
-) -> SourceBatch:
-    """Quarantine as ``duplicate`` the records whose id another unit has published.
-
-    Parameters
-    ----------
-    batch : SourceBatch
-    trade_ids, quote_ids : ndarray of int64
-        Ids published by other units, any order. Ask only where ids identify records: not for
-        row numbers (``max_id_step`` 0 of a file without ids).
-
-    Notes
-    -----
-    The quarantine shows the stored numbers, because the raw text is not kept. Gaps stay as they
-    were found in the file: what the other unit has is not missing, so look at both.
-    """
-    trade_twice = np.isin(batch.trades["trade_id"].to_numpy(), trade_ids)
-    quote_twice = np.isin(batch.quotes["quote_id"].to_numpy(), quote_ids)
-    if not trade_twice.any() and not quote_twice.any():
-        return batch
-    refused = [
-        *_repeated("trade", "trade_id", batch.trades.filter(pa.array(trade_twice))),
-        *_repeated("quote", "quote_id", batch.quotes.filter(pa.array(quote_twice))),
-    ]
-    added = quarantine_table(refused, batch.source, batch.unit)
-    quarantine = pa.concat_tables([batch.quarantine, added]).unify_dictionaries()
-    times = np.concatenate([batch.quarantine_ns, np.array([r.ts_ns for r in refused], np.int64)])
-    order = np.argsort(quarantine["line"].to_numpy(), kind="stable")
-    kept = replace(
-        batch,
-        trades=batch.trades.filter(pa.array(~trade_twice)),
-        quotes=batch.quotes.filter(pa.array(~quote_twice)),
-        quarantine=quarantine.take(pa.array(order)),
-        quarantine_ns=times[order],
-    )
-    return _with_figures(kept)
-
-
-def _repeated(kind: str, key: str, rows: pa.Table) -> list[Reject]:
-    return [
-        Reject(
-            kind=kind,
-            line=row["line"],
-            reason="duplicate",
-            detail=f"{key} {row[key]} is published by another unit",
-            record=str({k: v for k, v in row.items() if k not in ("source", "unit")}).encode(),
-            ts_ns=row["ts_event_ns"],
-            ts_recv_ns=row["ts_recv_ns"],
-        )
-        for row in rows.to_pylist()
-    ]
 
 
 def _rows_of(rows: pa.Table, day: np.ndarray, number: int) -> pa.Table:

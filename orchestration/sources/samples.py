@@ -34,7 +34,7 @@ NAME = "samples"
 PIP_TIMEOUT_S = 300
 
 
-class SampleUnavailable(Exception):  # noqa: N818  says what it is
+class SampleUnavailable(SourceError):  # noqa: N818  says what it is
     """A sample is not in the cache and could not be fetched; the message says what to do."""
 
 
@@ -95,7 +95,7 @@ def fetch_sample(symbol: str, cache_dir: Path) -> list[Path]:
     sample = SAMPLES.get(symbol)
     if sample is None:
         known = ", ".join(SAMPLES)
-        raise SampleUnavailable(f"there is no sample of {symbol!r}; there are samples of {known}")
+        raise SampleUnavailable(symbol, f"there is no sample of it, only of {known}")
     folder = cache_dir / sample.wheel.removesuffix("-py3-none-any.whl")
     paths = [folder / Path(member).name for member, _ in sample.members]
     wanted = [sha for _, sha in sample.members]
@@ -110,7 +110,7 @@ def fetch_sample(symbol: str, cache_dir: Path) -> list[Path]:
             _extract(wheel, member, sha, path)
     except OSError as error:
         raise SampleUnavailable(
-            f"the sample of {symbol} cannot be kept in {cache_dir}: {error}"
+            symbol, f"its sample cannot be kept in {cache_dir}: {error}"
         ) from error
     return paths
 
@@ -155,17 +155,17 @@ def _download(symbol: str, sample: Sample, cache_dir: Path) -> None:
             )
         except subprocess.TimeoutExpired as error:
             detail = f"pip took longer than {PIP_TIMEOUT_S} s"
-            raise SampleUnavailable(_advice(symbol, sample, cache_dir, detail)) from error
+            raise SampleUnavailable(symbol, _advice(sample, cache_dir, detail)) from error
         found = Path(folder) / sample.wheel
         if done.returncode or not found.is_file():
             said = [line for line in done.stderr.splitlines() if line.strip()]
             detail = f"pip download failed: {said[-1].strip() if said else 'it said nothing'}"
-            raise SampleUnavailable(_advice(symbol, sample, cache_dir, detail))
+            raise SampleUnavailable(symbol, _advice(sample, cache_dir, detail))
         if not _has_sha256(found, sample.wheel_sha256):
             detail = (
                 "the downloaded wheel is not the pinned one (SHA-256 differs): it was discarded"
             )
-            raise SampleUnavailable(_advice(symbol, sample, cache_dir, detail))
+            raise SampleUnavailable(symbol, _advice(sample, cache_dir, detail))
         os.replace(found, cache_dir / sample.wheel)
 
 
@@ -173,7 +173,7 @@ def _extract(wheel: Path, member: str, sha: str, path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         data = archive.read(member)
     if hashlib.sha256(data).hexdigest() != sha:
-        raise SampleUnavailable(f"{member} in {wheel} is not the pinned file: its SHA-256 differs")
+        raise SourceError(wheel, f"its {member} is not the pinned file: the SHA-256 differs")
     # Written aside and renamed: a reader sees the whole file or none.
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".part-", delete=False) as part:
         try:
@@ -193,9 +193,10 @@ def _has_sha256(path: Path, sha: str) -> bool:
         return hashlib.file_digest(file, "sha256").hexdigest() == sha
 
 
-def _advice(symbol: str, sample: Sample, cache_dir: Path, detail: str) -> str:
+def _advice(sample: Sample, cache_dir: Path, detail: str) -> str:
+    damaged = " undamaged" if (cache_dir / sample.wheel).exists() else ""
     return (
-        f"the sample of {symbol} ({sample.requirement}) is not in {cache_dir} and cannot be "
+        f"its sample ({sample.requirement}) is not{damaged} in {cache_dir} and cannot be "
         f"fetched: {detail}. Try again with a network connection, or put {sample.wheel} into "
         f"{cache_dir}, or ingest recorded files of your own: "
         f"`orderflow ingest capture --path FILE`."
