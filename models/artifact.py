@@ -1,0 +1,77 @@
+"""A model as files that hold data only: ``model.json`` and, for trees, LightGBM's text.
+
+Numbers are written so that they read back to the same bits.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from models.ladder import PREDICTORS, Model
+from models.tasks import Task
+
+FORMAT = 1
+MODEL_FILE = "model.json"
+
+
+def save_model(model: Model, folder: Path) -> list[Path]:
+    """Write the model's files into an existing folder and return their paths."""
+    texts = model.predictor.texts()
+    header: dict[str, Any] = {
+        "format": FORMAT,
+        "task": model.task.name,
+        "rung": model.rung,
+        "names": list(model.names),
+        "train_start_ns": model.train_start_ns,
+        "train_end_ns": model.train_end_ns,
+        "embargo_ns": model.embargo_ns,
+        "n_train": model.n_train,
+        "seed": model.seed,
+        "texts": sorted(texts),
+        "fitted": model.predictor.to_json(),
+    }
+    contents = {MODEL_FILE: json.dumps(header, indent=1, allow_nan=False), **texts}
+    paths = []
+    for name, content in contents.items():
+        path = folder / name
+        path.write_text(content, encoding="utf-8", newline="")
+        paths.append(path)
+    return paths
+
+
+def load_model(folder: Path) -> Model:
+    """Read a model that `save_model` wrote. Nothing in the files is executed.
+
+    Raises
+    ------
+    FileNotFoundError
+        A file is missing.
+    ValueError
+        The format or the kind of model is unknown.
+    """
+    header = json.loads((folder / MODEL_FILE).read_text(encoding="utf-8"))
+    if header.get("format") != FORMAT:
+        raise ValueError(
+            f"{folder / MODEL_FILE}: format must be {FORMAT}, got {header.get('format')!r}"
+        )
+    task = Task(header["task"])
+    if (task.kind, header["rung"]) not in PREDICTORS:
+        raise ValueError(f"{folder / MODEL_FILE}: unknown rung {header['rung']!r} for {task.name}")
+    texts = {name: _read_beside(folder, name) for name in header["texts"]}
+    return Model(
+        task=task,
+        rung=header["rung"],
+        names=tuple(header["names"]),
+        predictor=PREDICTORS[task.kind, header["rung"]].from_json(header["fitted"], texts),
+        train_start_ns=int(header["train_start_ns"]),
+        train_end_ns=int(header["train_end_ns"]),
+        embargo_ns=int(header["embargo_ns"]),
+        n_train=int(header["n_train"]),
+        seed=int(header["seed"]),
+    )
+
+
+def _read_beside(folder: Path, name: str) -> str:
+    if Path(name).name != name:
+        raise ValueError(f"{folder / MODEL_FILE}: file {name!r} must lie beside it")
+    return (folder / name).read_bytes().decode("utf-8")

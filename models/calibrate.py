@@ -1,0 +1,122 @@
+"""How strongly to believe a model: one slope, fitted on rows that the model has not seen.
+
+The slope scales a forecast's distance from what is known without it: the class shares for a
+direction (a temperature of 1 / slope about the prior), no move for a return. 0 = the model is
+worthless, fall back; 1 = take it as it is. A temperature about the uniform distribution would pull
+a rare flat class up to one third.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.datasets import Dataset
+from orderflow_core.types import Float64, Int64
+
+MAX_SLOPE = 2.0
+HELD_SHARE = 0.2
+MIN_HELD_ROWS = 20
+MIN_PROBABILITY = 1e-6
+_BISECTIONS = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InnerSplit:
+    """Positions within a training set: what a trial fit sees and what it is calibrated on."""
+
+    fit_idx: Int64
+    held_idx: Int64
+
+
+def inner_split(train: Dataset, *, embargo_ns: int) -> InnerSplit:
+    """Hold out the last fifth of the rows; drop earlier rows whose label reaches into it.
+
+    Parameters
+    ----------
+    train : Dataset
+    embargo_ns : int
+        Demanded between the last fitted outcome and the first held-out decision.
+
+    Returns
+    -------
+    InnerSplit
+        Every fitted row has ``t1_ns + embargo_ns <= min t0_ns`` of the held-out rows.
+
+    Raises
+    ------
+    ValueError
+        Fewer than `MIN_HELD_ROWS` rows remain on either side.
+    """
+    first_held = len(train) - int(np.ceil(HELD_SHARE * len(train)))
+    held_idx = np.arange(first_held, len(train), dtype=np.int64)
+    if len(held_idx) == 0:
+        raise ValueError("train must have rows, got none")
+    is_over = train.t1_ns[:first_held] + embargo_ns <= train.t0_ns[first_held]
+    fit_idx = np.flatnonzero(is_over).astype(np.int64)
+    if min(len(fit_idx), len(held_idx)) < MIN_HELD_ROWS:
+        raise ValueError(
+            f"a training fold must leave at least {MIN_HELD_ROWS} rows to fit and to hold out after "
+            f"purging, got {len(fit_idx)} and {len(held_idx)} of {len(train)}"
+        )
+    return InnerSplit(fit_idx=fit_idx, held_idx=held_idx)
+
+
+def class_shares(label: Float64) -> Float64:
+    """Return the shares of down, flat and up, one row added to each (no share is zero)."""
+    counts = np.array([(label == c).sum() for c in (-1.0, 0.0, 1.0)], dtype=np.float64) + 1
+    return np.asarray(counts / counts.sum())
+
+
+def softmax(score: Float64) -> Float64:
+    """Return probabilities (n, 3) from unnormalised log probabilities, none under the floor."""
+    weight = np.exp(score - score.max(axis=1, keepdims=True))
+    probability = weight / weight.sum(axis=1, keepdims=True)
+    probability = np.maximum(probability, MIN_PROBABILITY)
+    return np.asarray(probability / probability.sum(axis=1, keepdims=True))
+
+
+def tempered(score: Float64, prior: Float64, slope: float) -> Float64:
+    """Return probabilities whose log distance from the prior is ``slope`` times the model's.
+
+    Parameters
+    ----------
+    score : ndarray of float64, shape (n, 3)
+        Unnormalised log probabilities of the model.
+    prior : ndarray of float64, shape (3,)
+        Class shares of the rows that the model was fitted on.
+    slope : float, >= 0
+    """
+    log_prior = np.log(prior)
+    return softmax(log_prior + slope * (score - log_prior))
+
+
+def direction_slope(score: Float64, prior: Float64, label: Float64) -> float:
+    """Return the slope in [0, `MAX_SLOPE`] that minimises the log loss of held-out rows.
+
+    The log loss is convex in the slope: the zero of its derivative is found by bisection.
+    """
+    log_prior = np.log(prior)
+    distance = score - log_prior
+    chosen = distance[np.arange(len(label)), label.astype(np.int64) + 1].mean()
+
+    def derivative(slope: float) -> float:
+        expected = (softmax(log_prior + slope * distance) * distance).sum(axis=1)
+        return float(expected.mean() - chosen)
+
+    if derivative(0.0) >= 0:
+        return 0.0
+    if derivative(MAX_SLOPE) <= 0:
+        return MAX_SLOPE
+    low, high = 0.0, MAX_SLOPE
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if derivative(middle) < 0 else (low, middle)
+    return (low + high) / 2
+
+
+def return_slope(forecast: Float64, label: Float64) -> float:
+    """Return the slope in [0, `MAX_SLOPE`] that minimises the squared error of held-out rows."""
+    power = float((forecast * forecast).sum())
+    if power == 0:
+        return 0.0
+    return float(np.clip((forecast * label).sum() / power, 0.0, MAX_SLOPE))

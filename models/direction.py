@@ -1,0 +1,170 @@
+"""Where the mid goes over the next N sweeps: down, flat or up, as calibrated probabilities."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from models.baselines import Standardizer
+from models.calibrate import InnerSplit, class_shares, direction_slope, tempered
+from models.datasets import Dataset
+from models.trees import Booster, TreesConfig, grow
+from orderflow_core.types import Float64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogitConfig:
+    """Multinomial logit; ``penalty_per_row`` x rows x |coefficients|^2 / 2 is added to the log loss."""
+
+    penalty_per_row: float = 1e-3
+    max_iterations: int = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogitDirection:
+    """Fitted multinomial logit on standardised columns.
+
+    Attributes
+    ----------
+    coefficient : ndarray of float64, shape (3, k + flags)
+    intercept, prior : ndarray of float64, shape (3,)
+    slope : float
+        Calibration: see `models.calibrate`.
+    """
+
+    standardizer: Standardizer
+    coefficient: Float64
+    intercept: Float64
+    prior: Float64
+    slope: float
+
+    n_configurations = 1
+
+    def predict(self, features: Float64) -> Float64:
+        """Return probabilities (n, 3) of down, flat, up."""
+        score = _linear_score(self.standardizer, self.coefficient, self.intercept, features)
+        return tempered(score, self.prior, self.slope)
+
+    def settings(self) -> dict[str, float]:
+        """Return what the training rows decided."""
+        return {"slope": self.slope}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fitted numbers."""
+        return {
+            "standardizer": self.standardizer.to_json(),
+            "coefficient": self.coefficient.tolist(),
+            "intercept": self.intercept.tolist(),
+            "prior": self.prior.tolist(),
+            "slope": self.slope,
+        }
+
+    def texts(self) -> dict[str, str]:
+        """Return no further files."""
+        return {}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any], texts: dict[str, str]) -> "LogitDirection":  # noqa: ARG003
+        """Return the predictor that `to_json` described."""
+        return cls(
+            standardizer=Standardizer.from_json(data["standardizer"]),
+            coefficient=np.array(data["coefficient"], np.float64),
+            intercept=np.array(data["intercept"], np.float64),
+            prior=np.array(data["prior"], np.float64),
+            slope=float(data["slope"]),
+        )
+
+
+def fit_logit(train: Dataset, inner: InnerSplit, config: LogitConfig) -> LogitDirection:
+    """Calibrate a trial fit on the held-out rows, then fit again on every row of the fold."""
+    trial = _fit_coefficients(train.take(inner.fit_idx), config)
+    held = train.take(inner.held_idx)
+    prior = class_shares(train.label[inner.fit_idx])
+    slope = direction_slope(_linear_score(*trial, held.features), prior, held.label)
+    standardizer, coefficient, intercept = _fit_coefficients(train, config)
+    return LogitDirection(
+        standardizer=standardizer,
+        coefficient=coefficient,
+        intercept=intercept,
+        prior=class_shares(train.label),
+        slope=slope,
+    )
+
+
+def _linear_score(
+    standardizer: Standardizer, coefficient: Float64, intercept: Float64, features: Float64
+) -> Float64:
+    # not BLAS: a row's bits must not depend on how many rows are asked for at once
+    return np.asarray(
+        np.einsum("ij,kj->ik", standardizer.transform(features), coefficient) + intercept
+    )
+
+
+# A class that the rows lack gets no coefficients and the (smoothed) prior as its score.
+def _fit_coefficients(train: Dataset, config: LogitConfig) -> tuple[Standardizer, Float64, Float64]:
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    standardizer = Standardizer.fit(train.features)
+    columns = standardizer.transform(train.features)
+    coefficient = np.zeros((3, columns.shape[1]))
+    intercept = np.log(class_shares(train.label))
+    classes = np.unique(train.label).astype(np.int64) + 1
+    if len(classes) < 2:
+        return standardizer, coefficient, intercept
+    logit = LogisticRegression(
+        C=1 / (config.penalty_per_row * len(train)), max_iter=config.max_iterations
+    )
+    with threadpool_limits(limits=1):  # sums in one order, whatever the number of cores
+        logit.fit(columns, train.label)
+    if len(classes) == 3:
+        coefficient[classes], intercept[classes] = logit.coef_, logit.intercept_
+    else:  # two classes: one row of coefficients, for the second against the first
+        coefficient[classes[1]] = logit.coef_[0]
+        intercept[classes[1]] = intercept[classes[0]] + logit.intercept_[0]
+    return standardizer, coefficient, intercept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreesDirection:
+    """Boosted trees with three outputs, calibrated about the class shares."""
+
+    booster: Booster
+    prior: Float64
+    slope: float
+
+    n_configurations = 1
+
+    def predict(self, features: Float64) -> Float64:
+        """Return probabilities (n, 3) of down, flat, up."""
+        return tempered(self.booster.raw(features), self.prior, self.slope)
+
+    def settings(self) -> dict[str, float]:
+        """Return what the training rows decided."""
+        return {"slope": self.slope, "n_trees": float(self.booster.n_trees)}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fitted numbers; the trees are in `texts`."""
+        return {"prior": self.prior.tolist(), "slope": self.slope}
+
+    def texts(self) -> dict[str, str]:
+        """Return the booster's own text format."""
+        return {"booster.txt": self.booster.text}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any], texts: dict[str, str]) -> "TreesDirection":
+        """Return the predictor that `to_json` and `texts` described."""
+        return cls(
+            booster=Booster(texts["booster.txt"]),
+            prior=np.array(data["prior"], np.float64),
+            slope=float(data["slope"]),
+        )
+
+
+def fit_trees(train: Dataset, inner: InnerSplit, config: TreesConfig, seed: int) -> TreesDirection:
+    """Count trees and calibrate on the held-out rows, then fit again on every row of the fold."""
+    grown = grow(train, inner, "multiclass", config, seed)
+    slope = direction_slope(
+        grown.held_score, class_shares(train.label[inner.fit_idx]), train.label[inner.held_idx]
+    )
+    return TreesDirection(booster=Booster(grown.text), prior=class_shares(train.label), slope=slope)

@@ -1,0 +1,188 @@
+"""What a walk-forward training found: predictions, scores, comparisons, models. Plain data."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.bootstrap import Blocks
+from models.datasets import Dataset
+from models.evaluate import Comparison, Score
+from models.ladder import LadderConfig, Model
+from models.tasks import BASE_RATE, RUNGS, Task
+from orderflow_core.types import Float64, Int64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldScores:
+    """One test block: what it was trained on and each rung's scores.
+
+    ``settings`` holds per rung what the training fold decided (trees kept, slope, fade or follow).
+    """
+
+    fold: int
+    n_train: int
+    n_test: int
+    train_end_ns: int
+    test_start_ns: int
+    test_end_ns: int
+    scores: dict[str, tuple[Score, ...]]
+    settings: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WalkForward:
+    """A whole training: every prediction here was made by a model that had not seen the row.
+
+    Attributes
+    ----------
+    task : Task
+    dataset : Dataset
+    config : LadderConfig
+    n_folds, embargo_ns, seed : int
+    blocks : Blocks
+        Resampling plan of the pooled out-of-fold rows.
+    row_idx, fold, train_end_ns : ndarray of int64, shape (n_oof,)
+        Position in ``dataset`` (ascending), fold, and latest outcome that its model was fitted on.
+    predictions : dict of rung (and ``base_rate``) to ndarray, shape (n_oof, 3) or (n_oof,)
+    folds : tuple of FoldScores
+    scores : dict of rung (and ``base_rate``) to tuple of Score
+        Pooled over the folds.
+    comparisons : tuple of Comparison
+        naive against the base rate, linear against naive, lightgbm against linear, lightgbm
+        against naive.
+    models : dict of rung to Model
+        Each rung fitted on every row, for registration.
+    candidate : str
+        The rung with the smallest pooled loss (of equals the simpler one).
+    n_trials : int
+        Configurations whose out-of-fold score was looked at.
+    """
+
+    task: Task
+    dataset: Dataset
+    config: LadderConfig
+    n_folds: int
+    embargo_ns: int
+    seed: int
+    blocks: Blocks
+    row_idx: Int64
+    fold: Int64
+    train_end_ns: Int64
+    predictions: dict[str, Float64]
+    folds: tuple[FoldScores, ...]
+    scores: dict[str, tuple[Score, ...]]
+    comparisons: tuple[Comparison, ...]
+    models: dict[str, Model]
+    candidate: str
+    n_trials: int
+
+    def comparison(self, upper: str, below: str) -> Comparison | None:
+        """Return the comparison of two rungs, or None where it was not made."""
+        for found in self.comparisons:
+            if (found.upper, found.below) == (upper, below):
+                return found
+        return None
+
+    def label_shares(self) -> dict[str, float]:
+        """Return what the outcomes look like: class shares, or mean and deviation in bp."""
+        label = self.dataset.label[self.row_idx]
+        if self.task.kind == "return":
+            return {"label_mean": float(label.mean()), "label_sd": float(label.std())}
+        names = ("share_down", "share_flat", "share_up")
+        return {name: float((label == c).mean()) for name, c in zip(names, (-1, 0, 1), strict=True)}
+
+    def prediction_table(self, rungs: tuple[str, ...] = RUNGS) -> dict[str, NDArray[Any]]:
+        """Return the out-of-fold predictions as columns, one row a (rung, decision).
+
+        Returns
+        -------
+        dict of str to ndarray, shape (len(rungs) * n_oof,)
+            ``rung`` (object), ``trading_day`` (days since 1970), ``t0_ns``, ``t1_ns``,
+            ``decision_id``, ``fold``, ``train_end_ns`` (int64), ``label``, ``p_down``, ``p_flat``,
+            ``p_up``, ``value`` (float64). ``value`` is the expected return in bp, or ``p_up -
+            p_down``; the probabilities are NaN for a return.
+        """
+        rows, n = self.dataset.take(self.row_idx), len(rungs)
+        columns: dict[str, NDArray[Any]] = {"rung": np.repeat(np.array(rungs, object), len(rows))}
+        for name in ("trading_day", "t0_ns", "t1_ns", "decision_id", "label"):
+            columns[name] = np.tile(getattr(rows, name), n)
+        columns["fold"] = np.tile(self.fold, n)
+        columns["train_end_ns"] = np.tile(self.train_end_ns, n)
+        parts = [prediction_columns(self.task, self.predictions[rung]) for rung in rungs]
+        for name in ("p_down", "p_flat", "p_up", "value"):
+            columns[name] = np.concatenate([part[name] for part in parts])
+        return columns
+
+    def to_json(self) -> dict[str, Any]:
+        """Return scores, comparisons and the terms on which they were made; NaN becomes None."""
+        found: dict[str, Any] = plain(
+            {
+                "task": self.task.name,
+                "loss": self.task.loss,
+                "candidate": self.candidate,
+                "n_trials": self.n_trials,
+                "n_folds": self.n_folds,
+                "embargo_ns": self.embargo_ns,
+                "seed": self.seed,
+                "blocks": asdict(self.blocks),
+                "labels": self.label_shares(),
+                "left_out": {
+                    name: getattr(self.dataset, name)
+                    for name in ("n_null_labels", "n_unlabelled", "n_orphan_labels")
+                },
+                "scores": score_rows(self.scores, len(self.row_idx)),
+                "comparisons": [asdict(found) for found in self.comparisons],
+                "folds": [
+                    {**_fold_terms(fold), "scores": score_rows(fold.scores, fold.n_test)}
+                    for fold in self.folds
+                ],
+            }
+        )
+        return found
+
+
+def _fold_terms(fold: FoldScores) -> dict[str, Any]:
+    names = (
+        "fold",
+        "n_train",
+        "n_test",
+        "train_end_ns",
+        "test_start_ns",
+        "test_end_ns",
+        "settings",
+    )
+    return {name: getattr(fold, name) for name in names}
+
+
+def score_rows(scores: dict[str, tuple[Score, ...]], n_rows: int) -> list[dict[str, Any]]:
+    """Return one flat row a (rung, metric): rung, metric, value, low, high, base, n."""
+    return [
+        {"rung": rung, **asdict(found), "n": n_rows}
+        for rung in (BASE_RATE, *RUNGS)
+        for found in scores.get(rung, ())
+    ]
+
+
+def prediction_columns(task: Task, prediction: Float64) -> dict[str, Float64]:
+    """Return a prediction as the columns ``p_down, p_flat, p_up, value`` of research.predictions."""
+    if task.kind == "direction":
+        down, flat, up = prediction.T
+        return {"p_down": down, "p_flat": flat, "p_up": up, "value": up - down}
+    nothing = np.full(len(prediction), np.nan)
+    return {"p_down": nothing, "p_flat": nothing, "p_up": nothing, "value": prediction}
+
+
+def plain(value: Any) -> Any:
+    """Return nested data that strict JSON takes: NaN and infinities become None, tuples lists."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,135 @@
+"""Gradient-boosted trees (LightGBM) that come out the same to the bit, run after run.
+
+A missing value follows its own branch (LightGBM's native handling): nothing is imputed.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from models.calibrate import InnerSplit
+from models.datasets import Dataset
+from orderflow_core.types import Float64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreesConfig:
+    """One fixed configuration, chosen before any data was seen: it counts as one trial.
+
+    ``n_trees`` is the most; how many are kept is decided by ``patience`` on the held-out part of the
+    training fold. ``min_rows_leaf`` is lowered to 2 % of the rows on small data. One thread: two on
+    two busy cores wait for each other, ten times slower (20 ms against 200 ms a round of 96,000
+    rows), and the result does not hang on the machine's cores.
+    """
+
+    n_trees: int = 150
+    num_leaves: int = 15
+    learning_rate: float = 0.05
+    min_rows_leaf: int = 200
+    feature_share: float = 0.8
+    l2: float = 10.0
+    patience: int = 20
+    max_bin: int = 127
+    n_threads: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grown:
+    """A booster as text, and the trial fit's raw scores of the held-out rows."""
+
+    text: str
+    held_score: Float64
+
+
+def grow(
+    train: Dataset, inner: InnerSplit, objective: str, config: TreesConfig, seed: int
+) -> Grown:
+    """Fit on the inner part, count trees on the held-out part, fit again on every row.
+
+    Parameters
+    ----------
+    train : Dataset
+    inner : InnerSplit
+    objective : {"multiclass", "regression"}
+    config : TreesConfig
+    seed : int
+
+    Returns
+    -------
+    Grown
+        ``held_score`` has shape (n_held, 3) or (n_held,): raw scores of the trial fit, which never
+        saw those rows nor a label that reaches into them.
+    """
+    import lightgbm
+
+    target = train.label + 1 if objective == "multiclass" else train.label
+    names = list(train.names)
+
+    def rows(idx: Any, reference: Any = None) -> Any:
+        return lightgbm.Dataset(
+            train.features[idx],
+            label=target[idx],
+            feature_name=[f"f{i}" for i in range(len(names))],
+            reference=reference,
+            free_raw_data=True,
+        )
+
+    fit_rows = rows(inner.fit_idx)
+    trial = lightgbm.train(
+        _params(objective, config, seed, len(inner.fit_idx)),
+        fit_rows,
+        num_boost_round=config.n_trees,
+        valid_sets=[rows(inner.held_idx, fit_rows)],
+        callbacks=[lightgbm.early_stopping(config.patience, verbose=False)],
+    )
+    n_trees = max(1, int(trial.best_iteration))
+    held = trial.predict(
+        train.features[inner.held_idx], num_iteration=n_trees, raw_score=True, num_threads=1
+    )
+    final = lightgbm.train(
+        _params(objective, config, seed, len(train)), rows(slice(None)), num_boost_round=n_trees
+    )
+    return Grown(text=final.model_to_string(), held_score=np.asarray(held, np.float64))
+
+
+def _params(objective: str, config: TreesConfig, seed: int, n_rows: int) -> dict[str, Any]:
+    return {
+        "objective": objective,
+        **({"num_class": 3} if objective == "multiclass" else {}),
+        "num_leaves": config.num_leaves,
+        "learning_rate": config.learning_rate,
+        "min_data_in_leaf": max(1, min(config.min_rows_leaf, n_rows // 50)),
+        "feature_fraction": config.feature_share,
+        "lambda_l2": config.l2,
+        "max_bin": config.max_bin,
+        "num_threads": config.n_threads,
+        "seed": seed,
+        "deterministic": True,
+        "force_row_wise": True,
+        "verbosity": -1,
+    }
+
+
+class Booster:
+    """A booster made from its text, so that a model in memory and one loaded are the same."""
+
+    def __init__(self, text: str) -> None:
+        import lightgbm
+
+        self.text = text
+        self._booster = lightgbm.Booster(model_str=text)
+
+    @property
+    def n_trees(self) -> int:
+        """Boosting rounds (with three outputs each is three trees)."""
+        return int(self._booster.current_iteration())
+
+    def raw(self, features: Float64) -> Float64:
+        """Return raw scores, shape (n, 3) or (n,)."""
+        if len(features) == 0:  # LightGBM refuses no rows
+            n_outputs = self._booster.num_model_per_iteration()
+            return np.empty((0, n_outputs) if n_outputs > 1 else 0)
+        return np.asarray(
+            self._booster.predict(features, raw_score=True, num_threads=1), np.float64
+        )
