@@ -63,7 +63,7 @@ def ingest(
 ) -> None:
     """Take real ticks in: every record is stored or quarantined with its reason."""
     from orchestration.ingest import ingest as ingest_batches
-    from orchestration.ingest import summary_json
+    from orchestration.ingest import read_source, summary_json
     from orchestration.runtime import instrument, open_store, settings
     from orchestration.sources import SOURCES
 
@@ -71,8 +71,7 @@ def ingest(
         raise typer.BadParameter(f"unknown source {source!r}: choose from {', '.join(SOURCES)}")
     known = instrument(symbol)
     with progress(f"reading {source}", quiet=as_json) as say:
-        reader = SOURCES[source]
-        batches = reader.read(path, known) if path else reader.fetch(known, settings().samples_path)
+        batches = read_source(source, path, known, settings().samples_path)
         store = open_store()
         summary = ingest_batches(
             store,
@@ -85,7 +84,7 @@ def ingest(
     if as_json:
         print_json(result)
         return
-    from orchestration.summary import ingest_table
+    from orchestration.terminal import ingest_table
 
     out.print(ingest_table(symbol, result))
 
@@ -124,7 +123,8 @@ def run(
         raise typer.BadParameter(f"unknown job {unknown[0]!r}: choose from {', '.join(JOBS)}")
     with progress("starting", quiet=as_json) as say:
         made = run_jobs(symbol, days, on_job=say, jobs=jobs)
-    from orchestration.summary import run_summary, summary_tables
+    from orchestration.summary import run_summary
+    from orchestration.terminal import summary_tables
 
     summary = run_summary(store, symbol, days, made)
     if as_json:
@@ -157,7 +157,7 @@ def classify(
     if as_json:
         print_json(result)
         return
-    from orchestration.summary import score_table
+    from orchestration.terminal import score_table
 
     out.print(score_table(result))
 
@@ -220,7 +220,7 @@ def models(
     if as_json:
         print_json({"models": found})
         return
-    from orchestration.summary import model_table
+    from orchestration.terminal import model_table
 
     out.print(model_table(found))
 
@@ -233,7 +233,8 @@ def quarantine(
 ) -> None:
     """List rejected records with source, line and reason."""
     from orchestration.runtime import instrument, open_store
-    from orchestration.summary import quarantine_rows, quarantine_table
+    from orchestration.summary import quarantine_rows
+    from orchestration.terminal import quarantine_table
 
     rows, total = quarantine_rows(open_store(), instrument(symbol).symbol, limit)
     if as_json:

@@ -4,9 +4,10 @@ A unit is a file by its SHA-256. Each of its trading days is published whole; th
 replaces its own rows, and a record whose key another unit has published is quarantined.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -16,6 +17,7 @@ from orchestration.errors import IngestRefused
 from orchestration.quality.expectations import check_contract
 from orchestration.quality.invariants import check_order
 from orchestration.quality.outcome import CheckOutcome
+from orchestration.sources import SOURCES
 from orchestration.sources.records import QUARANTINE, SourceBatch, split_by_day, table
 from orchestration.storage.store import Store
 from orderflow_core.instrument import Instrument
@@ -61,6 +63,14 @@ class IngestSummary:
                 f"records were lost: offered {self.offered}, stored {self.stored}, "
                 f"quarantined {self.quarantined}"
             )
+
+
+def read_source(
+    name: str, paths: Sequence[Path] | None, instrument: Instrument, cache: Path
+) -> list[SourceBatch]:
+    """Return the units of a source: the files named, or those that the source fetches itself."""
+    source = SOURCES[name]
+    return source.read(paths or source.fetch(instrument, cache), instrument)
 
 
 def day_tables(store: Store, batch: SourceBatch, instrument: Instrument) -> Iterator[DayTables]:

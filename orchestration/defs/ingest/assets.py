@@ -10,7 +10,6 @@ from orchestration.defs.inputs import DayReader
 from orchestration.partitions import daily_by_symbol, symbol_and_day
 from orchestration.resources.store import StoreResource
 from orchestration.runtime import instrument, settings
-from orchestration.sources import SOURCES
 
 TABLES = {
     "raw.trades": "Trades as the venue printed them, in integer ticks and lots.",
@@ -38,8 +37,7 @@ def raw(context: dg.AssetExecutionContext, store: StoreResource) -> publishing.E
     symbol, wanted = symbol_and_day(context)
     known = instrument(symbol)
     if known.source:
-        batches = SOURCES[known.source].fetch(known, settings().samples_path)
-        for batch in batches:
+        for batch in ingest.read_source(known.source, None, known, settings().samples_path):
             for made in ingest.day_tables(store.get(), batch, known):
                 if made.day == wanted:
                     ingest.publish_day(store.get(), symbol, made, run_id=context.run_id)

@@ -1,0 +1,66 @@
+"""The dataset of one symbol and task, and exactly which published rows it was made of."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from models.datasets import KEY_COLUMNS, Dataset, assemble
+from models.tasks import Task
+from orchestration.arrays import column
+from orchestration.storage.manifest import ManifestRow
+from orchestration.storage.store import Store
+from orderflow_core.features import FEATURES
+
+FEATURE_TABLE, LABEL_TABLE = "research.features", "research.labels"
+
+
+def training_days(store: Store, symbol: str, snapshot: int) -> list[date]:
+    """Return the days on which both features and labels are published."""
+    both = [set(store.days(table, symbol, snapshot=snapshot)) for table in (FEATURE_TABLE, LABEL_TABLE)]
+    return sorted(set.intersection(*both))
+
+
+def load_dataset(
+    store: Store, symbol: str, days: Sequence[date], task: Task, snapshot: int
+) -> Dataset:
+    """Return the labelled rows of a task over the given days."""
+    features = store.read(FEATURE_TABLE, symbol, days, snapshot=snapshot)
+    labels = store.read(LABEL_TABLE, symbol, days, snapshot=snapshot, where={"task": task.name})
+    names = [feature.name for feature in FEATURES]
+    wanted = [name for name in features.column_names if name in KEY_COLUMNS or name in names]
+    return assemble(_arrays(features.select(wanted)), _arrays(labels), names=names)
+
+
+def _arrays(table: pa.Table) -> dict[str, object]:
+    # Days as numbers; text columns are keys that the model does not need.
+    arrays: dict[str, object] = {}
+    for name in table.column_names:
+        kind = table[name].type
+        if pa.types.is_date32(kind):
+            arrays[name] = pc.cast(table[name], pa.int32()).to_numpy().astype("int64")
+        elif pa.types.is_integer(kind) or pa.types.is_floating(kind):
+            arrays[name] = column(table, name)
+    return arrays
+
+
+def fingerprint(
+    store: Store, symbol: str, days: Sequence[date], snapshot: int
+) -> list[dict[str, object]]:
+    """Return the manifest rows that a model of these days was trained on."""
+    rows: list[ManifestRow] = []
+    for table in (FEATURE_TABLE, LABEL_TABLE):
+        published = store.published(table, symbol, snapshot=snapshot)
+        rows += [row for row in published if row.trading_day in set(days)]
+    return [
+        {
+            "table": row.table,
+            "symbol": row.symbol,
+            "trading_day": row.trading_day.isoformat(),
+            "generation": row.generation,
+            "rows": row.rows,
+            "hash": row.hash,
+        }
+        for row in rows
+    ]

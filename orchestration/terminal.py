@@ -1,0 +1,107 @@
+"""Results as tables for a terminal; nothing is computed here."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+
+
+def summary_tables(summary: Mapping[str, Any]) -> list[Table]:
+    """Return a run's summary as tables for a terminal."""
+    stages = _table("Stages", "table", "days", "rows", "seconds")
+    for s in summary["stages"]:
+        stages.add_row(s["table"], str(s["partitions"]), f"{s['rows']:,}", f"{s['seconds']:.2f}")
+    total = sum(s["seconds"] for s in summary["stages"])
+    stages.add_row("total", "", "", f"{total:.2f}", style="bold")
+    days = _table("Days", "day", "trades", "sweeps", "unsigned", "POC", "VAL", "VAH")
+    for found, level in zip(summary["classification"], summary["levels"], strict=True):
+        shown = ["-" if level[k] is None else f"{level[k]:,.10g}" for k in ("poc", "val", "vah")]
+        days.add_row(
+            found["day"],
+            f"{found['trades']:,}",
+            f"{found['sweeps']:,}",
+            f"{found['unsigned_share']:.3%}",
+            *shown,
+        )
+    return [stages, days, model_table(summary["models"]), backtest_table(summary["backtest"])]
+
+
+def backtest_table(found: Mapping[str, str]) -> Table:
+    """Return a backtest's summary as a table."""
+    table = Table(title="Backtest of the direction signal", show_header=False, title_justify="left")
+    for name, value in found.items():
+        table.add_row(name, value)
+    return table
+
+
+def ingest_table(symbol: str, result: Mapping[str, Any]) -> Table:
+    """Return an ingest's summary as a table."""
+    table = Table(title=f"Ingested {symbol}", show_header=False, title_justify="left")
+    for name in ("offered", "stored", "quarantined"):
+        table.add_row(name, f"{result[name]:,}")
+    for name in ("first", "last", "hash"):
+        table.add_row(name, str(result[name]))
+    table.add_row("trading days", ", ".join(result["days"]))
+    for kind, n in result["other"].items():
+        table.add_row(f"other: {kind}", f"{n:,}")
+    return table
+
+
+def score_table(result: Mapping[str, Any]) -> Table:
+    """Return the scores of classification rules as a table."""
+    title = f"{result['symbol']} {result['day']}: accuracy, {result['join']} quote join"
+    table = _table(title, "rule", "per", "n", "decided", "accuracy", "95 % interval")
+    for name, scores in result["rules"].items():
+        for per, s in scores.items():
+            interval = f"[{s['low']:.4f}, {s['high']:.4f}]"
+            table.add_row(
+                name, per, f"{s['n']:,}", f"{s['n_decided']:,}", f"{s['accuracy']:.4f}", interval
+            )
+    return table
+
+
+def model_table(models: Sequence[Mapping[str, Any]]) -> Table:
+    """Return registered models with the scores of every rung as a table."""
+    table = _table("Models", "model", "rung", "metric", "value", "95 % interval", "base", "")
+    for model in models:
+        name = f"{model['name']} v{model['version']}"
+        for s in model["scores"]:
+            mark = "registered" if s["rung"] == model["rung"] else ""
+            table.add_row(
+                name,
+                s["rung"],
+                s["metric"],
+                _number(s["value"]),
+                f"[{_number(s['low'])}, {_number(s['high'])}]",
+                _number(s.get("base")),
+                mark,
+            )
+        aliases = ", ".join(model["aliases"]) or "none"
+        table.add_row(name, f"aliases: {aliases}", model["reason"], "", "", "", "", style="bold")
+    return table
+
+
+def quarantine_table(rows: Sequence[Mapping[str, Any]], total: int) -> Table:
+    """Return rejected records as a table."""
+    table = _table(
+        f"Quarantine: {len(rows)} of {total:,} records", "day", "line", "kind", "reason", "detail",
+        "unit",
+    )  # fmt: skip
+    for row in rows:
+        table.add_row(
+            str(row["trading_day"]), str(row["line"]), row["kind"], row["reason"], row["detail"],
+            row["unit"][:12],
+        )  # fmt: skip
+    return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for name in columns:
+        is_number = name in {"rows", "seconds", "n", "decided", "accuracy", "value", "trades", "sweeps"}
+        table.add_column(name, justify="right" if is_number else "left")
+    return table
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
