@@ -150,6 +150,12 @@ class BacktestResult:
         return self.crossing_half_tick_lots * 0.5 * self.tick_value
 
     @property
+    def mark_pnl(self) -> float:
+        """What the same trades would have earned at the marks, free of all cost: timing alone."""
+        doubled = 2 * self.gross_pnl_tick_lots + self.crossing_half_tick_lots
+        return doubled * 0.5 * self.tick_value
+
+    @property
     def fees(self) -> float:
         """Fees of all fills, added in their order, quote currency."""
         return float(np.cumsum(self.fill_fee)[-1]) if len(self.fill_fee) else 0.0

@@ -14,7 +14,7 @@ from orderflow_core.backtest.fills import (
     session_events,
 )
 from orderflow_core.backtest.sharpe import sharpe_ratio
-from orderflow_core.types import Float64
+from orderflow_core.types import Float64, Int64
 from orderflow_core.validate import require_int64
 
 
@@ -24,20 +24,29 @@ class NullComparison:
 
     Attributes
     ----------
-    pnl, sharpe : float
-        Net result and Sharpe ratio per mark interval of the run itself.
-    null_pnl, null_sharpe : ndarray of float64, shape (n_null,)
+    pnl, mark_pnl, sharpe : float
+        Net result, result at the marks before all cost, and Sharpe ratio per mark interval of the
+        run itself.
+    traded_lots : int
+    null_pnl, null_mark_pnl, null_sharpe : ndarray of float64, shape (n_null,)
         Of the mistimed runs; a ratio is NaN where a run has no variance.
-    p_pnl, p_sharpe : float
+    null_traded_lots : ndarray of int64, shape (n_null,)
+        Beside ``traded_lots`` it says how far the two sides paid different costs.
+    p_pnl, p_mark_pnl, p_sharpe : float
         One-sided: ``(1 + number of null >= actual) / (1 + n_null)``. A null without a ratio counts
         as one that is reached; without an actual ratio the p-value is NaN.
     """
 
     pnl: float
+    mark_pnl: float
     sharpe: float
+    traded_lots: int
     null_pnl: Float64
+    null_mark_pnl: Float64
     null_sharpe: Float64
+    null_traded_lots: Int64
     p_pnl: float
+    p_mark_pnl: float
     p_sharpe: float
 
     def pnl_quantiles(self, levels: ArrayLike = (0.05, 0.5, 0.95)) -> Float64:
@@ -115,26 +124,40 @@ def shuffled_signal_null(
     -----
     Each null run rotates the sequence of targets by a uniform number of places in
     ``1 .. n_signals - 1`` against unchanged decision times. So it keeps the distribution of the
-    targets, each holding time in signals and their order (but for one seam), hence nearly the
-    turnover and costs; only the timing is lost. What no rotation changes (a constant position, a
-    drift that a bias towards one side earns) gives no small p-value. Fewer than two signals have
-    no other order: every null run then equals the actual one, and p is 1.
+    targets, each holding time in signals and their order (but for one seam); the timing is lost.
+    The number of fills is not kept: latency merges the signals of a burst, so a signal that turns
+    in quiet times trades more than its rotation, and one that turns in bursts less. Hence read
+    ``p_pnl`` beside ``p_mark_pnl``, which no difference in costs can move.
+    What no rotation changes (a constant position, a drift that a bias towards one side earns)
+    gives no small p-value. Fewer than two signals have no other order: every null run then equals
+    the actual one, and p is 1.
     """
     require_count("n_null", n_null, least=1)
     schedule = prepare(market, signal_ts_ns, rules)
     target = require_int64("target_lots", target_lots)
     actual = run(schedule, target)
     shifts = np.random.default_rng(seed).integers(1, max(2, schedule.n_signals), size=n_null)
-    pnl, sharpe = np.empty(n_null), np.empty(n_null)
+    pnl, mark_pnl, sharpe = np.empty(n_null), np.empty(n_null), np.empty(n_null)
+    traded_lots = np.empty(n_null, np.int64)
     for i, shift in enumerate(shifts.tolist()):
         null = run(schedule, np.roll(target, shift))
-        pnl[i], sharpe[i] = null.net_pnl, sharpe_ratio(null.interval_pnl)
+        pnl[i], mark_pnl[i], sharpe[i] = (
+            null.net_pnl,
+            null.mark_pnl,
+            sharpe_ratio(null.interval_pnl),
+        )
+        traded_lots[i] = null.fill_lots.sum()
     actual_sharpe = sharpe_ratio(actual.interval_pnl)
     return NullComparison(
         pnl=actual.net_pnl,
+        mark_pnl=actual.mark_pnl,
         sharpe=actual_sharpe,
+        traded_lots=int(actual.fill_lots.sum()),
         null_pnl=pnl,
+        null_mark_pnl=mark_pnl,
         null_sharpe=sharpe,
+        null_traded_lots=traded_lots,
         p_pnl=one_sided_p(actual.net_pnl, pnl),
+        p_mark_pnl=one_sided_p(actual.mark_pnl, mark_pnl),
         p_sharpe=one_sided_p(actual_sharpe, sharpe),
     )

@@ -40,7 +40,7 @@ def test_a_signal_that_sees_the_drift_beats_its_mistimed_self():
         market, market.ts_ns[decide], np.sign(drift[decide]), RULES, n_null=99
     )
     assert result.pnl > 0
-    assert result.p_pnl == result.p_sharpe == 0.01  # (1 + 0) / (1 + 99)
+    assert result.p_pnl == result.p_mark_pnl == result.p_sharpe == 0.01  # (1 + 0) / (1 + 99)
     low, middle, high = result.pnl_quantiles()
     assert low <= middle <= high < result.pnl
 
@@ -66,8 +66,12 @@ def test_each_null_run_is_the_engine_on_the_rotated_targets():
         run_signal(market, signal_ts, np.concatenate((target[-k:], target[:-k])), RULES)
         for k in range(1, len(target))
     ]
-    possible = {(r.net_pnl, sharpe_ratio(r.interval_pnl)) for r in rotated}
-    drawn = set(zip(result.null_pnl.tolist(), result.null_sharpe.tolist(), strict=True))
+    possible = {
+        (r.net_pnl, r.mark_pnl, sharpe_ratio(r.interval_pnl), int(r.fill_lots.sum()))
+        for r in rotated
+    }
+    columns = (result.null_pnl, result.null_mark_pnl, result.null_sharpe, result.null_traded_lots)
+    drawn = set(zip(*(column.tolist() for column in columns), strict=True))
     assert drawn <= possible
     assert len(drawn) > 5
     actual = run_signal(market, signal_ts, target, RULES)
@@ -91,6 +95,25 @@ def test_a_silent_signal_has_no_ratio():
     assert result.p_pnl == 1.0
     assert math.isnan(result.sharpe)
     assert math.isnan(result.p_sharpe)
+
+
+def test_cheaper_turns_look_like_skill_in_pnl_but_not_at_the_marks():
+    # A flat price, so no timing earns. Ten decisions share one time, the next ten are 100 apart,
+    # 40 times over. The signal turns within the shared time only, where the last target (0)
+    # counts: it never trades. Rotated (but by a multiple of 20) it turns where each turn costs.
+    n_events = 6_100
+    price = np.full(n_events, 100)
+    market = MarketPath(
+        ts_ns=np.arange(n_events) * 10, bid_ticks=price, ask_ticks=price + 1, is_quoted=True
+    )
+    offsets = np.concatenate((np.zeros(10, np.int64), 100 * np.arange(1, 11)))
+    signal_ts = np.concatenate([1_500 * k + offsets for k in range(40)])
+    target = np.tile(np.array([1, 0] * 5 + [0] * 10), 40)
+    result = shuffled_signal_null(market, signal_ts, target, RULES, n_null=199)
+    assert result.traded_lots == 0
+    assert (result.null_traded_lots > 0).mean() > 0.9
+    assert result.p_pnl < 0.1
+    assert result.p_mark_pnl == 1.0
 
 
 @pytest.mark.parametrize("n_signals", [0, 1])
