@@ -120,6 +120,8 @@ def server_target(url: str) -> dict[str, Any]:
         "username": unquote(parts.username or "default"),
         "password": unquote(parts.password or ""),
         "database": parts.path.strip("/") or "default",
+        # A session takes one query at a time; without one, threads query side by side.
+        "autogenerate_session_id": False,
     }
 
 

@@ -211,8 +211,8 @@ class Publication(AbstractContextManager["Publication"]):
         # An interrupt is not the time for more work; Store.vacuum removes what it leaves.
         if self._is_open and (error is None or isinstance(error, Exception)):
             self._abandon(error)
-        self._in_progress.difference_update(staged.generation for staged in self._staged.values())
         self._is_open = False
+        self._in_progress.difference_update(staged.generation for staged in self._staged.values())
 
     def __enter__(self) -> Self:
         return self

@@ -1,7 +1,7 @@
 """The published tables (``meta.*`` is the store's own book-keeping and stands in the SQL alone).
 
-Codecs were chosen by measurement (``benchmarks/storage_bytes.py``): ids DoubleDelta, ticks and times
-Delta, lots and counts T64, everything ZSTD(1). NaN in a Float64 column means null.
+Codecs: ids DoubleDelta, ticks and times Delta, lots and counts T64, everything ZSTD(1);
+``benchmarks/storage_bytes.py --codecs`` measures them. NaN in a Float64 column means null.
 """
 
 from orchestration.storage.schema import FLOAT64, INT8, INT64, LABEL, STRING, Column, Table

@@ -130,6 +130,7 @@ def test_server_url():
         "username": "me",
         "password": "p@ss",
         "database": "x",
+        "autogenerate_session_id": False,
     }
     assert server_target("http://h")["port"] == 8123
     for wrong in ("clickhouse://h", "h:8123", "http://"):

@@ -1,0 +1,126 @@
+"""What a stored trade costs: bytes on disk, insert, read and hash, on a real E-mini day.
+
+    python benchmarks/storage_bytes.py /work/data/tick_data.csv.gz [--codecs]
+
+The file is the E-mini sample (docs/samples.md). Every figure is taken through `Store`, with all
+columns; ``--codecs`` also stores each column of raw.trades under every codec that fits it. One JSON
+object goes to standard output.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+
+from orchestration.instruments import load_instruments
+from orchestration.sources.emini import read_emini
+from orchestration.sources.records import split_by_day
+from orchestration.storage.content_hash import content_hash
+from orchestration.storage.store import Store
+from orchestration.storage.tables import TABLES, table_named
+
+TABLE = "raw.trades"
+REPEATS = 5
+CODECS = ("ZSTD(1)", "Delta, ZSTD(1)", "DoubleDelta, ZSTD(1)", "T64, ZSTD(1)")
+
+
+def seconds(work: Callable[[], object]) -> float:
+    return statistics.median(timed(work) for _ in range(REPEATS))
+
+
+def timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def measure(store: Store, symbol: str, day, trades: pa.Table, unit: str) -> dict[str, object]:
+    n = len(trades)
+    write_s, publish_s = [], []
+    for version in range(REPEATS):
+        start = time.perf_counter()
+        with store.publish(symbol, day, run_id="bench", code_version=str(version)) as publication:
+            # The first write finds nothing published, the others replace what is: the same rows
+            # under another version, so nothing is skipped as unchanged.
+            write_s.append(timed(lambda: publication.write(TABLE, trades, unit=unit)))
+            publication.commit()
+        publish_s.append(time.perf_counter() - start)
+    insert_s = statistics.median(write_s)
+    read_s = seconds(lambda: store.read(TABLE, symbol, day))
+    rows = store.read(TABLE, symbol, day)
+    hash_s = seconds(lambda: content_hash(table_named(TABLE), rows))
+    shuffled = rows.take(pa.array(range(n - 1, -1, -1)))
+    hash_unsorted_s = seconds(lambda: content_hash(table_named(TABLE), shuffled))
+    store._connection.command(f"OPTIMIZE TABLE {TABLE} FINAL")
+    return {
+        "rows": n,
+        "insert_rows_per_s": round(n / insert_s),
+        "publish_s, with audit and both hashes": round(statistics.median(publish_s), 3),
+        "read_rows_per_s": round(n / read_s),
+        "hash_s": round(hash_s, 4),
+        "hash_unsorted_s": round(hash_unsorted_s, 4),
+        "bytes_per_row": bytes_per_row(store, *TABLE.split(".")),
+    }
+
+
+def bytes_per_row(store: Store, database: str, name: str) -> dict[str, float]:
+    whole = store.query(
+        "SELECT sum(bytes_on_disk) / sum(rows) AS b FROM system.parts "
+        "WHERE active AND database = {d:String} AND `table` = {t:String}",
+        d=database,
+        t=name,
+    )
+    columns = store.query(
+        "SELECT column, sum(column_data_compressed_bytes) / sum(rows) AS b "
+        "FROM system.parts_columns WHERE active AND database = {d:String} AND `table` = {t:String} "
+        "GROUP BY column ORDER BY b DESC",
+        d=database,
+        t=name,
+    )
+    found = {row["column"]: round(row["b"], 4) for row in columns.to_pylist()}
+    return {"on disk, all files": round(whole.column("b")[0].as_py(), 3), **found}
+
+
+def compare_codecs(store: Store, symbol: str, day) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, float]] = {}
+    store._connection.command("CREATE DATABASE IF NOT EXISTS codecs")
+    for column in TABLES[TABLE].payload:
+        if column.type not in ("Int64", "Int8"):
+            continue
+        for position, codec in enumerate(CODECS):
+            name = f"{column.name}_{position}"
+            store._connection.command(
+                f"CREATE TABLE codecs.{name} (v {column.type} CODEC({codec})) "
+                "ENGINE = MergeTree ORDER BY tuple() "
+                "SETTINGS min_bytes_for_wide_part = 0, min_rows_for_wide_part = 0"
+            )
+            rows = store.read(TABLE, symbol, day, columns=[column.name])
+            store._connection.insert(f"codecs.{name}", rows.rename_columns(["v"]))
+            per_row = bytes_per_row(store, "codecs", name)["v"]
+            found.setdefault(column.name, {})[codec] = per_row
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("csv", type=Path)
+    parser.add_argument("--codecs", action="store_true")
+    arguments = parser.parse_args()
+    instrument = load_instruments()["ES"]
+    batch = read_emini(arguments.csv, instrument)
+    days = split_by_day(batch, instrument)
+    day = max(days, key=lambda day: len(days[day].trades))
+    with tempfile.TemporaryDirectory() as folder, Store.open(path=Path(folder)) as store:
+        found = measure(store, "ES", day, days[day].trades, batch.unit)
+        if arguments.codecs:
+            found["codecs, bytes per row"] = compare_codecs(store, "ES", day)
+    print(json.dumps({"day": day.isoformat(), **found}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
