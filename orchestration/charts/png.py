@@ -1,0 +1,211 @@
+"""Small images of the same charts, for run metadata and experiment trackers."""
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from orchestration.charts import theme
+from orchestration.charts.axis import TickLevel, gap_sessions, session_axis
+from orchestration.charts.formatting import (
+    cell_text,
+    decimals_of,
+    local_times,
+    price_text,
+    quantity_text,
+    signed_text,
+)
+from orchestration.charts.ladder import Ladder, last_ladder
+from orchestration.charts.zoom import FACTORS, MAX_CANDLES, join_bars
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MAX_BYTES = 30 * 1024
+PICTURE_BARS = 8
+MAX_ROWS = 36
+COLOURS = 96
+RESOLUTIONS = (110, 100, 90, 80, 70, 60, 50, 40)
+
+
+def footprint_png(
+    footprint: pd.DataFrame,
+    *,
+    title: str = "",
+    row_size: float | None = None,
+    timezone: str = "UTC",
+    n_bars: int = PICTURE_BARS,
+) -> bytes:
+    """Return the footprint of the last bars as a PNG of at most 30 KB.
+
+    Parameters
+    ----------
+    footprint : DataFrame of ``FOOTPRINT_COLUMNS``
+        An empty frame gives an image that says so.
+    row_size : float or None
+        Height of a row in price units; None takes the least step between the prices given.
+    """
+    if footprint.empty:
+        return _png(_statement("No footprint: no bar holds a trade."))
+    size = row_size if row_size is not None else least_step(footprint["price"])
+    ladder = last_ladder(footprint, size, timezone, n_bars=n_bars, max_rows=MAX_ROWS)
+    return _png(_footprint_figure(ladder, size, title, timezone))
+
+
+def least_step(price: pd.Series) -> float:
+    """Return the least step between the prices of a column; 1.0 for a single price."""
+    steps = np.diff(np.unique(np.round(price.to_numpy(dtype=np.float64), 10)))
+    return float(np.round(steps.min(), 10)) if len(steps) else 1.0
+
+
+def cvd_png(bars: pd.DataFrame, *, title: str = "", timezone: str = "UTC") -> bytes:
+    """Return price with VWAP, delta and CVD of the bars as a PNG of at most 30 KB.
+
+    Parameters
+    ----------
+    bars : DataFrame of ``BAR_COLUMNS``; ``trading_day`` is not needed
+        An empty frame gives an image that says so.
+    """
+    if bars.empty:
+        return _png(_statement("No bars: no trade."))
+    frame = bars.sort_values("t0", kind="stable").reset_index(drop=True)
+    frame["t0"] = local_times(frame["t0"], timezone)
+    frame["t_last"], frame["n_bars"] = frame["t0"], 1
+    frame["session"] = gap_sessions(frame["t0"])
+    frame["trading_day"] = frame["session"]
+    factor = next((f for f in FACTORS if len(frame) <= f * MAX_CANDLES), FACTORS[-1])
+    axis = session_axis(frame["t0"], frame["session"].to_numpy(), block=factor)
+    frame["x"] = axis.x
+    return _png(_cvd_figure(join_bars(frame, factor), factor, axis.ticks(9), title, timezone))
+
+
+# matplotlib without pyplot: no global figure list, no display, no state between calls.
+def _figure(width: float, height: float) -> "Figure":
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), facecolor=theme.PAPER, layout="constrained")
+
+
+def _statement(text: str) -> "Figure":
+    figure = _figure(6, 1.2)
+    figure.text(0.5, 0.5, text, ha="center", va="center", color=theme.MUTED, fontsize=11)
+    return figure
+
+
+# Few colours and no alpha: text stays sharp at a third of the bytes. The limit is a promise to
+# stores that keep the image inside a record, so the resolution gives way, not the limit.
+def _png(figure: "Figure") -> bytes:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+
+    for dpi in RESOLUTIONS:
+        figure.set_dpi(dpi)
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        image = Image.fromarray(np.asarray(canvas.buffer_rgba())[:, :, :3].copy(), "RGB")
+        buffer = io.BytesIO()
+        image.quantize(COLOURS, method=Image.Quantize.MEDIANCUT).save(buffer, "PNG", optimize=True)
+        if buffer.tell() <= MAX_BYTES:
+            return buffer.getvalue()
+    raise ValueError(f"image needs {buffer.tell()} bytes at {dpi} dpi, the limit is {MAX_BYTES}")
+
+
+def _footprint_figure(ladder: Ladder, row_size: float, title: str, timezone: str) -> "Figure":
+    n_bars, n_rows = len(ladder.times), len(ladder.row_prices)
+    figure = _figure(1.1 + 1.06 * n_bars, 1.0 + 0.2 * (n_rows + 2))
+    axes = figure.add_subplot()
+    axes.set(xlim=(-0.5, n_bars - 0.5), ylim=(-2.6, n_rows - 0.4))
+    strongest = max(float(ladder.cells["delta"].abs().max()), 1e-12)
+    for cell in ladder.cells.to_dict("records"):
+        _draw_cell(axes, cell, strongest, ladder.decimals)
+    for bar, cells in ladder.cells.groupby("bar"):
+        _draw_totals(axes, int(bar), float(cells["delta"].sum()), float(cells["total"].sum()))
+    step = max(1, n_rows // 18)
+    rows = np.arange(0, n_rows, step)
+    decimals = decimals_of(row_size)
+    axes.set_yticks(
+        [*rows, -1.0, -2.0],
+        [*(price_text(ladder.row_prices[row], decimals) for row in rows), "delta", "volume"],
+        fontsize=8,
+    )
+    axes.set_xticks(range(n_bars), ladder.times.dt.strftime("%H:%M:%S").tolist(), fontsize=8)
+    _finish(axes)
+    joined = f", {ladder.merged} rows joined" if ladder.merged > 1 else ""
+    last = ladder.times.iloc[-1].strftime("%Y-%m-%d")
+    heading = f"{title}  " if title else ""
+    axes.set_title(f"{heading}bid x ask, {last}, {timezone}{joined}", fontsize=9, loc="left")
+    return figure
+
+
+def _draw_cell(axes: Any, cell: dict[str, Any], strongest: float, decimals: int) -> None:
+    from matplotlib.patches import Rectangle
+
+    x, y = cell["bar"], cell["row"]
+    colour = theme.BUY if cell["delta"] > 0 else theme.SELL
+    strength = 0.06 + 0.5 * abs(cell["delta"]) / strongest if cell["delta"] else 0.02
+    outline = {"edgecolor": theme.INK, "linewidth": 1.4, "zorder": 2} if cell["is_poc"] else {}
+    patch = Rectangle((x - 0.46, y - 0.44), 0.92, 0.88, facecolor=theme.blend(colour, strength))
+    patch.set(**outline)
+    axes.add_patch(patch)
+    axes.text(x, y, "×", ha="center", va="center", fontsize=6.5, color=theme.MUTED)
+    for side, where, name, flag in (
+        (-0.08, "right", "bid", "is_sell_imbalance"),
+        (0.08, "left", "ask", "is_buy_imbalance"),
+    ):
+        text = axes.text(
+            x + side, y, cell_text(cell[name], decimals), ha=where, va="center_baseline", fontsize=7.5,
+            color=theme.INK, zorder=3,
+        )  # fmt: skip
+        if cell[flag]:
+            side_colour = theme.SELL if name == "bid" else theme.BUY
+            text.set(color=theme.PAPER, fontweight="bold")
+            text.set_bbox({"facecolor": side_colour, "edgecolor": "none", "pad": 1.2})
+
+
+def _draw_totals(axes: Any, bar: int, delta: float, volume: float) -> None:
+    colour = theme.BUY if delta >= 0 else theme.SELL
+    style = {"ha": "center", "va": "center", "fontsize": 8}
+    axes.text(bar, -1.0, signed_text(delta), color=colour, fontweight="bold", **style)
+    axes.text(bar, -2.0, quantity_text(volume), color=theme.INK, **style)
+
+
+def _finish(axes: Any) -> None:
+    for side in ("top", "right", "left", "bottom"):
+        axes.spines[side].set_visible(False)
+    axes.tick_params(length=0, colors=theme.INK)
+
+
+def _cvd_figure(
+    bars: pd.DataFrame, factor: int, ticks: TickLevel, title: str, timezone: str
+) -> "Figure":
+    from matplotlib.ticker import StrMethodFormatter
+
+    figure = _figure(8.4, 4.6)
+    price, delta, cvd = figure.subplots(3, 1, sharex=True, height_ratios=(3, 1.2, 1.6))
+    x = bars["x"].to_numpy()
+    breaks = np.flatnonzero(np.diff(bars["session"])) + 1
+    price.vlines(x, bars["low"], bars["high"], color=theme.UNSIGNED, linewidth=0.9)
+    for column, axes, colour, label in (
+        ("close", price, theme.INK, "close"),
+        ("vwap", price, theme.VWAP, "VWAP"),
+        ("cvd_close", cvd, theme.STRATEGY, None),
+    ):
+        line = np.insert(bars[column].to_numpy(dtype=np.float64), breaks, np.nan)
+        axes.plot(np.insert(x, breaks, np.nan), line, color=colour, linewidth=1.2, label=label)
+    price.legend(fontsize=8, frameon=False, ncols=2, loc="upper left")
+    colours = np.where(bars["delta"] >= 0, theme.BUY, theme.SELL)
+    delta.bar(x, bars["delta"], width=factor * 0.8, color=colours)
+    cvd.axhline(0, color=theme.LINE, linewidth=0.8)
+    for axes, name in ((price, "price"), (delta, "delta"), (cvd, "CVD")):
+        axes.set_ylabel(name, fontsize=9)
+        axes.tick_params(labelsize=8)
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
+        axes.grid(color=theme.GRID, linewidth=0.6)
+        axes.set_axisbelow(True)
+        _finish(axes)
+    cvd.set_xticks(ticks.x, [text.replace("<br>", "\n") for text in ticks.text])
+    heading = f"{title}  " if title else ""
+    joined = f", {factor} bars joined" if factor > 1 else ""
+    price.set_title(f"{heading}{timezone}{joined}", fontsize=9, loc="left")
+    return figure
