@@ -1,0 +1,200 @@
+from itertools import combinations, pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestration.sources.gate import (
+    END_NS,
+    FIRST_NS,
+    epoch_ns,
+    epoch_text_ns,
+    fewest_inversions,
+    trade_gaps,
+)
+from tests.sources.cases import (
+    PERP,
+    SPOT,
+    aggregate,
+    column,
+    parse,
+    quote,
+    reasons,
+    spot_quote,
+    trade,
+)
+
+# -- times ------------------------------------------------------------------------------------------
+
+
+def test_unit_of_an_epoch_follows_from_its_magnitude():
+    for value in (1_700_000_000, 1_700_000_000_000, 1_700_000_000_000_000, 1_700_000_000 * 10**9):
+        assert epoch_ns(value) == 1_700_000_000 * 10**9
+    assert epoch_ns(1_700_000_000_123_456_789) == 1_700_000_000_123_456_789
+
+
+@pytest.mark.parametrize("value", [-1, 0, 1, 946_684_799, 4_102_444_800, 10**20, 10**30])
+def test_a_time_outside_2000_to_2099_is_none(value):
+    assert epoch_ns(value) is None
+
+
+def test_epoch_text():
+    # 1617647603.4249449 has 7 decimals: .4249449 s = 424,944,900 ns, with no float between.
+    assert epoch_text_ns("1617647603.4249449") == 1_617_647_603_424_944_900
+    assert epoch_text_ns("1723161256207640365") == 1_723_161_256_207_640_365
+    assert epoch_text_ns("1680652800004107") == 1_680_652_800_004_107_000
+    for bad in ("", "1.", ".5", "1e9", "-1", "1700000000.0000000001", "٣", "1700000000,5", "x"):
+        assert epoch_text_ns(bad) is None
+    assert epoch_text_ns("946684800.0") == FIRST_NS
+    assert epoch_text_ns("4102444800.0") is None
+    assert END_NS == 4_102_444_800 * 10**9
+
+
+# -- time that runs back ----------------------------------------------------------------------------
+
+
+def most_that_fit(times):
+    for n in range(len(times), -1, -1):
+        for kept in combinations(range(len(times)), n):
+            if all(times[a] <= times[b] for a, b in pairwise(kept)):
+                return n
+    return 0
+
+
+@given(st.lists(st.integers(0, 6), max_size=8))
+def test_fewest_records_are_refused(times):
+    keep = fewest_inversions(np.array(times, np.int64))
+    kept = [t for t, k in zip(times, keep, strict=True) if k]
+    assert kept == sorted(kept)
+    assert len(kept) == most_that_fit(times)
+
+
+def test_which_record_is_refused_when_the_choice_is_free():
+    # 5 4: one must go; the later one does, as if each was compared with the latest time kept.
+    assert fewest_inversions(np.array([5, 4])).tolist() == [True, False]
+    assert fewest_inversions(np.array([5, 4, 5, 6])).tolist() == [True, False, True, True]
+    # 1 9 2 3 4: the one far ahead goes, not the three after it.
+    assert fewest_inversions(np.array([1, 9, 2, 3, 4])).tolist() == [True, False, True, True, True]
+    assert fewest_inversions(np.array([7, 7, 7])).all()
+
+
+def test_inversions_are_quarantined_alone():
+    batch = parse([trade(1), trade(2, ms=50_000), trade(3, ms=2), trade(4, ms=3), trade(5, ms=3)])
+    assert column(batch.trades, "trade_id") == [1, 3, 4, 5]
+    assert reasons(batch) == {2: "time_inversion"}
+
+
+# -- ids --------------------------------------------------------------------------------------------
+
+
+def test_records_are_ordered_by_id_not_by_arrival():
+    batch = parse([trade(2, ms=2), trade(1, ms=1), quote(9, ms=9), quote(8, ms=8)])
+    assert column(batch.trades, "trade_id") == [1, 2]
+    assert column(batch.quotes, "quote_id") == [8, 9]
+    assert not batch.quarantined
+
+
+def test_equal_records_of_one_id_keep_the_first():
+    batch = parse([trade(1), trade(2), trade(1), trade(1)])
+    assert column(batch.trades, "line") == [1, 2]
+    assert reasons(batch) == {3: "duplicate", 4: "duplicate"}
+
+
+@pytest.mark.parametrize(
+    "other", [{"p": "100.01"}, {"q": "0.002"}, {"m": True}, {"ms": 1}, {"X": "INSURANCE_FUND"}]
+)
+def test_different_records_of_one_id_are_all_refused(other):
+    batch = parse([trade(1), trade(1, **other), trade(1), trade(2, ms=5)])
+    assert column(batch.trades, "trade_id") == [2]
+    assert reasons(batch) == {1: "conflict", 2: "conflict", 3: "conflict"}
+
+
+def test_a_refused_copy_does_not_count_as_a_copy():
+    batch = parse([trade(1, p="100.001"), trade(1)])
+    assert column(batch.trades, "line") == [2]
+    assert reasons(batch) == {1: "off_grid"}
+
+
+def test_copies_of_quotes():
+    batch = parse([quote(1), quote(1), quote(2), quote(2, b="99.80")])
+    assert column(batch.quotes, "line") == [1]
+    assert reasons(batch) == {2: "duplicate", 3: "conflict", 4: "conflict"}
+    # Without an exchange time, copies that arrive at two times are still copies.
+    batch = parse([spot_quote(1), spot_quote(1, ms=30), spot_quote(2, ms=40)], SPOT)
+    assert reasons(batch) == {2: "duplicate"}
+
+
+# -- ranges -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"p": "0.00"}, "out_of_range"), ({"p": "-1.00"}, "out_of_range"),
+        ({"q": "0.000"}, "out_of_range"), ({"q": "-0.001"}, "out_of_range"),
+        ({"p": "100.001"}, "off_grid"), ({"q": "0.0001"}, "off_grid"),
+        ({"p": "1e300"}, "out_of_range"), ({"p": ""}, "malformed"), ({"p": "NaN"}, "malformed"),
+        ({"q": "1_000"}, "malformed"), ({"q": "0,001"}, "malformed"),
+    ],
+)  # fmt: skip
+def test_prices_and_sizes(change, reason):
+    batch = parse([trade(1), trade(2, **change), trade(3)])
+    assert column(batch.trades, "trade_id") == [1, 3]
+    assert reasons(batch) == {2: reason}
+    assert column(batch.quarantine, "record") == [trade(2, **change)]
+
+
+@pytest.mark.parametrize("change", [{"b": "0.00"}, {"a": "-1"}, {"B": "0.000"}, {"A": "-2"}])
+def test_quotes_need_positive_prices_and_sizes(change):
+    assert reasons(parse([quote(1), quote(2, **change)])) == {2: "out_of_range"}
+
+
+def test_crossed_and_locked_quotes_are_stored_and_counted():
+    batch = parse([quote(1), quote(2, b="100.00"), quote(3, b="100.10"), quote(4, b="100.20")])
+    assert len(batch.quotes) == 4
+    assert batch.counts == {"crossed_quotes": 2, "locked_quotes": 1}
+
+
+# -- gaps -------------------------------------------------------------------------------------------
+
+
+def gaps_of(batch):
+    return [
+        (g["first_missing_id"], g["n_missing"], g["reason"], g["kind"])
+        for g in batch.gaps.to_pylist()
+    ]
+
+
+def test_single_holes_are_legitimate_where_the_venue_leaves_them():
+    lines = [trade(1), trade(3, ms=1), trade(6, ms=2)]
+    assert gaps_of(parse(lines, PERP)) == [(4, 2, "missing_ids", "trade")]
+    assert gaps_of(parse(lines, SPOT)) == [
+        (2, 1, "missing_ids", "trade"),
+        (4, 2, "missing_ids", "trade"),
+    ]
+    gap = parse(lines, PERP).gaps.to_pylist()[0]
+    assert gap["end_ns"] - gap["start_ns"] == 1_000_000
+    assert parse(lines, PERP).counts == {"gaps": 1, "missing_ids": 2}
+
+
+def test_a_refused_record_leaves_a_gap():
+    batch = parse([trade(1), trade(2, p="100.001"), trade(3)], SPOT)
+    assert gaps_of(batch) == [(2, 1, "missing_ids", "trade")]
+
+
+def test_two_streams_of_ids_in_one_file_show_as_a_leap():
+    batch = parse([trade(1), trade(2), trade(5_000_000, ms=1)])
+    assert gaps_of(batch) == [(3, 4_999_997, "id_leap", "trade")]
+
+
+def test_fills_between_aggregates():
+    lines = [aggregate(1, 10, 12), aggregate(2, 13, 13, ms=1), aggregate(3, 15, 15, ms=2)]
+    assert gaps_of(parse(lines, SPOT)) == [(14, 1, "missing_fills", "trade")]
+    assert gaps_of(parse(lines, PERP)) == []  # fills without an order are left out on purpose
+    assert gaps_of(parse([lines[0], lines[2]], PERP)) == [(2, 1, "missing_ids", "trade")]
+
+
+def test_row_numbers_have_no_gaps():
+    rows = {name: np.array([1, 9]) for name in ("trade_id", "ts_event_ns", "first_id", "last_id")}
+    assert trade_gaps(rows, 0) == []
