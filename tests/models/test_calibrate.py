@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.calibrate import (
+    MAX_SLOPE,
+    class_shares,
+    direction_slope,
+    inner_split,
+    return_slope,
+    softmax,
+    tempered,
+)
+from tests.models.synthetic import SECOND, synthetic
+
+
+@given(st.integers(120, 400), st.integers(0, 30))
+def test_inner_split_never_shares_time(n, embargo_s):
+    data = synthetic("direction", n=n)
+    found = inner_split(data.take(slice(0, n)), embargo_ns=embargo_s * SECOND + 1)
+    latest = data.t1_ns[found.fit_idx].max()
+    assert latest + embargo_s * SECOND + 1 <= data.t0_ns[found.held_idx].min()
+    assert len(found.held_idx) == int(np.ceil(0.2 * n))
+    assert found.held_idx[-1] == n - 1
+
+
+def test_inner_split_of_too_little_is_refused():
+    with pytest.raises(ValueError, match="at least 20 rows"):
+        inner_split(synthetic("direction", n=40), embargo_ns=1)
+    with pytest.raises(ValueError, match="must have rows"):
+        inner_split(synthetic("direction", n=40).take(slice(0, 0)), embargo_ns=1)
+
+
+def test_class_shares_add_one_row_to_each():
+    # counts 2, 0, 1 -> 3, 1, 2 of 6
+    np.testing.assert_allclose(class_shares(np.array([-1.0, -1.0, 1.0])), [3 / 6, 1 / 6, 2 / 6])
+
+
+def outcomes(score, prior, slope, seed=0):
+    p = tempered(score, prior, slope)
+    draw = np.random.default_rng(seed).random(len(score))[:, None]
+    return np.minimum((draw > p.cumsum(axis=1)).sum(axis=1), 2) - 1.0
+
+
+@pytest.mark.parametrize("truth", [0.3, 1.0, 1.6])
+def test_direction_slope_finds_the_planted_one(truth):
+    prior = np.array([0.45, 0.1, 0.45])
+    score = np.log(prior) + np.random.default_rng(1).normal(size=(20_000, 3))
+    assert direction_slope(score, prior, outcomes(score, prior, truth)) == pytest.approx(
+        truth, abs=0.05
+    )
+
+
+def test_direction_slope_is_zero_for_a_contrary_model_and_bounded_for_a_timid_one():
+    prior = np.array([0.4, 0.2, 0.4])
+    score = np.log(prior) + np.random.default_rng(1).normal(size=(5000, 3))
+    label = outcomes(score, prior, 1.0)
+    assert direction_slope(2 * np.log(prior) - score, prior, label) == 0.0
+    timid = np.log(prior) + 0.1 * (score - np.log(prior))
+    assert direction_slope(timid, prior, label) == MAX_SLOPE
+
+
+def test_slope_zero_falls_back_to_the_class_shares():
+    prior = np.array([0.45, 0.1, 0.45])
+    score = np.random.default_rng(1).normal(size=(5, 3))
+    np.testing.assert_allclose(tempered(score, prior, 0.0), np.tile(prior, (5, 1)))
+    np.testing.assert_allclose(tempered(score, prior, 1.0), softmax(score))
+
+
+def test_no_probability_is_zero():
+    p = softmax(np.array([[0.0, -1e6, 1e6]]))
+    assert (p > 0).all()
+    assert p.sum() == pytest.approx(1)
+
+
+def test_return_slope():
+    rng = np.random.default_rng(0)
+    forecast = rng.normal(size=5000)
+    label = 0.4 * forecast + rng.normal(size=5000)
+    assert return_slope(forecast, label) == pytest.approx(0.4, abs=0.05)
+    assert return_slope(-forecast, label) == 0.0
+    assert return_slope(np.zeros(3), np.ones(3)) == 0.0
+    assert return_slope(0.1 * forecast, label) == MAX_SLOPE

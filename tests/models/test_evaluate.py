@@ -1,0 +1,176 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.bootstrap import plan_blocks
+from models.evaluate import compare, equal_count_bins, midranks, row_loss, score
+from models.tasks import Task
+from tests.naive import evaluate as naive
+
+DIRECTION, RETURN = Task("direction_200"), Task("return_60s")
+
+
+def blocks(n, horizon=1):
+    t0 = np.arange(n, dtype=np.int64)
+    return plan_blocks(t0, t0 + horizon, n_boot=300)
+
+
+def named(scores):
+    return {found.metric: found for found in scores}
+
+
+def random_direction(n=400, seed=0, skill=1.0):
+    """Outcomes drawn from known probabilities: those are calibrated by construction."""
+    rng = np.random.default_rng(seed)
+    score = skill * rng.normal(size=(n, 3))
+    truth = np.exp(score) / np.exp(score).sum(axis=1, keepdims=True)
+    label = (rng.random(n)[:, None] > truth.cumsum(axis=1)).sum(axis=1) - 1.0
+    return np.minimum(label, 1.0), truth
+
+
+def test_direction_scores_equal_the_loops():
+    label, truth = random_direction(120)
+    truth[:30] = truth[0]  # ties
+    base = np.tile([0.3, 0.3, 0.4], (120, 1))
+    found = named(score(DIRECTION, label, truth, base, blocks(120)))
+    ranked = np.log(truth[:, 2]) - np.log(truth[:, 0])
+    assert found["log_loss"].value == pytest.approx(naive.log_loss(truth.tolist(), label.tolist()))
+    assert found["brier"].value == pytest.approx(naive.brier(truth.tolist(), label.tolist()))
+    assert found["auc_up_down"].value == pytest.approx(naive.auc(ranked.tolist(), label.tolist()))
+    assert found["accuracy"].value == np.mean(truth.argmax(axis=1) - 1 == label)
+    assert found["log_loss"].base == pytest.approx(naive.log_loss(base.tolist(), label.tolist()))
+    assert found["auc_up_down"].base == 0.5
+    assert found["log_loss"].low < found["log_loss"].value < found["log_loss"].high
+
+
+def test_ece_golden():
+    # ten rows say (.2, .2, .6); 4 go down, 6 up, none stays: |.4-.2|, |0-.2|, |.6-.6| -> mean .4/3
+    label = np.array([-1.0] * 4 + [1.0] * 6)
+    p = np.tile([0.2, 0.2, 0.6], (10, 1))
+    found = named(score(DIRECTION, label, p, p, blocks(10)))
+    assert found["ece"].value == pytest.approx(0.4 / 3)
+    # a straight line through one point saves its squared bias: .2^2 + .2^2 + 0
+    assert found["miscalibration"].value == pytest.approx(0.08)
+
+
+def test_calibrated_probabilities_are_not_called_miscalibrated():
+    label, truth = random_direction(6000)
+    sharp = truth**3 / (truth**3).sum(axis=1, keepdims=True)
+    fair, over = (named(score(DIRECTION, label, p, p, blocks(6000))) for p in (truth, sharp))
+    assert fair["ece"].value < 0.02 < 0.08 < over["ece"].value
+    assert fair["miscalibration"].value < 0.001 < over["miscalibration"].low
+
+
+def test_auc_without_both_sides_is_undefined():
+    label, truth = random_direction(50)
+    found = named(score(DIRECTION, np.abs(label), truth, truth, blocks(50)))
+    assert np.isnan(found["auc_up_down"].value)
+
+
+def test_auc_interval_agrees_with_resampling_the_area_itself():
+    label, truth = random_direction(300, seed=3)
+    plan = blocks(300)
+    found = named(score(DIRECTION, label, truth, truth, plan))["auc_up_down"]
+    ranked = np.log(truth[:, 2]) - np.log(truth[:, 0])
+    n_draws = -(-300 // plan.block_len)
+    starts = np.random.default_rng(plan.seed).integers(0, 300, (plan.n_boot, n_draws))
+    rows = (starts[:, :, None] + np.arange(plan.block_len)) % 300
+    areas = [auc_fast(ranked[r.ravel()], label[r.ravel()]) for r in rows]
+    assert (found.high - found.low) / 2 == pytest.approx(1.96 * np.std(areas), rel=0.2)
+
+
+def auc_fast(ranked, label):
+    ranks = midranks(ranked[label != 0])
+    up = label[label != 0] > 0
+    return (ranks[up].sum() - up.sum() * (up.sum() + 1) / 2) / (up.sum() * (~up).sum())
+
+
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=20))
+def test_midranks_equal_the_loop(values):
+    assert midranks(np.array(values, float)).tolist() == naive.midranks(values)
+
+
+def test_return_scores():
+    from scipy import stats
+
+    rng = np.random.default_rng(0)
+    label = rng.normal(size=500)
+    forecast = 0.3 * label + rng.normal(size=500)
+    base = np.full(500, 0.1)
+    found = named(score(RETURN, label, forecast, base, blocks(500)))
+    mse = np.mean((forecast - label) ** 2)
+    assert found["mse"].value == pytest.approx(mse)
+    assert found["r2_zero"].value == pytest.approx(1 - mse / np.mean(label**2))
+    assert found["r2_train_mean"].value == pytest.approx(1 - mse / np.mean((label - 0.1) ** 2))
+    assert found["rank_ic"].value == pytest.approx(stats.spearmanr(forecast, label).statistic)
+    assert found["mse"].base == pytest.approx(np.mean((label - 0.1) ** 2))
+    slope, intercept = np.polyfit(forecast, label, 1)
+    saved = mse - np.mean((label - intercept - slope * forecast) ** 2)
+    assert found["miscalibration"].value == pytest.approx(saved)
+
+
+def test_rank_ic_of_a_constant_forecast_is_undefined():
+    label = np.random.default_rng(0).normal(size=50)
+    found = named(score(RETURN, label, np.zeros(50), np.zeros(50), blocks(50)))
+    assert np.isnan(found["rank_ic"].value)
+    assert np.isnan(found["rank_ic"].low)
+    assert found["r2_zero"].value == 0
+
+
+def test_equal_values_share_a_bin():
+    bins = equal_count_bins(np.array([1.0] * 15 + [2.0] * 5))
+    assert set(bins[:15]) == {bins[0]}
+    assert set(bins[15:]) == {bins[-1]} != {bins[0]}
+
+
+def test_a_better_forecast_beats_and_itself_does_not():
+    label, truth = random_direction(2000, skill=0.5)
+    flat = np.full((2000, 3), 1 / 3)
+    found = compare(DIRECTION, label, ("good", truth), ("flat", flat), blocks(2000))
+    assert (found.beats, found.calibration_no_worse) == (True, True)
+    assert found.difference < found.high < 0
+    assert found.p_value < 0.05
+    backwards = compare(DIRECTION, label, ("flat", flat), ("good", truth), blocks(2000))
+    assert not backwards.beats
+    assert backwards.difference == pytest.approx(-found.difference)
+    same = compare(DIRECTION, label, ("good", truth), ("same", truth), blocks(2000))
+    assert (same.difference, same.beats, same.p_value) == (0, False, 1)
+    assert same.calibration_no_worse
+
+
+def test_an_overconfident_forecast_has_worse_calibration():
+    label, truth = random_direction(4000, skill=0.7)
+    sharp = truth**3 / (truth**3).sum(axis=1, keepdims=True)
+    found = compare(DIRECTION, label, ("sharp", sharp), ("truth", truth), blocks(4000))
+    assert not found.calibration_no_worse
+    assert found.miscalibration_low > 0
+
+
+def test_too_few_blocks_prove_nothing():
+    label, truth = random_direction(2000, skill=1.0)
+    flat = np.full((2000, 3), 1 / 3)
+    plan = blocks(2000, horizon=150)  # overlap 299 rows: six blocks
+    found = compare(DIRECTION, label, ("good", truth), ("flat", flat), plan)
+    assert (found.n_blocks, found.block_len, found.label_overlap) == (6, 299, 299)
+    assert found.high < 0
+    assert not found.beats
+
+
+@pytest.mark.parametrize(
+    ("prediction", "message"),
+    [
+        (np.zeros(3), "shape"),
+        (np.full((3, 3), np.nan), "finite"),
+        (np.array([[0.0, 0.5, 0.5]] * 3), "must be positive"),
+        (np.array([[0.2, 0.2, 0.2]] * 3), "sum to one"),
+    ],
+)
+def test_bad_probabilities_are_refused(prediction, message):
+    with pytest.raises(ValueError, match=message):
+        row_loss(DIRECTION, np.zeros(3), prediction)
+
+
+def test_bad_direction_label_is_refused():
+    with pytest.raises(ValueError, match="must be -1, 0 or"):
+        row_loss(DIRECTION, np.array([0.5]), np.full((1, 3), 1 / 3))
