@@ -1,0 +1,140 @@
+"""Purged walk-forward: brute force, oracle, agreement with an independent implementation."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orderflow_core.splits import purged_walk_forward
+from tests.naive import splits as naive
+
+
+@st.composite
+def label_times(draw, shortest=0, n_max=40):
+    """Times with ties, and label ends that are not sorted (horizons in events)."""
+    n = draw(st.integers(4, n_max))
+    t0 = np.cumsum(draw(st.lists(st.integers(0, 4), min_size=n, max_size=n)))
+    length = draw(st.lists(st.integers(shortest, 9), min_size=n, max_size=n))
+    return t0.astype(np.int64), (t0 + length).astype(np.int64)
+
+
+def folds_or_none(t0, t1, n_folds, embargo):
+    """Return the folds, or None where one of them would have no training rows."""
+    try:
+        return purged_walk_forward(t0, t1, n_folds=n_folds, embargo_ns=embargo)
+    except ValueError as error:
+        assert "has no training rows" in str(error)  # noqa: PT017  either outcome is compared
+        return None
+
+
+@given(label_times(), st.integers(1, 3), st.integers(0, 6))
+def test_agrees_with_the_obvious_loop(times, n_folds, embargo):
+    t0, t1 = times
+    expected = naive.purged_walk_forward(
+        t0.tolist(), t1.tolist(), n_folds=n_folds, embargo_ns=embargo
+    )
+    folds = folds_or_none(t0, t1, n_folds, embargo)
+    if folds is None:
+        assert any(not train for train, _, _ in expected)
+        return
+    got = [(f.train_idx.tolist(), f.test_idx.tolist(), f.train_end_ns) for f in folds]
+    assert got == expected
+    assert [f.fold for f in folds] == list(range(n_folds))
+
+
+@given(label_times(), st.integers(1, 3), st.integers(0, 6))
+def test_no_training_label_meets_a_test_block(times, n_folds, embargo):
+    t0, t1 = times
+    for fold in folds_or_none(t0, t1, n_folds, embargo) or []:
+        block = (t0[fold.test_idx].min(), t1[fold.test_idx].max())
+        assert fold.train_end_ns + embargo <= block[0]
+        assert fold.train_end_ns == t1[fold.train_idx].max()
+        assert fold.train_idx.max() < fold.test_idx.min()
+        for i in fold.train_idx:
+            assert not naive.meets(t0[i], t1[i], *block)
+            for j in fold.test_idx:
+                assert not naive.meets(t0[i], t1[i], t0[j], t1[j])
+
+
+@given(label_times(), st.integers(1, 3))
+def test_test_blocks_are_contiguous_and_disjoint(times, n_folds):
+    t0, t1 = times
+    folds = folds_or_none(t0, t1, n_folds, 0)
+    if folds is None:
+        return
+    tested = np.concatenate([fold.test_idx for fold in folds])
+    assert tested.tolist() == list(range(int(tested[0]), len(t0)))
+    assert len({len(fold.test_idx) for fold in folds}) == 1
+
+
+@given(label_times(shortest=1), st.integers(1, 3))
+def test_agrees_with_an_independent_walk_forward(times, n_folds):
+    """Their walk-forward has no embargo before the test; purge alone is comparable.
+
+    Their interval test ignores empty intervals, so labels here last at least one unit.
+    """
+    peer = pytest.importorskip("purgedcv")
+    pd = pytest.importorskip("pandas")
+    t0, t1 = times
+    folds = folds_or_none(t0, t1, n_folds, 0)
+    begins, ends = (pd.Series(pd.to_datetime(t, unit="ns")) for t in times)
+    theirs = peer.WalkForwardSplit(
+        n_splits=n_folds,
+        test_size=len(t0) // (n_folds + 1),
+        prediction_times=begins,
+        evaluation_times=ends,
+    )
+    if folds is None:
+        return
+    for fold, (train_idx, test_idx) in zip(
+        folds, theirs.split(np.zeros((len(t0), 1))), strict=True
+    ):
+        assert fold.test_idx.tolist() == test_idx.tolist()
+        assert fold.train_idx.tolist() == train_idx.tolist()
+        peer.diagnostics.assert_no_temporal_leakage(fold.train_idx, test_idx, begins, ends)
+
+
+def test_label_that_ends_at_the_tests_start_may_train():
+    # Test rows 2, 3 start at 20. Row 0 ends at 20: [0, 20) does not meet [20, ..). Row 1 ends at 21.
+    t0, t1 = np.array([0, 10, 20, 30]), np.array([20, 21, 40, 50])
+    (fold,) = purged_walk_forward(t0, t1, n_folds=1, embargo_ns=0)
+    assert fold.train_idx.tolist() == [0]
+    assert fold.train_end_ns == 20
+
+
+def test_embargo_is_met_exactly():
+    # 15 + 5 <= 20 trains, 16 + 5 does not.
+    t0, t1 = np.array([0, 1, 20, 30]), np.array([15, 16, 40, 50])
+    (fold,) = purged_walk_forward(t0, t1, n_folds=1, embargo_ns=5)
+    assert fold.train_idx.tolist() == [0]
+
+
+def test_the_largest_label_end_counts_not_the_last():
+    # Row 0 ends last of the training rows: train_end is 18, not 12.
+    t0, t1 = np.array([0, 10, 20, 30]), np.array([18, 12, 40, 50])
+    (fold,) = purged_walk_forward(t0, t1, n_folds=1, embargo_ns=0)
+    assert fold.train_end_ns == 18
+
+
+def test_train_rows_that_share_the_tests_first_time_are_purged():
+    t0, t1 = np.array([0, 20, 20, 30]), np.array([5, 25, 25, 35])
+    (fold,) = purged_walk_forward(t0, t1, n_folds=1, embargo_ns=0)
+    assert fold.train_idx.tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"t0_ns": [1, 0, 2, 3]}, "t0_ns must be non-decreasing"),
+        ({"t1_ns": [1, 2, 3]}, "one length"),
+        ({"t1_ns": [0, 1, 2, 2]}, "t1_ns must not lie before t0_ns, got 2 < 3 at position 3"),
+        ({"n_folds": 0}, "n_folds must be positive"),
+        ({"n_folds": 4}, "n_folds must be below the number of rows 4, got 4"),
+        ({"embargo_ns": -1}, "embargo_ns must not be negative"),
+        ({"embargo_ns": 9}, "fold 0 has no training rows: none of the 1 rows"),
+    ],
+)
+def test_broken_contracts_are_named(change, message):
+    good = {"t0_ns": [0, 1, 2, 3], "t1_ns": [1, 2, 3, 4], "n_folds": 3, "embargo_ns": 0}
+    with pytest.raises(ValueError, match=message):
+        purged_walk_forward(**(good | change))
