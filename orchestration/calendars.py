@@ -2,6 +2,7 @@
 
 import warnings
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -57,6 +58,6 @@ def open_sessions(
     )
 
 
-def _int64_ns(times) -> np.ndarray:
+def _int64_ns(times: Any) -> np.ndarray:
     # The unit of a pandas time depends on its version: say it, then take the integers.
     return np.asarray(times.to_numpy(dtype="datetime64[ns]")).astype(np.int64)

@@ -22,6 +22,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -123,8 +124,8 @@ class _Events:
     order_id: list[int] = field(default_factory=list)
     ts_recv_ns: list[int] = field(default_factory=list)
     ts_event_ns: list[int] = field(default_factory=list)
-    price: list = field(default_factory=list)
-    qty: list = field(default_factory=list)
+    price: list[Any] = field(default_factory=list)
+    qty: list[Any] = field(default_factory=list)
     action: list[int] = field(default_factory=list)
     is_bid: list[bool] = field(default_factory=list)
 

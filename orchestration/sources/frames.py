@@ -226,7 +226,8 @@ def _kind_of(frame: Any) -> tuple[str, dict[str, Any]]:
     # Returns what a frame is and its payload; raises when it contradicts itself.
     if type(frame) is not dict:
         raise _Refused("the frame is no JSON object")
-    stream, data = None, frame
+    stream: str | None = None
+    data: Any = frame
     if "stream" in frame:
         match = _STREAM.fullmatch(frame["stream"]) if type(frame["stream"]) is str else None
         if match is None:

@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +26,9 @@ END_NS = 4_102_444_800_000_000_000
 MAX_ID = np.iinfo(np.int64).max
 # Two files merged by mistake show as ids that leap: a busy symbol makes a few million a day.
 ID_LEAP = 1_000_000
+
+# A list that a reader appends to, or an array that it has ready.
+Integers: TypeAlias = Any
 
 _UNITS = ((10**11, 10**9), (10**14, 10**6), (10**17, 10**3), (10**20, 1))
 _SECONDS = re.compile(r"([0-9]{1,12})\.([0-9]{1,9})")
@@ -101,27 +105,27 @@ class TradeRecords:
     ``first_id`` and ``last_id`` are the fills that an aggregated trade covers (-1: none).
     """
 
-    line: Sequence[int] = field(default_factory=list)
-    trade_id: Sequence[int] = field(default_factory=list)
-    ts_event_ns: Sequence[int] = field(default_factory=list)
-    ts_recv_ns: Sequence[int] = field(default_factory=list)
+    line: Integers = field(default_factory=list)
+    trade_id: Integers = field(default_factory=list)
+    ts_event_ns: Integers = field(default_factory=list)
+    ts_recv_ns: Integers = field(default_factory=list)
     price: list[str] = field(default_factory=list)
     qty: list[str] = field(default_factory=list)
-    native_sign: Sequence[int] = field(default_factory=list)
-    is_market: Sequence[int] = field(default_factory=list)
-    first_id: Sequence[int] = field(default_factory=list)
-    last_id: Sequence[int] = field(default_factory=list)
+    native_sign: Integers = field(default_factory=list)
+    is_market: Integers = field(default_factory=list)
+    first_id: Integers = field(default_factory=list)
+    last_id: Integers = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
 class QuoteRecords:
     """Quotes as a source read them, one list element a record; texts are not yet converted."""
 
-    line: Sequence[int] = field(default_factory=list)
-    quote_id: Sequence[int] = field(default_factory=list)
-    ts_event_ns: Sequence[int] = field(default_factory=list)
-    ts_recv_ns: Sequence[int] = field(default_factory=list)
-    ts_source: Sequence[int] = field(default_factory=list)
+    line: Integers = field(default_factory=list)
+    quote_id: Integers = field(default_factory=list)
+    ts_event_ns: Integers = field(default_factory=list)
+    ts_recv_ns: Integers = field(default_factory=list)
+    ts_source: Integers = field(default_factory=list)
     bid: list[str] = field(default_factory=list)
     bid_qty: list[str] = field(default_factory=list)
     ask: list[str] = field(default_factory=list)
@@ -290,14 +294,16 @@ class Gate:
             self._refuse_at(
                 kind, columns, i, "duplicate", f"{key} {columns[key][i]} is there already"
             )
-        return alive[~(conflict | duplicate)]
+        kept: np.ndarray = alive[~(conflict | duplicate)]
+        return kept
 
     def _in_time(self, kind: str, columns: dict[str, np.ndarray], alive: np.ndarray) -> np.ndarray:
         keep = fewest_inversions(columns["ts_event_ns"][alive])
         for i in alive[~keep]:
             detail = f"time {columns['ts_event_ns'][i]} is out of order among its neighbours"
             self._refuse_at(kind, columns, i, "time_inversion", detail)
-        return alive[keep]
+        kept: np.ndarray = alive[keep]
+        return kept
 
     def _refuse_at(
         self, kind: str, columns: dict[str, np.ndarray], i: int, reason: str, detail: str

@@ -324,11 +324,11 @@ def _reject_days(
 def _with_figures(batch: SourceBatch) -> SourceBatch:
     times = [t["ts_event_ns"].to_numpy() for t in (batch.trades, batch.quotes) if len(t)]
     bid, ask = batch.quotes["bid_ticks"].to_numpy(), batch.quotes["ask_ticks"].to_numpy()
-    found = {
-        "crossed_quotes": np.count_nonzero(bid > ask),
-        "locked_quotes": np.count_nonzero(bid == ask),
-        "trades_without_order": np.count_nonzero(batch.trades["is_market"].to_numpy() == 0),
-        "trades_outside_session": np.count_nonzero(batch.trades["is_outside_session"].to_numpy()),
+    found: dict[str, int] = {
+        "crossed_quotes": int((bid > ask).sum()),
+        "locked_quotes": int((bid == ask).sum()),
+        "trades_without_order": int((batch.trades["is_market"].to_numpy() == 0).sum()),
+        "trades_outside_session": int((batch.trades["is_outside_session"].to_numpy() != 0).sum()),
         "gaps": len(batch.gaps),
         "missing_ids": int(batch.gaps["n_missing"].to_numpy().sum()),
     }
@@ -336,5 +336,5 @@ def _with_figures(batch: SourceBatch) -> SourceBatch:
         batch,
         first_ns=int(min((t.min() for t in times), default=0)),
         last_ns=int(max((t.max() for t in times), default=0)),
-        counts={**batch.counts, **{name: int(n) for name, n in found.items() if n}},
+        counts={**batch.counts, **{name: n for name, n in found.items() if n}},
     )
