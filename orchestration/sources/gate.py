@@ -4,7 +4,7 @@ A source parses its format and appends what it read to :class:`TradeRecords` or
 :class:`QuoteRecords`; the gate converts decimal text, puts the records in the order of the
 venue's ids and sorts out what must not be stored. Each refused record becomes one
 :class:`~orchestration.sources.records.Reject`. Every rule answers a defect that users of public
-archives reported: definitions in docs/glossary.md.
+archives reported; the reasons stand in ``records.REASONS``.
 """
 
 import re
