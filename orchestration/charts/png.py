@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 30 * 1024
 PICTURE_BARS = 8
-MAX_ROWS = 36
+MAX_ROWS = 28
+MIN_BARS, MAX_CELLS = 3, 90
 COLOURS = 96
-RESOLUTIONS = (110, 100, 90, 80, 70, 60, 50, 40)
+FULL_DPI, LEAST_DPI = 110.0, 40.0
 
 
 def footprint_png(
@@ -39,6 +40,8 @@ def footprint_png(
 ) -> bytes:
     """Return the footprint of the last bars as a PNG of at most 30 KB.
 
+    Where ``n_bars`` hold more cells than are legible in 30 KB, fewer bars are drawn, at least 3.
+
     Parameters
     ----------
     footprint : DataFrame of ``FOOTPRINT_COLUMNS``
@@ -49,7 +52,10 @@ def footprint_png(
     if footprint.empty:
         return _png(_statement("No footprint: no bar holds a trade."))
     size = row_size if row_size is not None else least_step(footprint["price"])
-    ladder = last_ladder(footprint, size, timezone, n_bars=n_bars, max_rows=MAX_ROWS)
+    for shown in range(n_bars, min(n_bars, MIN_BARS) - 1, -1):
+        ladder = last_ladder(footprint, size, timezone, n_bars=shown, max_rows=MAX_ROWS)
+        if len(ladder.cells) <= MAX_CELLS:
+            break
     return _png(_footprint_figure(ladder, size, title, timezone))
 
 
@@ -99,7 +105,8 @@ def _png(figure: "Figure") -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
-    for dpi in RESOLUTIONS:
+    dpi = FULL_DPI
+    while dpi >= LEAST_DPI:
         figure.set_dpi(dpi)
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
@@ -108,7 +115,8 @@ def _png(figure: "Figure") -> bytes:
         image.quantize(COLOURS, method=Image.Quantize.MEDIANCUT).save(buffer, "PNG", optimize=True)
         if buffer.tell() <= MAX_BYTES:
             return buffer.getvalue()
-    raise ValueError(f"image needs {buffer.tell()} bytes at {dpi} dpi, the limit is {MAX_BYTES}")
+        dpi *= min(0.9, 0.92 * (MAX_BYTES / buffer.tell()) ** 0.5)
+    raise ValueError(f"image needs {buffer.tell()} bytes, the limit is {MAX_BYTES}")
 
 
 def _footprint_figure(ladder: Ladder, row_size: float, title: str, timezone: str) -> "Figure":
@@ -148,14 +156,15 @@ def _draw_cell(axes: Any, cell: dict[str, Any], strongest: float, decimals: int)
     patch = Rectangle((x - 0.46, y - 0.44), 0.92, 0.88, facecolor=theme.blend(colour, strength))
     patch.set(**outline)
     axes.add_patch(patch)
-    axes.text(x, y, "×", ha="center", va="center", fontsize=6.5, color=theme.MUTED)
+    # Left out of the layout, which would measure each of hundreds of texts several times.
+    axes.text(x, y, "×", ha="center", va="center", fontsize=6.5, color=theme.MUTED, in_layout=False)
     for side, where, name, flag in (
         (-0.08, "right", "bid", "is_sell_imbalance"),
         (0.08, "left", "ask", "is_buy_imbalance"),
     ):
         text = axes.text(
             x + side, y, cell_text(cell[name], decimals), ha=where, va="center_baseline", fontsize=7.5,
-            color=theme.INK, zorder=3,
+            color=theme.INK, zorder=3, in_layout=False,
         )  # fmt: skip
         if cell[flag]:
             side_colour = theme.SELL if name == "bid" else theme.BUY
