@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -58,7 +57,7 @@ def pooled_backtest(
         return {}
     pnl = interval_pnl(store, instrument.symbol, days)
     sharpe = sharpe_interval(pnl, seed=config.seed)
-    null = null_pnl(rows)
+    null, null_mark = null_runs(rows, "null_net_pnl"), null_runs(rows, "null_mark_pnl")
     net = _total(rows, "net_pnl")
     won = wilson_interval(int(_total(rows, "n_won")), int(_total(rows, "n_round_trips")))
     currency = instrument.quote_currency
@@ -75,10 +74,11 @@ def pooled_backtest(
         "shuffled signal": (
             f"median {np.median(null):,.2f} {currency}, 90 % in "
             f"[{np.quantile(null, 0.05):,.2f}, {np.quantile(null, 0.95):,.2f}], "
-            f"p = {one_sided_p(net, null):.3f} ({len(null)} runs)"
+            f"p = {one_sided_p(net, null):.3f}, before all costs "
+            f"p = {one_sided_p(_total(rows, 'mark_pnl'), null_mark):.3f} ({len(null)} runs)"
         ),
         "terms": (
-            f"out-of-fold predictions only; latency {config.latency_ms:g} ms; "
+            f"out-of-fold predictions of {config.signal_rung} only; latency {config.latency_ms:g} ms; "
             f"slippage {config.slippage_ticks} ticks; |p_up - p_down| >= {config.signal_threshold:g}"
         ),
     }
@@ -89,8 +89,8 @@ def _total(rows: pa.Table, metric: str) -> float:
     return float(np.sum(values.to_numpy()))
 
 
-def null_pnl(rows: pa.Table) -> np.ndarray:
-    """Return the net result of each shuffled run, summed over the days run by run."""
-    null = rows.filter(pc.equal(rows["metric"].cast(pa.string()), "null_net_pnl"))
+def null_runs(rows: pa.Table, metric: str) -> np.ndarray:
+    """Return a result of each shuffled run, summed over the days run by run."""
+    null = rows.filter(pc.equal(rows["metric"].cast(pa.string()), metric))
     seq = column(null, "seq")
     return np.bincount(seq, weights=column(null, "value"))

@@ -25,7 +25,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Market ticks to order-flow knowledge: ingest, run, look, judge.",
 )
-out = Console(soft_wrap=True)
+# A pipe has no width: wide enough that a table keeps its columns.
+_PIPE_WIDTH = 160
+out = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 err = Console(stderr=True, soft_wrap=True)
 
 Symbol = Annotated[str, typer.Option("--symbol", "-s", help="A name from instruments.toml.")]
@@ -44,7 +46,7 @@ def print_json(value: Any) -> None:
 def progress(text: str, *, quiet: bool) -> Iterator[Any]:
     """Show a spinner on standard error; the yielded function changes its text."""
     if quiet or not err.is_terminal:
-        yield (lambda said: None) if quiet else (lambda said: err.print(f"  {said}"))
+        yield (lambda _: None) if quiet else (lambda said: err.print(f"  {said}"))
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True) as bar:
@@ -151,9 +153,7 @@ def classify(
     from orchestration.scoring import score_rules
 
     names = [name.strip() for name in rules.split(",") if name.strip()]
-    result = score_rules(
-        open_store(), instrument(symbol), day.date(), names, inclusive=inclusive
-    )
+    result = score_rules(open_store(), instrument(symbol), day.date(), names, inclusive=inclusive)
     if as_json:
         print_json(result)
         return
@@ -220,9 +220,10 @@ def models(
     if as_json:
         print_json({"models": found})
         return
-    from orchestration.terminal import model_table
+    from orchestration.terminal import model_tables
 
-    out.print(model_table(found))
+    for table in model_tables(found):
+        out.print(table)
 
 
 @app.command()
@@ -246,7 +247,7 @@ def quarantine(
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Print the settings, secrets masked, and check the store and what it was built with."""
-    from orchestration.doctor import examine, doctor_tables
+    from orchestration.doctor import doctor_tables, examine
 
     found = examine()
     if as_json:
@@ -278,11 +279,10 @@ def fail(reason: str) -> None:
 def main() -> None:
     """Entry point of the ``orderflow`` command."""
     warnings.filterwarnings("ignore", module=r"dagster|mlflow|great_expectations|sqlalchemy")
+    warnings.filterwarnings("ignore", message=".*currently in (beta|preview)")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         app()
     except EXPECTED as error:
         err.print("error:", str(error), style="red", highlight=False, markup=False)
         sys.exit(1)
-
-

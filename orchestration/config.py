@@ -6,6 +6,7 @@ prefix ``ORDERFLOW_``. `orderflow doctor` prints the result, secrets masked.
 
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import (
@@ -51,8 +52,11 @@ class Settings(BaseSettings):
     )
     embargo_seconds: int = Field(60, description="gap between training and test rows", ge=0)
     seed: int = Field(7, description="seed of training, bootstrap and nulls")
+    signal_rung: Literal["naive", "linear", "lightgbm"] = Field(
+        "lightgbm", description="rung of the direction ladder that the backtest trades"
+    )
     signal_threshold: float = Field(
-        0.2, description="trade when |p_up - p_down| is at least this", ge=0, le=1
+        0.1, description="trade when |p_up - p_down| is at least this", ge=0, le=1
     )
     latency_ms: float = Field(50, description="from decision to the venue", ge=0)
     slippage_ticks: int = Field(0, description="added to every fill, in quote ticks", ge=0)

@@ -62,7 +62,12 @@ def weekly_retraining(
     """
     key = publishing.asset_key("research.features")
     days = context.instance.get_materialized_partitions(key)
-    trained = sorted({daily_by_symbol.get_partition_key_from_str(day).keys_by_dimension["symbol"] for day in days})
+    trained = sorted(
+        {
+            daily_by_symbol.get_partition_key_from_str(day).keys_by_dimension["symbol"]
+            for day in days
+        }
+    )
     if not trained:
         return dg.SkipReason("no symbol has features yet")
     week = context.scheduled_execution_time.strftime("%G-W%V")

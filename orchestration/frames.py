@@ -57,7 +57,10 @@ def footprint_frame(
             "price": instrument.ticks_to_price(column(cells, "price_tick")),
         }
         | _sizes(cells, instrument, _CELL_LOTS)
-        | {name: column(cells, name).astype(bool) for name in ("is_buy_imbalance", "is_sell_imbalance")}
+        | {
+            name: column(cells, name).astype(bool)
+            for name in ("is_buy_imbalance", "is_sell_imbalance")
+        }
     )
     if last_bars is None:
         return frame

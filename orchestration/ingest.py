@@ -162,7 +162,7 @@ def ingest(
     instrument: Instrument,
     *,
     run_id: str,
-    on_day: Callable[[DayTables], None] = lambda made: None,
+    on_day: Callable[[DayTables], None] = lambda _: None,
 ) -> IngestSummary:
     """Publish all days of all units and account for every record.
 

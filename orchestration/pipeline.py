@@ -30,7 +30,7 @@ def run_jobs(
     symbol: str,
     days: Sequence[date],
     *,
-    on_job: Callable[[str], None] = lambda text: None,
+    on_job: Callable[[str], None] = lambda _: None,
     jobs: Sequence[str] = JOBS,
 ) -> list[Materialized]:
     """Run the jobs of one symbol in order: each day, training, then judging each day.
@@ -42,7 +42,9 @@ def run_jobs(
     """
     made: list[Materialized] = []
     for job in jobs:
-        keys: Sequence[str] = [symbol] if job == "training" else [partition_key(symbol, d) for d in days]
+        keys: Sequence[str] = (
+            [symbol] if job == "training" else [partition_key(symbol, d) for d in days]
+        )
         for key in keys:
             on_job(f"{job} {str(key).replace('|', ' ')}")
             made.extend(_run(job, key))

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from orchestration.arrays import column
-from orchestration.backtest_summary import SUMMARY, equity_frame, null_pnl, pooled_backtest
+from orchestration.backtest_summary import equity_frame, pooled_backtest
 from orchestration.charts.data import ReportData
 from orchestration.charts.png import cvd_png, footprint_png
 from orchestration.charts.report import render_report
@@ -22,7 +22,13 @@ from orchestration.tracking.tracking import Tracking
 from orderflow_core.instrument import Instrument
 
 FOOTPRINT_BARS = 12
-HASHED = ("raw.trades", "raw.quotes", "flow.classified_trades", "flow.footprint", "research.features")
+HASHED = (
+    "raw.trades",
+    "raw.quotes",
+    "flow.classified_trades",
+    "flow.footprint",
+    "research.features",
+)
 
 Picture = Callable[[Store, Instrument, date, int], bytes]
 
@@ -55,7 +61,9 @@ def _published(store: Store, table: str, known: Instrument, day: date) -> pa.Tab
     rows = store.read(table, known.symbol, day)
     if not rows.num_rows:
         published = ", ".join(map(str, store.days(table, known.symbol))) or "no day at all"
-        raise NothingToShow(f"{table} of {known.symbol} is published for {published}, not for {day}")
+        raise NothingToShow(
+            f"{table} of {known.symbol} is published for {published}, not for {day}"
+        )
     return rows
 
 
@@ -138,8 +146,12 @@ def _provenance(
 
 
 def _notes(store: Store, known: Instrument, days: list[date]) -> list[str]:
-    notes = ["Past results of a two-day sample say nothing about other days."] if len(days) < 20 else []
-    classified = store.read("flow.classified_trades", known.symbol, days, columns=["rule", "has_quote"])
+    notes = (
+        ["Past results of a two-day sample say nothing about other days."] if len(days) < 20 else []
+    )
+    classified = store.read(
+        "flow.classified_trades", known.symbol, days, columns=["rule", "has_quote"]
+    )
     if not column(classified, "has_quote").any():
         notes.append(
             "No quotes: sides come from the tick rule, labels from the last trade (mid proxy), fills "

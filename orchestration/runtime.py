@@ -77,7 +77,6 @@ def prepare_dagster_home() -> Path:
     if not target.exists() or target.read_bytes() != _DAGSTER_YAML.read_bytes():
         shutil.copyfile(_DAGSTER_YAML, target)
     os.environ["DAGSTER_HOME"] = str(home)
-    os.environ.setdefault("DAGSTER_SQLITE_DIR", str(home / "storage"))
     return home
 
 

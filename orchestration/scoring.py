@@ -86,7 +86,9 @@ def _score(
         raise NothingToScore(f"cannot score {unknown[0]!r}: choose from {', '.join(SCORABLE)}")
     if _NEEDS_QUOTES & set(layers) and not quotes.num_rows:
         raise NothingToScore(f"rule {name!r} needs quotes and {instrument.symbol} has none")
-    at_trade = strict_quotes(trades, quotes, instrument, inclusive=inclusive) if quotes.num_rows else None
+    at_trade = (
+        strict_quotes(trades, quotes, instrument, inclusive=inclusive) if quotes.num_rows else None
+    )
     sign = classify(column(trades, "price_ticks"), rules=layers, at_trade=at_trade).sign
     return {
         "fill": _as_json(score_signs(sign, truth, cluster=sweep)),

@@ -1,6 +1,6 @@
 """What a run came to, as one plain object."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +45,9 @@ def stage_rows(made: "Sequence[Materialized]") -> list[dict[str, Any]]:
 
 
 def _classification(store: Store, symbol: str, day: date) -> dict[str, Any]:
-    trades = store.read("flow.classified_trades", symbol, day, columns=["sign", "qty_lots", "sweep"])
+    trades = store.read(
+        "flow.classified_trades", symbol, day, columns=["sign", "qty_lots", "sweep"]
+    )
     sign, qty = column(trades, "sign"), column(trades, "qty_lots")
     return {
         "day": day.isoformat(),

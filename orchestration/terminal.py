@@ -23,7 +23,7 @@ def summary_tables(summary: Mapping[str, Any]) -> list[Table]:
             f"{found['unsigned_share']:.3%}",
             *shown,
         )
-    return [stages, days, model_table(summary["models"]), backtest_table(summary["backtest"])]
+    return [stages, days, *model_tables(summary["models"]), backtest_table(summary["backtest"])]
 
 
 def backtest_table(found: Mapping[str, str]) -> Table:
@@ -60,24 +60,30 @@ def score_table(result: Mapping[str, Any]) -> Table:
     return table
 
 
-def model_table(models: Sequence[Mapping[str, Any]]) -> Table:
-    """Return registered models with the scores of every rung as a table."""
-    table = _table("Models", "model", "rung", "metric", "value", "95 % interval", "base", "")
-    for model in models:
-        name = f"{model['name']} v{model['version']}"
-        for s in model["scores"]:
-            mark = "registered" if s["rung"] == model["rung"] else ""
+# The metric that decides, and what a person asks next; `orderflow models --json` has them all.
+_SHOWN_METRICS = ("log_loss", "accuracy", "auc_up_down", "mse", "r2_zero", "rank_ic")
+
+
+def model_tables(models: Sequence[Mapping[str, Any]]) -> list[Table]:
+    """Return each registered model as a table: its rungs' scores, aliases and why."""
+    return [_model_table(model) for model in models] or [Table(title="no model is registered")]
+
+
+def _model_table(model: Mapping[str, Any]) -> Table:
+    champion = "champion" if "champion" in model["aliases"] else "champion: none"
+    table = _table(
+        f"{model['name']} version {model['version']} ({model['rung']}), {champion}",
+        "rung", "metric", "value", "95 % interval", "base", "beats the rung below",
+    )  # fmt: skip
+    table.caption = f"Why: {model['reason']}"
+    table.caption_justify = "left"
+    for s in model["scores"]:
+        if s["metric"] in _SHOWN_METRICS and s["value"] is not None:
+            interval = f"[{_number(s['low'])}, {_number(s['high'])}]"
             table.add_row(
-                name,
-                s["rung"],
-                s["metric"],
-                _number(s["value"]),
-                f"[{_number(s['low'])}, {_number(s['high'])}]",
-                _number(s.get("base")),
-                mark,
-            )
-        aliases = ", ".join(model["aliases"]) or "none"
-        table.add_row(name, f"aliases: {aliases}", model["reason"], "", "", "", "", style="bold")
+                s["rung"], s["metric"], _number(s["value"]), interval, _number(s["base"]),
+                s["beats_below"],
+            )  # fmt: skip
     return table
 
 
@@ -98,7 +104,16 @@ def quarantine_table(rows: Sequence[Mapping[str, Any]], total: int) -> Table:
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left")
     for name in columns:
-        is_number = name in {"rows", "seconds", "n", "decided", "accuracy", "value", "trades", "sweeps"}
+        is_number = name in {
+            "rows",
+            "seconds",
+            "n",
+            "decided",
+            "accuracy",
+            "value",
+            "trades",
+            "sweeps",
+        }
         table.add_column(name, justify="right" if is_number else "left")
     return table
 

@@ -31,7 +31,9 @@ def run_leg(name: str, arguments: list[str], environment: dict[str, str]) -> dic
     for line in process.stdout:
         print(line, end="", flush=True)
         lines.append(line)
-    counts = dict((word, int(n)) for n, word in re.findall(r"(\d+) (passed|failed|skipped|error)", lines[-1] if lines else ""))
+    last = lines[-1] if lines else ""
+    counted = re.findall(r"(\d+) (passed|failed|skipped|error)", last)
+    counts = {word: int(n) for n, word in counted}
     return {
         "leg": name,
         "exit": process.wait(),
@@ -49,29 +51,43 @@ def legs(is_soak: bool) -> list[tuple[str, list[str], dict[str, str]]]:
     coverage = ["--cov=orderflow_core.kernels", "--cov-report=term-missing:skip-covered"]
     return [
         ("all tests", marker, {}),
-        ("core without JIT", ["tests/core", *marker, *coverage], {"NUMBA_DISABLE_JIT": "1", **SMALL}),
+        (
+            "core without JIT",
+            ["tests/core", *marker, *coverage],
+            {"NUMBA_DISABLE_JIT": "1", **SMALL},
+        ),
         ("core with bounds checks", ["tests/core", *marker], {"NUMBA_BOUNDSCHECK": "1", **SMALL}),
     ]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--soak", action="store_true", help="large counts; writes soak/results.json")
+    parser.add_argument(
+        "--soak", action="store_true", help="large counts; writes soak/results.json"
+    )
     is_soak = parser.parse_args().soak
     with tempfile.TemporaryDirectory() as cache:
         results = [
-            run_leg(name, arguments, environment | ({"NUMBA_CACHE_DIR": cache} if "bounds" in name else {}))
+            run_leg(
+                name,
+                arguments,
+                environment | ({"NUMBA_CACHE_DIR": cache} if "bounds" in name else {}),
+            )
             for name, arguments, environment in legs(is_soak)
         ]
     for result in results:
         print(result)
     skipped = results[0]["skipped_for_want_of_data"]
     if skipped:
-        print(f"{skipped} tests were skipped for want of recorded market data (ORDERFLOW_TEST_DATA)")
+        print(
+            f"{skipped} tests were skipped for want of recorded market data (ORDERFLOW_TEST_DATA)"
+        )
     if is_soak:
         (ROOT / "soak").mkdir(exist_ok=True)
         (ROOT / "soak" / "results.json").write_text(json.dumps(results, indent=2))
-    total = {word: sum(int(r.get(word, 0)) for r in results) for word in ("passed", "failed", "skipped")}
+    total = {
+        word: sum(int(r.get(word, 0)) for r in results) for word in ("passed", "failed", "skipped")
+    }
     print(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped")
     return max(int(r["exit"] != 0) for r in results)
 

@@ -138,9 +138,7 @@ def refuse_failures(outcomes: Mapping[str, Sequence[CheckOutcome]]) -> None:
         raise dg.Failure(f"not published, a blocking check failed: {said}", allow_retries=False)
 
 
-def table_metadata(
-    name: str, table: pa.Table, draft: Draft, *, is_new: bool
-) -> dict[str, object]:
+def table_metadata(name: str, table: pa.Table, draft: Draft, *, is_new: bool) -> dict[str, object]:
     """Return what the asset page shows of a table."""
     schema = dg.TableSchema([dg.TableColumn(f.name, str(f.type)) for f in table.schema])
     return {

@@ -29,7 +29,9 @@ def between(column: str, low: float | None, high: float | None = None) -> tuple[
     if low is not None:
         rules.append(("ExpectColumnMinToBeBetween", {"column": f"{column}__min", "min_value": low}))
     if high is not None:
-        rules.append(("ExpectColumnMaxToBeBetween", {"column": f"{column}__max", "max_value": high}))
+        rules.append(
+            ("ExpectColumnMaxToBeBetween", {"column": f"{column}__max", "max_value": high})
+        )
     return tuple(rules)
 
 
@@ -41,7 +43,9 @@ def not_less(larger: str, smaller: str) -> Expectation:
     )
 
 
-def _many(columns: tuple[str, ...], low: float | None, high: float | None = None) -> tuple[Expectation, ...]:
+def _many(
+    columns: tuple[str, ...], low: float | None, high: float | None = None
+) -> tuple[Expectation, ...]:
     return tuple(rule for column in columns for rule in between(column, low, high))
 
 
@@ -67,7 +71,9 @@ CONTRACTS: Mapping[str, Contract] = {
             *between("ts_source", 0, 1),
         ),
     ),
-    "raw.gaps": Contract(extremes=_many(("n_missing",), 0), sample=(not_less("end_ns", "start_ns"),)),
+    "raw.gaps": Contract(
+        extremes=_many(("n_missing",), 0), sample=(not_less("end_ns", "start_ns"),)
+    ),
     "raw.quarantine": Contract(
         sample=(("ExpectColumnValueLengthsToBeBetween", {"column": "reason", "min_value": 1}),),
     ),
@@ -82,9 +88,8 @@ CONTRACTS: Mapping[str, Contract] = {
         ),
     ),
     "flow.bars": Contract(
-        extremes=_many(
-            ("volume_lots", "n_trades", "low_ticks"), 1
-        ) + _many(("buy_lots", "sell_lots", "unsigned_lots", "vwap_sd_ticks"), 0),
+        extremes=_many(("volume_lots", "n_trades", "low_ticks"), 1)
+        + _many(("buy_lots", "sell_lots", "unsigned_lots", "vwap_sd_ticks"), 0),
         sample=(
             not_less("high_ticks", "low_ticks"),
             not_less("high_ticks", "open_ticks"),
@@ -96,8 +101,11 @@ CONTRACTS: Mapping[str, Contract] = {
         ),
     ),
     "flow.footprint": Contract(
-        extremes=(*_CELL_LOTS, *between("ticks_per_row", 1),
-                  *_many(("is_buy_imbalance", "is_sell_imbalance"), 0, 1)),
+        extremes=(
+            *_CELL_LOTS,
+            *between("ticks_per_row", 1),
+            *_many(("is_buy_imbalance", "is_sell_imbalance"), 0, 1),
+        ),
     ),
     "flow.volume_profile": Contract(extremes=(*_CELL_LOTS, *between("ticks_per_row", 1))),
     "flow.events": Contract(

@@ -44,7 +44,9 @@ def _raised(info: dict[str, Any]) -> str:
     return "; ".join(str(e["exception_message"]) for e in entries if e.get("raised_exception"))
 
 
-def _validate(frame: pd.DataFrame, expectations: tuple[Expectation, ...]) -> list[dict[str, str | bool]]:
+def _validate(
+    frame: pd.DataFrame, expectations: tuple[Expectation, ...]
+) -> list[dict[str, str | bool]]:
     import great_expectations as gx
 
     if not expectations:
@@ -55,9 +57,7 @@ def _validate(frame: pd.DataFrame, expectations: tuple[Expectation, ...]) -> lis
     )
     batch = _batch_definition().get_batch({"dataframe": frame})
     results = batch.validate(suite, result_format="BASIC").results
-    return [
-        rule(_words(r.expectation_config), bool(r.success), _found(r)) for r in results
-    ]
+    return [rule(_words(r.expectation_config), bool(r.success), _found(r)) for r in results]
 
 
 def _words(config: Any) -> str:

@@ -6,8 +6,8 @@ import dagster as dg
 
 from orchestration.defs import publishing
 from orchestration.defs.backtest import tables
+from orchestration.defs.inference.tables import rung_out_of_fold
 from orchestration.defs.inputs import DayReader
-from orchestration.defs.inference.tables import registered_out_of_fold
 from orchestration.partitions import daily_by_symbol
 from orchestration.quality.invariants import check_out_of_fold
 from orchestration.resources.store import StoreResource
@@ -50,10 +50,10 @@ def direction_signal(context: dg.AssetExecutionContext, store: StoreResource) ->
     started = time.monotonic()
     day, config = DayReader.of(context, store.get()), settings()
     known = instrument(day.symbol)
-    predictions = registered_out_of_fold(day.read("research.predictions"), config.direction_task)
-    market = tables.market_path(
-        day.read("flow.classified_trades"), day.read("raw.quotes"), known
+    predictions = rung_out_of_fold(
+        day.read("research.predictions"), config.direction_task, config.signal_rung
     )
+    market = tables.market_path(day.read("flow.classified_trades"), day.read("raw.quotes"), known)
     common = tables.rules(known, known.trading_day_window(day.day), config)
     judged = tables.judge(market, predictions, common, config)
     made = {SIGNAL: tables.signal_rows(judged), SUMMARY: tables.summary_rows(judged)}

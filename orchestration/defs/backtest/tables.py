@@ -162,6 +162,7 @@ def summary_rows(judged: Judged) -> pa.Table:
         "crossing_cost": strategy.crossing_cost,
         "fees": strategy.fees,
         "net_pnl": strategy.net_pnl,
+        "mark_pnl": strategy.mark_pnl,
         "buy_and_hold_net_pnl": benchmark.net_pnl,
         "turnover": float(notional.sum()) * strategy.tick_value,
         "n_fills": float(len(strategy.fill_ts_ns)),
@@ -170,12 +171,14 @@ def summary_rows(judged: Judged) -> pa.Table:
         "n_superseded": float(strategy.n_superseded),
         "n_cancelled": float(strategy.n_cancelled),
     }
-    names = [*totals, *["null_net_pnl"] * len(judged.null.null_pnl)]
-    seq = [0] * len(totals) + list(range(len(judged.null.null_pnl)))
+    null = {"null_net_pnl": judged.null.null_pnl, "null_mark_pnl": judged.null.null_mark_pnl}
+    rows = [(name, 0, value) for name, value in totals.items()]
+    rows += [(name, i, value) for name, runs in null.items() for i, value in enumerate(runs)]
+    names, seq, values = zip(*rows, strict=True)
     return pa.table(
         {
             "metric": pa.array(names, pa.string()),
             "seq": pa.array(seq, pa.int64()),
-            "value": pa.array([*totals.values(), *judged.null.null_pnl.tolist()], pa.float64()),
+            "value": pa.array(values, pa.float64()),
         }
     )

@@ -9,7 +9,6 @@ from orchestration.arrays import column
 from orchestration.defs import publishing
 from orchestration.defs.classification import tables
 from orchestration.defs.inputs import DayReader
-
 from orchestration.partitions import daily_by_symbol
 from orchestration.quality.invariants import check_conservation, check_order
 from orchestration.resources.store import StoreResource
@@ -33,9 +32,7 @@ TABLE = "flow.classified_trades"
     partitions_def=daily_by_symbol,
     pool=publishing.WRITE_POOL,
 )
-def classified_trades(
-    context: dg.AssetExecutionContext, store: StoreResource
-) -> publishing.Events:
+def classified_trades(context: dg.AssetExecutionContext, store: StoreResource) -> publishing.Events:
     """Classify the day's trades: native flag, else Lee-Ready where there are quotes, else tick."""
     started = time.monotonic()
     day = DayReader.of(context, store.get())

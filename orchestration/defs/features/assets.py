@@ -8,7 +8,6 @@ from orchestration.arrays import column
 from orchestration.defs import publishing
 from orchestration.defs.features import tables
 from orchestration.defs.inputs import DayReader
-
 from orchestration.partitions import daily_by_symbol
 from orchestration.resources.store import StoreResource
 from orchestration.runtime import instrument, settings

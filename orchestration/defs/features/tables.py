@@ -81,27 +81,31 @@ def labels(
     common = {
         "session_end_ns": np.full(len(t0), session_end_ns),
         "gap_start_ns": np.sort(column(gaps, "start_ns")),
+        "gap_end_ns": np.sort(column(gaps, "end_ns")),
         "known_until_ns": int(ref_ts[-1]) if len(ref_ts) else 0,
     }
     name, horizon = direction_task
     direction = direction_labels(t0, ref_ts, ref_mid2, horizon_sweeps=horizon, **common)
     made = [(name, direction)]
     name, horizon = return_task
-    made.append((name, return_labels(t0, ref_ts, ref_mid2, horizon_ns=horizon * _NS_PER_S, **common)))
+    made.append(
+        (name, return_labels(t0, ref_ts, ref_mid2, horizon_ns=horizon * _NS_PER_S, **common))
+    )
     ids = column(features_table, "decision_id")
-    return pa.concat_tables([_task_rows(task, found, ids, mid_proxy) for task, found in made])
+    rows = [_task_rows(task, found, ids, mid_proxy) for task, found in made]
+    return pa.concat_tables(rows).unify_dictionaries()
 
 
 def _task_rows(task: str, found: LabelArrays, ids: np.ndarray, mid_proxy: str) -> pa.Table:
     n = len(found.t0_ns)
     return pa.table(
         {
-            "clock": pa.array([CLOCK] * n, pa.string()),
-            "task": pa.array([task] * n, pa.string()),
+            "clock": constant(CLOCK, n),
+            "task": constant(task, n),
             "t0_ns": found.t0_ns,
             "t1_ns": found.t1_ns,
             "decision_id": ids,
             "label": found.label,
-            "mid_proxy": pa.array([mid_proxy] * n, pa.string()),
+            "mid_proxy": constant(mid_proxy, n),
         }
     )

@@ -9,7 +9,6 @@ from orchestration.defs import publishing
 from orchestration.defs.flow import tables
 from orchestration.defs.inputs import DayReader
 from orchestration.frames import bars_frame, footprint_frame
-
 from orchestration.partitions import daily_by_symbol
 from orchestration.quality.invariants import check_conservation
 from orchestration.resources.store import StoreResource
@@ -118,9 +117,7 @@ def volume_profile(context: dg.AssetExecutionContext, store: StoreResource) -> p
     started = time.monotonic()
     day = DayReader.of(context, store.get())
     trades = day.read("flow.classified_trades")
-    made = tables.profile_rows(
-        trades, ticks_per_row=settings().row_ticks(instrument(day.symbol))
-    )
+    made = tables.profile_rows(trades, ticks_per_row=settings().row_ticks(instrument(day.symbol)))
     conserved = check_conservation("volume_conserved", trades, made, *CELL_VOLUME)
     draft = day.draft(
         started, "1", {"flow.volume_profile": made}, outcomes={"flow.volume_profile": [conserved]}

@@ -39,13 +39,21 @@ def bars(classified: pa.Table, *, clock: str, bar_seconds: int) -> pa.Table:
     made = aggregate_bars(trades.price_ticks, trades.qty_lots, trades.sign, index)
     session_start = np.zeros(min(1, len(index)), np.int64)
     cvd = cvd_candles(made, session_start)
-    vwap = session_vwap(trades.price_ticks, trades.qty_lots, np.zeros(min(1, len(trades)), np.int64))
+    vwap = session_vwap(
+        trades.price_ticks, trades.qty_lots, np.zeros(min(1, len(trades)), np.int64)
+    )
     last = index.end_idx - 1
     return pa.table(
         {"clock": constant(clock, len(index))}
         | bar_columns(index)
         | table_of(made)
-        | dict(zip(("cvd_open_lots", "cvd_high_lots", "cvd_low_lots", "cvd_close_lots"), cvd, strict=True))
+        | dict(
+            zip(
+                ("cvd_open_lots", "cvd_high_lots", "cvd_low_lots", "cvd_close_lots"),
+                cvd,
+                strict=True,
+            )
+        )
         | {"vwap_ticks": vwap.vwap_ticks[last], "vwap_sd_ticks": vwap.sd_ticks[last]}
     )
 
@@ -77,10 +85,14 @@ def profile_rows(classified: pa.Table, *, ticks_per_row: int) -> pa.Table:
     rows = volume_profile(
         trades.price_ticks, trades.qty_lots, trades.sign, ticks_per_row=ticks_per_row
     )
-    return pa.table(table_of(rows) | {"ticks_per_row": np.full(len(rows.price_tick), ticks_per_row)})
+    return pa.table(
+        table_of(rows) | {"ticks_per_row": np.full(len(rows.price_tick), ticks_per_row)}
+    )
 
 
-def events(profile: pa.Table, cells: pa.Table, *, session_end_ns: int, bar_seconds: int) -> pa.Table:
+def events(
+    profile: pa.Table, cells: pa.Table, *, session_end_ns: int, bar_seconds: int
+) -> pa.Table:
     """Return ``flow.events``: the session's POC and value area, and stacked imbalances.
 
     Each event stands at the time when it was known: the profile's levels at the session's end, a

@@ -1,12 +1,15 @@
 """Predictions of one symbol-day, from what a training left in the registry."""
 
+from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from orchestration.arrays import column
+from models.tasks import RUNGS
+from orchestration.arrays import column, constant
 from orchestration.defs.features.tables import CLOCK
 
 OUT_OF_FOLD = "oof"
@@ -18,7 +21,7 @@ _CARRIED = (
 
 
 def day_predictions(
-    out_of_fold: pa.Table, *, task: str, candidate: str, model_version: str, day: date
+    out_of_fold: pa.Table, *, task: str, versions: dict[str, str], day: date
 ) -> pa.Table:
     """Return the day's rows of a training's out-of-fold predictions, as ``research.predictions``.
 
@@ -26,31 +29,39 @@ def day_predictions(
     ----------
     out_of_fold : pyarrow.Table
         Every rung's predictions of rows that its model had not seen.
-    task, candidate, model_version : str
-        The candidate is the rung that was registered: its rows alone carry the model version.
+    task : str
+    versions : dict of str
+        Model version of each rung; see `model_versions`.
     day : date
     """
     rows = out_of_fold.filter(pa.array(column(out_of_fold, "trading_day") == (day - _EPOCH).days))
     n = rows.num_rows
-    is_candidate = pc.equal(rows["rung"].cast(pa.string()), candidate)
+    rung = pc.dictionary_encode(rows["rung"].cast(pa.string())).combine_chunks()
+    version = pa.array([versions[name] for name in rung.dictionary.to_pylist()], pa.string())
     return pa.table(
         {
-            "clock": pa.array([CLOCK] * n, pa.string()),
-            "task": pa.array([task] * n, pa.string()),
-            "model_version": pc.if_else(is_candidate, model_version, ""),
-            "role": pa.array([OUT_OF_FOLD] * n, pa.string()),
+            "clock": constant(CLOCK, n),
+            "task": constant(task, n),
+            "model_version": version.take(rung.indices),
+            "role": constant(OUT_OF_FOLD, n),
         }
         | {name: rows[name] for name in _CARRIED}
     )
 
 
-def registered_out_of_fold(predictions: pa.Table, task: str) -> pa.Table:
-    """Return the out-of-fold rows of a task's registered rung, in time order."""
+def model_versions(model: Mapping[str, Any]) -> dict[str, str]:
+    """Return what each rung of a training is called: the registered one by name and version."""
+    names = {rung: f"{model['run_id']}:{rung}" for rung in RUNGS}
+    return names | {model["rung"]: model["model_version"]}
+
+
+def rung_out_of_fold(predictions: pa.Table, task: str, rung: str) -> pa.Table:
+    """Return the out-of-fold rows of one rung of a task, in time order."""
     is_wanted = np.logical_and.reduce(
         [
             pc.equal(predictions["task"].cast(pa.string()), task).to_numpy(),
             pc.equal(predictions["role"].cast(pa.string()), OUT_OF_FOLD).to_numpy(),
-            pc.not_equal(predictions["model_version"], "").to_numpy(),
+            pc.equal(predictions["rung"].cast(pa.string()), rung).to_numpy(),
         ]
     )
     return predictions.filter(pa.array(is_wanted)).sort_by(

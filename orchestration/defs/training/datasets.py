@@ -18,7 +18,9 @@ FEATURE_TABLE, LABEL_TABLE = "research.features", "research.labels"
 
 def training_days(store: Store, symbol: str, snapshot: int) -> list[date]:
     """Return the days on which both features and labels are published."""
-    both = [set(store.days(table, symbol, snapshot=snapshot)) for table in (FEATURE_TABLE, LABEL_TABLE)]
+    both = [
+        set(store.days(table, symbol, snapshot=snapshot)) for table in (FEATURE_TABLE, LABEL_TABLE)
+    ]
     return sorted(set.intersection(*both))
 
 

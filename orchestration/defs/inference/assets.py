@@ -1,0 +1,67 @@
+"""Predictions of one symbol-day."""
+
+import time
+
+import dagster as dg
+import pyarrow as pa
+
+from orchestration.defs import publishing
+from orchestration.defs.inference import tables
+from orchestration.defs.inputs import DayReader
+from orchestration.partitions import daily_by_symbol, days_of_symbol
+from orchestration.quality.invariants import check_out_of_fold
+from orchestration.resources.store import StoreResource
+from orchestration.resources.tracking import TrackingResource
+
+TABLE = "research.predictions"
+
+
+@dg.multi_asset(
+    name="predictions",
+    specs=[
+        publishing.asset_spec(
+            TABLE,
+            "inference",
+            "Out-of-fold predictions of every rung by the newest training of each task.",
+            deps=[
+                dg.AssetDep(["models", name], partition_mapping=days_of_symbol)
+                for name in ("direction", "return")
+            ],
+            code_version="1",
+        )
+    ],
+    check_specs=publishing.check_specs(TABLE, "out_of_fold"),
+    partitions_def=daily_by_symbol,
+    pool=publishing.WRITE_POOL,
+)
+def predictions(
+    context: dg.AssetExecutionContext, store: StoreResource, tracking: TrackingResource
+) -> publishing.Events:
+    """Publish what each model said of rows that it had not seen."""
+    started = time.monotonic()
+    day = DayReader.of(context, store.get())
+    day.read("research.labels")  # the rows that the models were judged on
+    newest = [m for m in tracking.get().models() if m["symbol"] == day.symbol and m["is_newest"]]
+    if not newest:
+        raise dg.Failure(
+            f"no model of {day.symbol} is registered: train first", allow_retries=False
+        )
+    parts = [
+        tables.day_predictions(
+            tracking.get().read_oof(model["run_id"]),
+            task=model["task"],
+            versions=tables.model_versions(model),
+            day=day.day,
+        )
+        for model in newest
+    ]
+    made = pa.concat_tables(parts).unify_dictionaries()
+    metadata = {model["task"]: model["model_version"] for model in newest}
+    draft = day.draft(
+        started,
+        "1",
+        {TABLE: made},
+        outcomes={TABLE: [check_out_of_fold(made)]},
+        metadata={TABLE: metadata},
+    )
+    yield from publishing.publish(context, day.store, draft)
