@@ -13,7 +13,7 @@ def _time_bars_nb(ts: Int64, interval_ns: int) -> tuple[Int64, Int64]:
     n_bars = 0
     end_ns = ts[0] if len(ts) else 0
     for i in range(len(ts)):
-        if n_bars == 0 or ts[i] >= end_ns:
+        if ts[i] >= end_ns:
             bar_id[n_bars] = ts[i] // interval_ns
             end_ns = (bar_id[n_bars] + 1) * interval_ns
             first_idx[n_bars] = i

@@ -56,6 +56,17 @@ def test_clusters_of_copies_give_the_interval_of_their_number():
     assert robust.high - robust.low > 4 * (fills.high - fills.low)
 
 
+def test_ratio_estimator_by_hand():
+    # Clusters right/total 2/2, 0/1, 3/3: p = 5/6; residuals 2 - 2p = 1/3, -p = -5/6, 3 - 3p = 1/2,
+    # squares 19/18; v = 19/18 * 3/2 / 6^2 = 19/432; n_e = (5/36) / (19/432) = 60/19 = 3.158.
+    # Wilson with it: scale 1 + 3.8415/3.158 = 2.2165, centre (0.83333 + 0.60823) / 2.2165 = 0.65039,
+    # half width 1.96 sqrt(0.043981 + 0.096300) / 2.2165 = 0.33120.
+    rule = np.array([1, 1, -1, 1, 1, 1])
+    score = score_signs(rule, np.ones(6, np.int8), cluster=np.array([4, 4, 9, 2, 2, 2]))
+    assert score.accuracy == pytest.approx(5 / 6)
+    assert (score.low, score.high) == pytest.approx((0.319188, 0.981592), abs=1e-6)
+
+
 def test_nothing_wrong_leaves_the_interval_of_the_number_of_clusters():
     truth, cluster = np.ones(100, np.int8), np.repeat(np.arange(10), 10)
     robust = score_signs(truth, truth, cluster=cluster)

@@ -95,6 +95,7 @@ def test_errors_name_the_argument():
 
 @pytest.mark.parametrize("far", [10**6, -(10**6)])
 def test_a_sum_that_leaves_int64_is_refused(far):
-    # q |p - p0| = 10**13 * 10**6 = 10**19 > 2**63 while the volume fits.
-    with pytest.raises(ValueError, match="overflow int64"), np.errstate(over="ignore"):
-        session_vwap(np.array([0, far]), np.array([1, 10**13]), np.array([0]))
+    # q |p - p0| = 10**13 * 10**6 = 10**19 > 2**63 while the volume fits; in any of the sessions.
+    for starts in ([0], [0, 2]):
+        with pytest.raises(ValueError, match="overflow int64"), np.errstate(over="ignore"):
+            session_vwap(np.array([0, far, 0]), np.array([1, 10**13, 1]), np.array(starts))
