@@ -4,6 +4,7 @@ A partition key names a trading day; which nanoseconds belong to it is
 ``Instrument.trading_day_window``'s business, never the orchestrator's.
 """
 
+import warnings
 from datetime import date
 
 import dagster as dg
@@ -20,7 +21,9 @@ symbols = dg.StaticPartitionsDefinition(sorted(load_instruments(_SETTINGS.root))
 daily_by_symbol = dg.MultiPartitionsDefinition({"symbol": symbols, "trading_day": trading_days})
 
 # A model of a symbol reads a range of that symbol's days.
-days_of_symbol = dg.MultiToSingleDimensionPartitionMapping(partition_dimension_name="symbol")
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", dg.BetaWarning)  # beta; the lock file pins what was tested
+    days_of_symbol = dg.MultiToSingleDimensionPartitionMapping(partition_dimension_name="symbol")
 
 
 def partition_key(symbol: str, day: date) -> dg.MultiPartitionKey:

@@ -21,19 +21,22 @@ def serve(dagster_port: int, mlflow_port: int) -> None:
         "ORDERFLOW_HOME": str(settings().root),
         "DAGSTER_HOME": str(prepare_dagster_home()),
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # runs jobs for whoever reaches the port
     }
     scripts = Path(sys.executable).parent
     dagster = [str(scripts / "dagster"), "dev", "--module-name", "orchestration.definitions"]
     dagster += ["--host", _HOST, "--port", str(dagster_port)]
     mlflow = [str(scripts / "mlflow"), "ui", "--backend-store-uri", tracking_uri]
-    mlflow += ["--host", _HOST, "--port", str(mlflow_port)]
+    mlflow += ["--host", _HOST, "--port", str(mlflow_port), "--workers", "1"]
+    # A background shell starts us deaf to SIGINT, and what a process ignores its children ignore.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     # In sessions of their own: this process alone hears Ctrl-C and passes it on once.
     servers = [
         subprocess.Popen(command, env=environment, start_new_session=True)
         for command in (dagster, mlflow)
     ]
     print(f"Dagster UI: http://{_HOST}:{dagster_port}   MLflow UI: http://{_HOST}:{mlflow_port}")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         os.waitpid(-1, 0)
     except KeyboardInterrupt:
