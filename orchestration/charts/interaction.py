@@ -187,13 +187,27 @@ SCRIPT = r"""
     });
   };
 
+  // The day's price tags, those of the value area pushed off that of the POC.
+  Chart.prototype.tags = function (prices) {
+    var notes = this.spec.days[this.day].annotations, box = this.box(), high = 20;
+    var poc = notes.filter(function (note) { return note.name === "poc"; })[0];
+    if (!poc || !box || !prices) { return notes; }
+    var scale = box.height / (prices[1] - prices[0]);
+    return notes.map(function (note) {
+      var off = (note.y - poc.y) * scale, shift = 0;
+      if (note.name === "vah") { shift = Math.max(0, high - off); }
+      if (note.name === "val") { shift = -Math.max(0, high + off); }
+      return Object.assign({}, note, {yshift: shift});
+    });
+  };
+
   Chart.prototype.update = function () {
     var range = this.range(), ticks = this.pickTicks(range);
     var layout = {"xaxis.tickvals": ticks.x, "xaxis.ticktext": ticks.text};
     this.level = this.pickLevel(range);
     this.fit(layout, range);
     if (this.day >= 0) {
-      layout.annotations = this.titles.concat(this.spec.days[this.day].annotations);
+      layout.annotations = this.tags(layout["yaxis.range"]).concat(this.titles);
       layout["xaxis2.range"] = [0, this.spec.days[this.day].max_volume];
       var width = this.gd.clientWidth - 28, side = Math.max(110, 0.15 * width);
       layout["xaxis2.domain"] = [1 - side / width, 1];
@@ -270,6 +284,14 @@ SCRIPT = r"""
       self.update();
     });
     days.appendChild(select);
+    if (this.spec.days.length < 7) { return; }  // few days have a button each
+    var go = el("button", "", "Show this day");
+    go.type = "button";
+    go.addEventListener("click", function () {
+      var range = self.spec.days[self.day].range;
+      if (range) { Plotly.relayout(self.gd, {"xaxis.range": range}); }
+    });
+    days.appendChild(go);
   };
 
   // The crosshair is ours: plotly's hover would put boxes over the candles.

@@ -44,6 +44,10 @@ def flow_chart(data: ReportData, prepared: PreparedBars) -> ChartSpec:
     _add(traces, roles, [("levels", trace) for trace in lines])
     for day, profile in enumerate(profiles):
         _add(traces, roles, [(None, trace) for trace in profile.traces], day=day)
+    # The first drawing is of the coarsest level alone; every level at once would take minutes.
+    first = {None, len(prepared.levels) - 1}, {None, len(profiles) - 1}
+    for trace, role in zip(traces, roles, strict=True):
+        trace["visible"] = role.level in first[0] and role.day in first[1]
     return ChartSpec(
         element_id="flow-chart",
         data=traces,
@@ -55,14 +59,7 @@ def flow_chart(data: ReportData, prepared: PreparedBars) -> ChartSpec:
         price_decimals=decimals,
         price_step=data.tick_size,
         buttons=_buttons(prepared),
-        days=[
-            {
-                "day": profile.day,
-                "annotations": profile.annotations,
-                "max_volume": profile.max_volume * 1.04,
-            }
-            for profile in profiles
-        ],
+        days=_profile_days(prepared, profiles),
         readout_names=list(READOUT),
         scale_px=scale_width(data),
         joined_label=data.bar_label,
@@ -229,6 +226,24 @@ def _readout(row: dict[str, Any], decimals: int) -> list[str]:
     extremes = f"{signed_text(row['min_delta'])} to {signed_text(row['max_delta'])}"
     flows = [signed_text(row["delta"]), extremes, signed_text(row["cvd_close"])]
     return [*prices, price_text(row["vwap"], decimals), *sizes, *flows]
+
+
+# What the day selector switches, and where the day lies on the axis if it has bars.
+def _profile_days(prepared: PreparedBars, profiles: list[DayProfile]) -> list[dict[str, Any]]:
+    axis = prepared.axis
+    ranges = {
+        day: (float(axis.x[start]) - 1, float(axis.x[end - 1]) + 1)
+        for day, start, end in zip(prepared.days, axis.starts, axis.ends, strict=True)
+    }
+    return [
+        {
+            "day": profile.day,
+            "annotations": profile.annotations,
+            "max_volume": profile.max_volume * 1.04,
+            "range": ranges.get(profile.day),
+        }
+        for profile in profiles
+    ]
 
 
 def _buttons(prepared: PreparedBars) -> list[ViewButton]:

@@ -133,22 +133,21 @@ def _level_lines(level: DayLevels | None, largest: float) -> list[dict[str, Any]
     ]  # fmt: skip
 
 
-# Tags on the price scale between the candles and the profile. VAH sits above its line and VAL
-# below; POC goes to the side where more room is.
+# Tags on the price scale between the candles and the profile; the script moves VAH up and VAL
+# down where they would lie on POC.
 def _level_labels(data: ReportData, level: DayLevels | None) -> list[dict[str, Any]]:
     if level is None:
         return []
     decimals = decimals_of(data.tick_size)
-    is_poc_high = level.vah - level.poc < level.poc - level.val
-    places = {"vah": "bottom", "val": "top", "poc": "top" if is_poc_high else "bottom"}
     return [
         {
             "xref": "x2 domain", "x": 0.0, "xanchor": "right", "xshift": -3, "yref": "y",
-            "y": getattr(level, name), "yanchor": place, "showarrow": False, "borderpad": 2,
+            "y": getattr(level, name), "yanchor": "middle", "name": name,
+            "showarrow": False, "borderpad": 2,
             "text": f"{name.upper()} {price_text(getattr(level, name), decimals)}",
             "font": {"size": 12, "color": theme.PAPER if name == "poc" else theme.INK},
             "bgcolor": theme.INK if name == "poc" else theme.GRID,
             "width": scale_width(data) - 9, "align": "right",  # hides the axis label below it
         }
-        for name, place in places.items()
+        for name in ("vah", "val", "poc")
     ]  # fmt: skip

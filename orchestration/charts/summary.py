@@ -97,7 +97,7 @@ def day_table(data: ReportData) -> str:
         for day in sorted({*groups, *levels}, reverse=True)
     )
     return (
-        '<div class="scroll"><table><thead><tr><th class="l">Trading day</th>'
+        '<div class="scroll tall"><table><thead><tr><th class="l">Trading day</th>'
         f'<th class="l wide">Bars ({escape(data.timezone)})</th><th>POC</th><th>VAL</th><th>VAH</th>'
         '<th class="wide">Open</th><th>High</th><th>Low</th><th>Close</th><th class="wide">VWAP</th>'
         "<th>Volume</th>"

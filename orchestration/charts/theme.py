@@ -75,6 +75,8 @@ header .period{color:%MUTED%;margin:3px 0 16px;font-size:14px}
 .notes{border-left:5px solid %NOTE%}
 .champion{border-left:5px solid %BUY%}
 .scroll{overflow-x:auto}
+.tall{max-height:400px;overflow-y:auto}
+.tall thead th{position:sticky;top:0;background:%PAPER%}
 table{border-collapse:collapse;width:100%;font-size:13.5px}
 th,td{padding:5px 10px;text-align:right;border-bottom:1px solid %GRID%;white-space:nowrap}
 th{color:%MUTED%;font-weight:600;font-size:12.5px;border-bottom:1px solid %LINE%}
@@ -126,5 +128,5 @@ footer{color:%MUTED%;font-size:12.5px;text-align:center}
 @media (max-width:1000px){main{padding:14px 12px 32px}.pair{grid-template-columns:1fr;gap:0}
   .card{padding:12px}.tiles{grid-template-columns:repeat(4,1fr)}.wide{display:none}
   th,td{padding:5px 7px}}
-@media print{body{background:#fff}.bar{display:none}.card{break-inside:avoid}}
+@media print{.tall{max-height:none}body{background:#fff}.bar{display:none}.card{break-inside:avoid}}
 """

@@ -150,6 +150,8 @@ def test_many_bars_get_coarser_levels_and_null_vwap_is_no_number():
     flow = chart_data(page)[0]
     assert [level["factor"] for level in flow["levels"]] == [1, 5, 15]
     assert len(flow["levels"][-1]["x"]) <= 300
+    first = {role[0] for role, t in zip(flow["roles"], flow["data"], strict=True) if t["visible"]}
+    assert first == {None, 2}  # only the coarsest is drawn before the script chooses
 
 
 @pytest.mark.parametrize(
