@@ -86,12 +86,10 @@ def quote_at_trade(
     Causal, and equal to indexing the quotes with `prevailing_quote_idx`, in one pass.
     """
     trade_ts, quote_ts, shift = _checked_times(trade_ts_ns, quotes.ts_event_ns, lag_ns, inclusive)
-    columns = {
-        name: require_int64(f"quotes.{name}", getattr(quotes, name))
-        for name in ("bid_ticks", "bid_lots", "ask_ticks", "ask_lots")
-    }
+    names = ("bid_ticks", "bid_lots", "ask_ticks", "ask_lots")
+    columns = {name: require_int64(f"quotes.{name}", getattr(quotes, name)) for name in names}
     require_same_length(ts_event_ns=quote_ts, **columns)
-    met = {name: np.empty(len(trade_ts), np.int64) for name in columns}
+    met = {name: np.empty(len(trade_ts), np.int64) for name in names}
     is_known = np.empty(len(trade_ts), np.bool_)
     _quote_at_trade_nb(
         trade_ts, quote_ts, shift, tuple(columns.values()), tuple(met.values()), is_known

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from orderflow_core.kernels.classify import (
+    _extremes_nb,
     _last_change_nb,
     _layer_nb,
     _lee_ready_nb,
@@ -291,8 +292,8 @@ def _checked_quotes(price: Int64, at_trade: QuoteAtTrade) -> tuple[Int64, Int64,
         raise TypeError(f"at_trade.is_known must hold bools, got dtype {is_known.dtype}")
     require_same_length(price_ticks=price, bid_ticks=bid, ask_ticks=ask, is_known=is_known)
     for name, ticks in (("price_ticks", price), ("bid_ticks", bid), ("ask_ticks", ask)):
-        if len(ticks):  # the rule forms twice the price and bid + ask
-            require_sum_fits(name, max(-int(ticks.min()), int(ticks.max())), 2)
+        low, high = _extremes_nb(ticks)  # the rule forms twice the price and bid + ask
+        require_sum_fits(name, max(-int(low), int(high)), 2)
     return bid, ask, is_known
 
 

@@ -30,9 +30,13 @@ def _quote_at_trade_nb(
     met: tuple[Int64, ...],
     is_known: Bool,
 ) -> None:
+    bid, bid_size, ask, ask_size = quotes
+    met_bid, met_bid_size, met_ask, met_ask_size = met
     n_before = 0
     for i in range(len(trade_ts)):
         n_before = _advance_nb(quote_ts, n_before, trade_ts[i] - shift)
         is_known[i] = n_before > 0
-        for column in range(4):
-            met[column][i] = quotes[column][n_before - 1] if n_before > 0 else 0
+        met_bid[i] = bid[n_before - 1] if n_before > 0 else 0
+        met_bid_size[i] = bid_size[n_before - 1] if n_before > 0 else 0
+        met_ask[i] = ask[n_before - 1] if n_before > 0 else 0
+        met_ask_size[i] = ask_size[n_before - 1] if n_before > 0 else 0

@@ -23,14 +23,16 @@ def _time_bars_nb(ts: Int64, interval_ns: int) -> tuple[Int64, Int64]:
 
 @njit(cache=True, nogil=True)
 def _ohlc_nb(price: Int64, first_idx: Int64, end_idx: Int64) -> tuple[Int64, Int64, Int64, Int64]:
+    # Loops over a slice of the bar's own compile to vector code, loops over first..end do not.
     n = len(first_idx)
     opened, high = np.empty(n, np.int64), np.empty(n, np.int64)
     low, closed = np.empty(n, np.int64), np.empty(n, np.int64)
     for bar in range(n):
-        top = bottom = price[first_idx[bar]]
-        for i in range(first_idx[bar] + 1, end_idx[bar]):
-            top, bottom = max(top, price[i]), min(bottom, price[i])
-        opened[bar], closed[bar] = price[first_idx[bar]], price[end_idx[bar] - 1]
+        prices = price[first_idx[bar] : end_idx[bar]]
+        top = bottom = prices[0]
+        for i in range(len(prices)):
+            top, bottom = max(top, prices[i]), min(bottom, prices[i])
+        opened[bar], closed[bar] = prices[0], prices[-1]
         high[bar], low[bar] = top, bottom
     return opened, high, low, closed
 
@@ -43,13 +45,14 @@ def _sums_by_sign_nb(
     volume, delta = np.empty(n, np.int64), np.empty(n, np.int64)
     unsigned, n_buy, n_sell = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
     for bar in range(n):
+        lots, signs = qty_lots[first_idx[bar] : end_idx[bar]], sign[first_idx[bar] : end_idx[bar]]
         total = net = unknown = buys = sells = 0
-        for i in range(first_idx[bar], end_idx[bar]):
-            total += qty_lots[i]
-            net += sign[i] * qty_lots[i]
-            unknown += (sign[i] == 0) * qty_lots[i]
-            buys += sign[i] > 0
-            sells += sign[i] < 0
+        for i in range(len(lots)):
+            total += lots[i]
+            net += signs[i] * lots[i]
+            unknown += (signs[i] == 0) * lots[i]
+            buys += signs[i] > 0
+            sells += signs[i] < 0
         volume[bar], delta[bar], unsigned[bar] = total, net, unknown
         n_buy[bar], n_sell[bar] = buys, sells
     return volume, delta, unsigned, n_buy, n_sell
@@ -62,11 +65,11 @@ def _delta_extremes_nb(
     n = len(first_idx)
     lowest, highest = np.empty(n, np.int64), np.empty(n, np.int64)
     for bar in range(n):
-        first = first_idx[bar]
+        lots, signs = qty_lots[first_idx[bar] : end_idx[bar]], sign[first_idx[bar] : end_idx[bar]]
         running = 0
-        bottom = top = 0 if include_zero_start else sign[first] * qty_lots[first]
-        for i in range(first, end_idx[bar]):
-            running += sign[i] * qty_lots[i]
+        bottom = top = 0 if include_zero_start else signs[0] * lots[0]
+        for i in range(len(lots)):
+            running += signs[i] * lots[i]
             top, bottom = max(top, running), min(bottom, running)
         lowest[bar], highest[bar] = bottom, top
     return lowest, highest

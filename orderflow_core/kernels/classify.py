@@ -9,6 +9,15 @@ from orderflow_core.types import Bool, Int8, Int64
 
 
 @njit(cache=True, nogil=True)
+def _extremes_nb(ticks: Int64) -> tuple[int, int]:
+    # In one pass over what is too long for the cache; 0 is always among the values looked at.
+    low = high = 0
+    for i in range(len(ticks)):
+        low, high = min(low, ticks[i]), max(high, ticks[i])
+    return low, high
+
+
+@njit(cache=True, nogil=True)
 def _direction_nb(value: int, reference: int) -> int:
     return int(value > reference) - int(value < reference)
 
