@@ -340,10 +340,10 @@ def _sweep_columns(known: KnownTrades, sweeps: _Sweeps, rows: slice) -> dict[str
     first, last, ts = sweeps.first_idx[rows], sweeps.last_idx[rows], sweeps.ts_ns
     lots = np.add.reduceat(known.qty_lots, sweeps.first_idx)[rows] if len(sweeps) else first
     elapsed = ts[rows] - known.start_ns[last]
-    # Sweeps and their squared price changes up to each sweep; a window is a difference of two.
-    change = np.diff(known.price_ticks[sweeps.last_idx], prepend=0)
-    change[:1] = 0
-    change[known.is_start[sweeps.first_idx]] = 0
+    # Squared price changes up to each sweep; a window is a difference of two. The change into the
+    # first sweep of a session lies in no warm window: both ends of the difference hold it.
+    close = known.price_ticks[sweeps.last_idx]
+    change = np.diff(close, prepend=close[:1])
     require_sum_fits("squared price changes", int(np.abs(change).max(initial=0)) ** 2, len(change))
     squares = np.cumsum(change * change)
     position = np.arange(len(sweeps))[rows]

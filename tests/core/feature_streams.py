@@ -133,7 +133,7 @@ def stream_of(ts, price, qty, sign, sweep, quotes=None, sessions=(0,), gaps=(), 
     )
 
 
-_STEPS = (0, 0, 0, 0, 1, SECOND // 2, SECOND, 5 * SECOND, 10 * SECOND, 25 * SECOND)
+_STEPS = (0, 0, 0, 0, 1, SECOND // 2, SECOND, 5 * SECOND, 10 * SECOND, 25 * SECOND, 61 * SECOND)
 _QUOTE = st.none() | st.tuples(
     st.integers(98, 102), st.integers(0, 3), st.integers(100, 103), st.integers(0, 3)
 )
