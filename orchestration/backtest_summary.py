@@ -20,15 +20,16 @@ from orderflow_core.instrument import Instrument
 SIGNAL, SUMMARY = "backtest.direction_signal", "backtest.direction_summary"
 
 
-def equity_frame(store: Store, symbol: str, days: Sequence[date]) -> pd.DataFrame:
+def equity_frame(store: Store, instrument: Instrument, days: Sequence[date]) -> pd.DataFrame:
     """Return equity, buy-and-hold and position on the mark grid, each day carried onto the last.
 
     Each day starts flat; its equity is added to what the days before it ended with.
     """
-    marks = store.read(SIGNAL, symbol, days, where={"kind": "mark"})
+    marks = store.read(SIGNAL, instrument.symbol, days, where={"kind": "mark"})
+    position = instrument.lots_to_qty(column(marks, "position_lots"))
     columns = {"equity": "equity", "benchmark": "benchmark_equity"}
     return pd.DataFrame(
-        {"t": utc(marks, "ts_event_ns"), "position": column(marks, "position_lots")}
+        {"t": utc(marks, "ts_event_ns"), "position": position}
         | {name: _carried(marks, source) for name, source in columns.items()}
     )
 
@@ -42,9 +43,9 @@ def _carried(marks: pa.Table, name: str) -> np.ndarray:
     return values + np.cumsum(ends)
 
 
-def interval_pnl(store: Store, symbol: str, days: Sequence[date]) -> np.ndarray:
+def interval_pnl(store: Store, instrument: Instrument, days: Sequence[date]) -> np.ndarray:
     """Return what was gained in each mark interval of all days."""
-    equity = equity_frame(store, symbol, days)["equity"].to_numpy()
+    equity = equity_frame(store, instrument, days)["equity"].to_numpy()
     return np.diff(equity, prepend=0.0)
 
 
@@ -55,7 +56,7 @@ def pooled_backtest(
     rows = store.read(SUMMARY, instrument.symbol, days)
     if not rows.num_rows:
         return {}
-    pnl = interval_pnl(store, instrument.symbol, days)
+    pnl = interval_pnl(store, instrument, days)
     sharpe = sharpe_interval(pnl, seed=config.seed)
     null, null_mark = null_runs(rows, "null_net_pnl"), null_runs(rows, "null_mark_pnl")
     net = _total(rows, "net_pnl")

@@ -279,7 +279,6 @@ def fail(reason: str) -> None:
 def main() -> None:
     """Entry point of the ``orderflow`` command."""
     warnings.filterwarnings("ignore", module=r"dagster|mlflow|great_expectations|sqlalchemy")
-    warnings.filterwarnings("ignore", message=".*currently in (beta|preview)")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         app()

@@ -13,7 +13,7 @@ from orchestration.defs.flow import assets as flow
 from orchestration.defs.inference import assets as inference
 from orchestration.defs.ingest import assets as ingest
 from orchestration.defs.training import assets as training
-from orchestration.partitions import daily_by_symbol, symbols
+from orchestration.partitions import daily_by_symbol
 from orchestration.resources.store import StoreResource
 from orchestration.resources.tracking import TrackingResource
 
@@ -27,21 +27,18 @@ _IN_PROCESS = dg.in_process_executor
 day_job = dg.define_asset_job(
     "day",
     dg.AssetSelection.groups(*DAY_STAGES),
-    partitions_def=daily_by_symbol,
     executor_def=_IN_PROCESS,
     description="Ticks of one symbol-day to classified trades, flow tables, features and labels.",
 )
 training_job = dg.define_asset_job(
     "training",
     dg.AssetSelection.groups(*TRAINING_STAGES),
-    partitions_def=symbols,
     executor_def=_IN_PROCESS,
     description="Train, judge and register the models of one symbol; promote or say why not.",
 )
 judging_job = dg.define_asset_job(
     "judging",
     dg.AssetSelection.groups(*JUDGING_STAGES),
-    partitions_def=daily_by_symbol,
     executor_def=_IN_PROCESS,
     description="Publish out-of-fold predictions of one symbol-day and trade them in a backtest.",
 )
@@ -93,5 +90,7 @@ _bare = dg.Definitions(
     resources={"store": StoreResource(), "tracking": TrackingResource()},
 )
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore", dg.PreviewWarning)  # preview; the lock file pins what was tested
+    warnings.simplefilter(
+        "ignore", dg.PreviewWarning
+    )  # preview; the lock file pins what was tested
     defs = _bare.map_resolved_asset_specs(func=_with_policy)

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from models.evaluate import equal_count_bins
 from orchestration.arrays import column
 from orchestration.backtest_summary import equity_frame, pooled_backtest
 from orchestration.charts.data import ReportData
@@ -35,12 +36,19 @@ Picture = Callable[[Store, Instrument, date, int], bytes]
 
 def _footprint(store: Store, known: Instrument, day: date, bars: int) -> bytes:
     cells = _published(store, "flow.footprint", known, day)
-    return footprint_png(footprint_frame(cells, known, last_bars=bars))
+    return footprint_png(
+        footprint_frame(cells, known, last_bars=bars),
+        title=f"{known.symbol} {day}",
+        row_size=float(known.price_step) * settings().row_ticks(known),
+        timezone=known.timezone,
+        n_bars=bars,
+    )
 
 
 def _cvd(store: Store, known: Instrument, day: date, bars: int) -> bytes:
     del bars  # the whole day
-    return cvd_png(bars_frame(_published(store, "flow.bars", known, day), known))
+    frame = bars_frame(_published(store, "flow.bars", known, day), known)
+    return cvd_png(frame, title=f"{known.symbol} {day}", timezone=known.timezone)
 
 
 CHARTS: dict[str, Picture] = {"footprint": _footprint, "cvd": _cvd}
@@ -89,7 +97,6 @@ def report_data(store: Store, tracking: Tracking, known: Instrument) -> ReportDa
     bars, footprint = (store.read(t, symbol, days) for t in ("flow.bars", "flow.footprint"))
     profile = store.read("flow.volume_profile", symbol, days)
     models = [m for m in tracking.models() if m["symbol"] == symbol and m["is_newest"]]
-    equity = equity_frame(store, symbol, days)
     return ReportData(
         symbol=symbol,
         title=f"{symbol} order flow",
@@ -102,13 +109,14 @@ def report_data(store: Store, tracking: Tracking, known: Instrument) -> ReportDa
         tick_size=float(known.tick_size),
         scores=[_score(model, s) for model in models for s in model["scores"]],
         champion=[_champion(model) for model in models],
-        equity=equity,
+        equity=equity_frame(store, known, days),
         backtest=pooled_backtest(store, known, days, config),
         provenance=_provenance(store, symbol, days, models),
         notes=_notes(store, known, days),
         bar_label=f"{config.bar_seconds} s",
         timezone=known.timezone,
         quote_currency=known.quote_currency,
+        calibration=_calibration(tracking, models),
         size_unit="contracts" if known.kind == "future" else "units",
     )
 
@@ -124,6 +132,21 @@ def _levels(store: Store, symbol: str, day: date) -> tuple[float, float, float]:
 
 def _score(model: dict[str, Any], score: dict[str, Any]) -> dict[str, Any]:
     return {"task": model["task"], "beats_below": ""} | score
+
+
+def _calibration(tracking: Tracking, models: list[dict[str, Any]]) -> pd.DataFrame | None:
+    """Return mean forecast and observed share of "up" in bins of equal count, out of fold."""
+    parts = []
+    for model in models:
+        rows = tracking.read_oof(model["run_id"]).to_pandas()
+        for rung, found in rows.dropna(subset=["p_up"]).groupby("rung", sort=False):
+            bins = equal_count_bins(found["p_up"].to_numpy())
+            grouped = found.assign(up=found["label"] > 0).groupby(bins)
+            part = grouped.agg(
+                predicted=("p_up", "mean"), observed=("up", "mean"), n=("up", "size")
+            )
+            parts.append(part.assign(task=model["task"], rung=rung))
+    return pd.concat(parts, ignore_index=True) if parts else None
 
 
 def _champion(model: dict[str, Any]) -> str:

@@ -35,12 +35,13 @@ def require_float64(name: str, values: ArrayLike) -> Float64:
 
 def require_sign(name: str, values: ArrayLike) -> Int8:
     """Return ``values`` as a contiguous int8 vector whose elements are all -1, 0 or +1."""
-    wide = require_int64(name, values)
+    array = np.asarray(values)
+    wide = array if array.dtype == np.int8 and array.ndim == 1 else require_int64(name, array)
     outside = (wide < -1) | (wide > 1)
     if outside.any():
         i = int(np.argmax(outside))
         raise ValueError(f"{name} must be in {{-1, 0, +1}}, got {wide[i]} at position {i}")
-    return wide.astype(np.int8)
+    return np.ascontiguousarray(wide, np.int8)
 
 
 def require_same_length(**arrays: np.ndarray) -> int:
@@ -57,7 +58,9 @@ def require_sorted(name: str, values: Int64, *, strict: bool = False) -> None:
     if backward.any():
         i = int(np.argmax(backward)) + 1
         rule = "strictly increasing" if strict else "non-decreasing"
-        raise ValueError(f"{name} must be {rule}, got {values[i]} after {values[i - 1]} at position {i}")
+        raise ValueError(
+            f"{name} must be {rule}, got {values[i]} after {values[i - 1]} at position {i}"
+        )
 
 
 def require_positive(name: str, values: Int64) -> None:

@@ -41,8 +41,9 @@ def bars(context: dg.AssetExecutionContext, store: StoreResource) -> publishing.
     trades = day.read("flow.classified_trades")
     made = tables.bars(trades, clock=config.bar_clock, bar_seconds=config.bar_seconds)
     conserved = check_conservation("volume_conserved", trades, made, "volume_lots")
-    frame = bars_frame(made, instrument(day.symbol))
-    metadata = {"cvd": publishing.picture(cvd_png(frame))} | publishing.time_range(made, "t0_ns")
+    known = instrument(day.symbol)
+    png = cvd_png(bars_frame(made, known), title=f"{day.symbol} {day.day}", timezone=known.timezone)
+    metadata = {"cvd": publishing.picture(png)} | publishing.time_range(made, "t0_ns")
     draft = day.draft(
         started,
         "1",
@@ -82,9 +83,15 @@ def footprint(context: dg.AssetExecutionContext, store: StoreResource) -> publis
         min_lots=config.imbalance_min_lots,
     )
     conserved = check_conservation("volume_conserved", trades, made, *CELL_VOLUME)
-    shown = footprint_frame(made, symbol, last_bars=PICTURE_BARS)
+    png = footprint_png(
+        footprint_frame(made, symbol, last_bars=PICTURE_BARS),
+        title=f"{day.symbol} {day.day}",
+        row_size=float(symbol.price_step) * config.row_ticks(symbol),
+        timezone=symbol.timezone,
+        n_bars=PICTURE_BARS,
+    )
     metadata = {
-        "footprint": publishing.picture(footprint_png(shown)),
+        "footprint": publishing.picture(png),
         "ticks_per_row": config.row_ticks(symbol),
     }
     draft = day.draft(

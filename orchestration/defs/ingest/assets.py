@@ -10,6 +10,7 @@ from orchestration.defs.inputs import DayReader
 from orchestration.partitions import daily_by_symbol, symbol_and_day
 from orchestration.resources.store import StoreResource
 from orchestration.runtime import instrument, settings
+from orchestration.sources import SELF_FETCHING
 
 TABLES = {
     "raw.trades": "Trades as the venue printed them, in integer ticks and lots.",
@@ -36,7 +37,7 @@ def raw(context: dg.AssetExecutionContext, store: StoreResource) -> publishing.E
     started = time.monotonic()
     symbol, wanted = symbol_and_day(context)
     known = instrument(symbol)
-    if known.source:
+    if known.source in SELF_FETCHING:
         for batch in ingest.read_source(known.source, None, known, settings().samples_path):
             for made in ingest.day_tables(store.get(), batch, known):
                 if made.day == wanted:
