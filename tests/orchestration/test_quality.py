@@ -7,8 +7,6 @@ from orchestration.quality.expectations import check_contract
 from orchestration.quality.invariants import check_conservation, check_order, check_out_of_fold
 from orchestration.storage.tables import TABLES
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
 
 def trades(**changed):
     columns = {
@@ -51,7 +49,9 @@ def test_one_bad_value_fails_and_is_named(column, values):
 
 
 def test_a_missing_column_fails():
-    assert not check_contract("raw.trades", trades().drop_columns(["qty_lots"]), blocking=True).passed
+    assert not check_contract(
+        "raw.trades", trades().drop_columns(["qty_lots"]), blocking=True
+    ).passed
 
 
 def test_a_bad_value_beyond_the_sample_is_seen():
@@ -59,7 +59,9 @@ def test_a_bad_value_beyond_the_sample_is_seen():
     qty = np.ones(n, np.int64)
     qty[n // 2 + 1] = 0
     wide = {name: np.ones(n, np.int64) for name in trades().column_names}
-    assert not check_contract("raw.trades", pa.table(wide | {"qty_lots": qty}), blocking=True).passed
+    assert not check_contract(
+        "raw.trades", pa.table(wide | {"qty_lots": qty}), blocking=True
+    ).passed
 
 
 def test_an_empty_day_passes():

@@ -1,0 +1,67 @@
+"""The pipeline in this process: its runtime points at the session's store and a home of its own."""
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from orchestration import runtime
+from orchestration.config import Settings
+from orchestration.storage.store import Store
+from tests.captures import DAY_START_MS
+
+SMALL = {"ORDERFLOW_DIRECTION_SWEEPS": "20", "ORDERFLOW_N_NULL_RUNS": "20"}
+_OPENED = (
+    runtime.settings,
+    runtime.instruments,
+    runtime.open_store,
+    runtime.open_tracking,
+    runtime.dagster_instance,
+)
+_CAPTURE_DAY = date(1970, 1, 1) + timedelta(milliseconds=DAY_START_MS)
+
+
+def forget_settings(patch: pytest.MonkeyPatch) -> None:
+    """Take every setting out of the environment; what only tests read stays."""
+    for name in Settings.model_fields:
+        patch.delenv(f"ORDERFLOW_{name.upper()}", raising=False)
+
+
+@pytest.fixture(scope="session")
+def home(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """ORDERFLOW_HOME of this process; its store is the session's, by a link to its folder."""
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "store").symlink_to(store.path)
+    with pytest.MonkeyPatch.context() as patch:
+        forget_settings(patch)
+        for name, value in {"ORDERFLOW_HOME": str(folder), **SMALL}.items():
+            patch.setenv(name, value)
+        # Set by the runtime; listed here so that they are taken back.
+        for name in ("DAGSTER_HOME", "DAGSTER_SQLITE_DIR"):
+            patch.setenv(name, os.environ.get(name, ""))
+            patch.delenv(name)
+        for opened in _OPENED:
+            opened.cache_clear()
+        with pytest.MonkeyPatch.context() as here:  # an orderflow.toml of the developer's own
+            here.chdir(folder)
+            runtime.settings()
+        yield folder
+        for opened in _OPENED:
+            opened.cache_clear()
+
+
+_DAYS = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def unused_day() -> Callable[[], int]:
+    """Return a day of the test market, counted from its first, that no other test uses."""
+    return lambda: next(_DAYS)
+
+
+def date_of(day: int) -> date:
+    """Return the trading day of a day of the test market."""
+    return _CAPTURE_DAY + timedelta(days=day)
