@@ -51,7 +51,7 @@ def log_parent(client: Any, experiment_id: str, found: WalkForward, origin: Orig
     run = client.create_run(experiment_id, tags=tags, run_name=f"{found.task.name} {origin.symbol}")
     run_id: str = run.info.run_id
     try:
-        _log_batch(client, run_id, training_metrics(found), params=training_params(found))
+        log_batch(client, run_id, training_metrics(found), params=training_params(found))
         with TemporaryDirectory() as folder:
             _write_artifacts(Path(folder), found, origin)
             client.log_artifacts(run_id, folder)
@@ -149,7 +149,7 @@ def _log_fold(
         "test_end_ns": fold.test_end_ns,
     }
     finite = {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
-    _log_batch(
+    log_batch(
         client,
         run.info.run_id,
         finite,
@@ -159,22 +159,25 @@ def _log_fold(
     client.set_terminated(run.info.run_id)
 
 
-def _log_batch(
+def log_batch(
     client: Any,
     run_id: str,
     metrics: Mapping[str, float],
     *,
-    params: Mapping[str, str],
+    params: Mapping[str, str] | None = None,
+    tags: Mapping[str, str] | None = None,
     step: int = 0,
 ) -> None:
-    from mlflow.entities import Metric, Param
+    """Write metrics, params and tags of a run in one transaction."""
+    from mlflow.entities import Metric, Param, RunTag
     from mlflow.utils.time import get_current_time_millis
 
     now = get_current_time_millis()
     client.log_batch(
         run_id,
         metrics=[Metric(name, value, now, step) for name, value in metrics.items()],
-        params=[Param(name, value) for name, value in params.items()],
+        params=[Param(name, value) for name, value in (params or {}).items()],
+        tags=[RunTag(name, value) for name, value in (tags or {}).items()],
     )
 
 

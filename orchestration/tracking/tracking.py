@@ -32,6 +32,7 @@ from orchestration.tracking.runs import (
     TRAINING,
     Origin,
     comparison_metrics,
+    log_batch,
     log_parent,
 )
 from orderflow_core.types import Float64
@@ -285,10 +286,13 @@ def _version_tags(found: WalkForward, origin: Origin) -> dict[str, str]:
 
 
 def _log_decision(client: Any, run_id: str, version: int, decision: Decision) -> None:
-    client.set_tag(run_id, "promoted", str(decision.promote).lower())
-    client.set_tag(run_id, "reason", decision.reason)
-    client.set_tag(run_id, "model_version", str(version))
-    if decision.comparison is not None:
-        for name, value in comparison_metrics("promotion", decision.comparison).items():
-            if np.isfinite(value):
-                client.log_metric(run_id, name, value)
+    tags = {
+        "promoted": str(decision.promote).lower(),
+        "reason": decision.reason,
+        "model_version": str(version),
+    }
+    metrics = (
+        {} if decision.comparison is None else comparison_metrics("promotion", decision.comparison)
+    )
+    finite = {name: value for name, value in metrics.items() if np.isfinite(value)}
+    log_batch(client, run_id, finite, tags=tags)
