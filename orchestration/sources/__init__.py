@@ -41,8 +41,11 @@ class Source(Protocol):
 
 
 SOURCES: dict[str, Source] = {module.NAME: module for module in (capture, samples)}
+# These find their files themselves, so the pipeline may ask them; the others wait for named files.
+SELF_FETCHING = frozenset({samples.NAME})
 
 __all__ = [
+    "SELF_FETCHING",
     "SOURCES",
     "SampleUnavailable",
     "Source",

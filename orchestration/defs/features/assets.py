@@ -35,7 +35,11 @@ def features(context: dg.AssetExecutionContext, store: StoreResource) -> publish
     """Compute the causal feature matrix of the day."""
     started = time.monotonic()
     day = DayReader.of(context, store.get())
-    made = tables.features(day.read("flow.classified_trades"), day.read("raw.gaps"))
+    trades, gaps = day.read("flow.classified_trades"), day.read("raw.gaps")
+    # Trades that were published after the day's end are all that the day will ever have.
+    end_ns = instrument(day.symbol).trading_day_window(day.day)[1]
+    is_over = all(row.published_at >= end_ns for row in day.used)
+    made = tables.features(trades, gaps, session_ended=is_over)
     metadata = publishing.time_range(made, "t0_ns")
     draft = day.draft(
         started, "1", {"research.features": made}, metadata={"research.features": metadata}

@@ -17,8 +17,11 @@ CLOCK = "sweep"
 _NS_PER_S = 1_000_000_000
 
 
-def features(classified: pa.Table, gaps: pa.Table) -> pa.Table:
-    """Return ``research.features``: what was known after each closed sweep."""
+def features(classified: pa.Table, gaps: pa.Table, *, session_ended: bool) -> pa.Table:
+    """Return ``research.features``: what was known after each closed sweep.
+
+    ``session_ended`` says that nothing can follow the last trade, which closes the last sweep.
+    """
     trades = trade_arrays(classified)
     has_quotes = bool(column(classified, "has_quote").any())
     matrix = decision_features(
@@ -27,6 +30,7 @@ def features(classified: pa.Table, gaps: pa.Table) -> pa.Table:
         quote_at_trade_arrays(classified) if has_quotes else None,
         session_start_idx=np.zeros(min(1, len(trades)), np.int64),
         gap_idx=gap_positions(trades.ts_event_ns, gaps),
+        session_ended=session_ended,
     )
     keys = {
         "clock": constant(CLOCK, len(matrix.t0_ns)),
