@@ -23,9 +23,9 @@ class TreesConfig:
     rows), and the result does not hang on the machine's cores.
     """
 
-    n_trees: int = 150
+    n_trees: int = 100
     num_leaves: int = 15
-    learning_rate: float = 0.05
+    learning_rate: float = 0.08
     min_rows_leaf: int = 200
     feature_share: float = 0.8
     l2: float = 10.0
