@@ -94,7 +94,7 @@ def publish(context: dg.AssetExecutionContext, store: Store, draft: Draft) -> Ev
     with store.publish(
         draft.symbol,
         draft.day,
-        run_id=context.run_id,
+        run_id=context.run.run_id,
         code_version=draft.code_version,
         inputs=draft.inputs,
     ) as publication:
@@ -146,7 +146,10 @@ def table_metadata(name: str, table: pa.Table, draft: Draft, *, is_new: bool) ->
         "dagster/table_name": name,
         "dagster/column_schema": schema,
         "published": "new rows" if is_new else "unchanged: equal rows were published already",
-        "elapsed_s": round(time.monotonic() - draft.started, 3),
+        # Tables of one step share its time: the first of them carries it.
+        "elapsed_s": round(time.monotonic() - draft.started, 3)
+        if name == next(iter(draft.tables))
+        else 0.0,
         "versions": ", ".join(f"{p} {version(p)}" for p in ("orderflow", "numba", "chdb")),
     } | dict(draft.metadata.get(name, {}))
 

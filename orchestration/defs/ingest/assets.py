@@ -41,7 +41,7 @@ def raw(context: dg.AssetExecutionContext, store: StoreResource) -> publishing.E
         for batch in ingest.read_source(known.source, None, known, settings().samples_path):
             for made in ingest.day_tables(store.get(), batch, known):
                 if made.day == wanted:
-                    ingest.publish_day(store.get(), symbol, made, run_id=context.run_id)
+                    ingest.publish_day(store.get(), symbol, made, run_id=context.run.run_id)
     day = DayReader.of(context, store.get())
     tables = {table: day.read(table) for table in TABLES}
     outcomes = ingest.judge(tables)

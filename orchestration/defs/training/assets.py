@@ -58,7 +58,7 @@ def _model(name: str, task_setting: str, description: str) -> dg.AssetsDefinitio
             fingerprint(opened, symbol, days, snapshot),
             symbol=symbol,
             code_version=CODE_VERSION,
-            dagster_run_id=context.run_id,
+            dagster_run_id=context.run.run_id,
         )
         champion = "this version" if registered.alias_champion else "unchanged"
         return dg.MaterializeResult(
