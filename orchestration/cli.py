@@ -203,8 +203,8 @@ def report(
         print_json({"path": str(target)})
         return
     out.print(f"Report:      {target}")
-    out.print("Dagster UI:  make ui, then http://127.0.0.1:3000")
-    out.print("MLflow UI:   make ui, then http://127.0.0.1:5000")
+    out.print(f"Dagster UI:  make ui, then http://127.0.0.1:{settings().dagster_port}")
+    out.print(f"MLflow UI:   make ui, then http://127.0.0.1:{settings().mlflow_port}")
 
 
 @app.command()
@@ -261,13 +261,14 @@ def doctor(as_json: AsJson = False) -> None:
 
 @app.command()
 def ui(
-    dagster_port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
-    mlflow_port: Annotated[int, typer.Option(help="Port of the MLflow UI.")] = 5000,
+    dagster_port: Annotated[int | None, typer.Option(help="Port of the Dagster UI.")] = None,
+    mlflow_port: Annotated[int | None, typer.Option(help="Port of the MLflow UI.")] = None,
 ) -> None:
     """Serve the Dagster and MLflow UIs on loopback until interrupted."""
+    from orchestration.runtime import settings
     from orchestration.ui import serve
 
-    serve(dagster_port, mlflow_port)
+    serve(dagster_port or settings().dagster_port, mlflow_port or settings().mlflow_port)
 
 
 def fail(reason: str) -> None:

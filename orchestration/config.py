@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     n_blocks: int = Field(
         5, description="time blocks of the walk-forward; folds = blocks - 1", ge=3
     )
-    embargo_seconds: int = Field(60, description="gap between training and test rows", ge=0)
+    embargo_seconds: int = Field(60, description="gap between training and test rows", ge=1)
     seed: int = Field(7, description="seed of training, bootstrap and nulls")
     signal_rung: Literal["naive", "linear", "lightgbm"] = Field(
         "lightgbm", description="rung of the direction ladder that the backtest trades"
@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     )
     latency_ms: float = Field(50, description="from decision to the venue", ge=0)
     slippage_ticks: int = Field(0, description="added to every fill, in quote ticks", ge=0)
+    mlflow_port: int = Field(5000, description="port of the MLflow UI, on loopback", gt=0)
+    dagster_port: int = Field(3000, description="port of the Dagster UI, on loopback", gt=0)
     n_null_runs: int = Field(200, description="backtests on a shuffled signal", ge=20)
 
     @property

@@ -81,16 +81,18 @@ def _with_policy(spec: dg.AssetSpec) -> dg.AssetSpec:
     return spec.replace_attributes(freshness_policy=_FRESH)
 
 
-_bare = dg.Definitions(
-    assets=dg.load_assets_from_modules(
-        [ingest, classification, flow, features, training, inference, backtest]
-    ),
-    jobs=[day_job, training_job, judging_job],
-    schedules=[weekly_retraining],
-    resources={"store": StoreResource(), "tracking": TrackingResource()},
-)
-with warnings.catch_warnings():
-    warnings.simplefilter(
-        "ignore", dg.PreviewWarning
-    )  # preview; the lock file pins what was tested
-    defs = _bare.map_resolved_asset_specs(func=_with_policy)
+def _definitions() -> dg.Definitions:
+    bare = dg.Definitions(
+        assets=dg.load_assets_from_modules(
+            [ingest, classification, flow, features, training, inference, backtest]
+        ),
+        jobs=[day_job, training_job, judging_job],
+        schedules=[weekly_retraining],
+        resources={"store": StoreResource(), "tracking": TrackingResource()},
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)  # the lock file pins what was tested
+        return bare.map_resolved_asset_specs(func=_with_policy)
+
+
+defs = _definitions()

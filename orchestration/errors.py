@@ -5,6 +5,7 @@ from pydantic import ValidationError
 from orchestration.instruments import InstrumentError, UnknownSymbol
 from orchestration.sources.records import SourceError
 from orchestration.storage.errors import StoreError
+from orchestration.tracking.errors import TrackingError
 
 
 class IngestRefused(ValueError):  # noqa: N818  says what happened
@@ -31,6 +32,7 @@ EXPECTED: tuple[type[Exception], ...] = (
     RunFailed,
     SourceError,
     StoreError,
+    TrackingError,
     UnknownSymbol,
     ValidationError,
 )

@@ -10,8 +10,8 @@ from orchestration.charts import theme
 from orchestration.charts.formatting import MISSING, escape, quantity_text, score_text
 
 WIDTH, HEIGHT, MARGIN = 240, 26, 12
-LOWER_IS_BETTER = frozenset({"log_loss", "logloss", "brier", "ece", "mse", "rmse", "mae"})
-HIGHER_IS_BETTER = frozenset({"accuracy", "auc", "r2", "ic", "hit_rate", "sharpe", "auc_up_down"})
+LOWER_IS_BETTER = frozenset({"log_loss", "brier", "ece", "mse", "miscalibration"})
+HIGHER_IS_BETTER = frozenset({"accuracy", "auc_up_down", "r2_zero", "r2_train_mean", "rank_ic"})
 
 
 def score_table(scores: Sequence[Mapping[str, Any]]) -> str:

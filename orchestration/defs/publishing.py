@@ -17,6 +17,7 @@ from orchestration.quality.expectations import CONTRACT_CHECK, check_contract
 from orchestration.quality.outcome import CheckOutcome
 from orchestration.storage.manifest import ManifestRow
 from orchestration.storage.store import Store
+from orchestration.storage.tables import TABLES
 
 Events = Iterator[dg.AssetCheckResult | dg.MaterializeResult]
 OWNERS = ["team:orderflow"]
@@ -140,7 +141,7 @@ def refuse_failures(outcomes: Mapping[str, Sequence[CheckOutcome]]) -> None:
 
 def table_metadata(name: str, table: pa.Table, draft: Draft, *, is_new: bool) -> dict[str, object]:
     """Return what the asset page shows of a table."""
-    schema = dg.TableSchema([dg.TableColumn(f.name, str(f.type)) for f in table.schema])
+    schema = dg.TableSchema([dg.TableColumn(c.name, c.type) for c in TABLES[name].payload])
     return {
         "dagster/row_count": table.num_rows,
         "dagster/table_name": name,

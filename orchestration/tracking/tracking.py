@@ -205,6 +205,11 @@ class Tracking:
         """
         return pq.read_table(self._bind().download_artifacts(run_id, OUT_OF_FOLD_FILE))
 
+    def run_path(self, run_id: str) -> str:
+        """Return where a run's page is under the root of the MLflow UI."""
+        experiment = self._bind().get_run(run_id).info.experiment_id
+        return f"#/experiments/{experiment}/runs/{run_id}"
+
     def n_trials(self, name: str) -> int:
         """Return how many configurations were ever judged for a registered name."""
         client = self._bind()

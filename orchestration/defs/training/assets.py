@@ -53,14 +53,15 @@ def _model(name: str, task_setting: str, description: str) -> dg.AssetsDefinitio
             seed=config.seed,
             on_fold=lambda done, of: context.log.info(f"fold {done} of {of}"),
         )
-        registered = tracking.get().log_training(
+        tracker = tracking.get()
+        registered = tracker.log_training(
             found,
             fingerprint(opened, symbol, days, snapshot),
             symbol=symbol,
             code_version=CODE_VERSION,
             dagster_run_id=context.run.run_id,
         )
-        champion = "this version" if registered.alias_champion else "unchanged"
+        champion = tracker.champion(registered.name)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(dataset),
@@ -68,9 +69,11 @@ def _model(name: str, task_setting: str, description: str) -> dg.AssetsDefinitio
                 "days": ", ".join(map(str, days)),
                 "registered": registered.model_version,
                 "rung": registered.rung,
-                "champion": champion,
+                "champion": champion.model_version if champion else "none",
                 "reason": registered.reason,
-                "mlflow_run": registered.run_id,
+                "mlflow_run": dg.MetadataValue.url(
+                    f"http://127.0.0.1:{config.mlflow_port}/{tracker.run_path(registered.run_id)}"
+                ),
                 "trials_of_this_model": registered.n_trials_total,
             }
         )
