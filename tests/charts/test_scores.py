@@ -31,7 +31,7 @@ def test_missing_numbers_are_dashes_not_zeros():
 
 def test_direction_is_only_claimed_for_known_metrics():
     assert direction_text("Log loss") == "lower is better"
-    assert direction_text("auc") == "higher is better"
+    assert direction_text("AUC up down") == "higher is better"
     assert direction_text("something new") == ""
 
 
