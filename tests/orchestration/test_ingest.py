@@ -1,0 +1,184 @@
+"""Files into the raw tables: every record is accounted for, days are published one by one."""
+
+import json
+from dataclasses import replace
+
+import pyarrow as pa
+import pytest
+
+from orchestration.errors import IngestRefused
+from orchestration.ingest import day_tables, ingest, iso_utc, publish_day, summary_json
+from orchestration.instruments import load_instruments
+from orchestration.sources.capture import read_capture
+from orchestration.sources.records import SourceError
+from orchestration.storage.tables import table_named
+from tests.captures import DAY_START_MS, capture_lines, write_lines
+from tests.orchestration.conftest import date_of
+
+N = 60
+RAW = ("raw.trades", "raw.quotes", "raw.gaps", "raw.quarantine")
+DAY_0, DAY_1 = date_of(0), date_of(1)
+
+
+@pytest.fixture
+def known(request):
+    """BTCUSDT under a name of the test's own: all tests share one store."""
+    return replace(load_instruments()["BTCUSDT"], symbol=f"ingest {request.node.name}")
+
+
+def take(store, known, path):
+    return ingest(store, [read_capture(path, known)], known, run_id="test")
+
+
+def stored_rows(store, known, table):
+    return store.read(table, known.symbol).num_rows
+
+
+def test_every_record_is_stored(store, known, tmp_path):
+    summary = take(store, known, write_lines(tmp_path / "a.gz", capture_lines(n_trades=N)))
+    assert (summary.offered, summary.stored, summary.quarantined) == (2 * N, 2 * N, 0)
+    assert stored_rows(store, known, "raw.trades") == N
+    assert stored_rows(store, known, "raw.quotes") == N
+    assert summary.days == (DAY_0,)
+
+
+def test_damaged_records_are_quarantined_with_line_and_reason(store, known, tmp_path):
+    lines = capture_lines(n_trades=N)
+    # Line 2 is the first trade, line 6 the third: off the 0.01 grid, and half a line.
+    lines[1] = lines[1].replace('"p":"', '"p":"0').replace('","q"', '7","q"')
+    lines[5] = lines[5][: len(lines[5]) // 2]
+    summary = take(store, known, write_lines(tmp_path / "a.gz", lines))
+    assert (summary.offered, summary.stored, summary.quarantined) == (2 * N, 2 * N - 2, 2)
+    rows = store.read("raw.quarantine", known.symbol)
+    assert list(zip(rows["line"].to_pylist(), rows["reason"].to_pylist(), strict=True)) == [
+        (2, "off_grid"),
+        (6, "malformed"),
+    ]
+    assert rows["record"][1].as_py() == lines[5]
+
+
+def test_other_frames_are_counted_by_kind_and_not_offered(store, known, tmp_path):
+    foreign = capture_lines(n_trades=2, symbol="ETHUSDT")
+    depth = json.dumps({"stream": "btcusdt@depth", "data": {"e": "depthUpdate", "s": "BTCUSDT"}})
+    lines = [*capture_lines(n_trades=N), *foreign, f"{DAY_START_MS * 10**6} {depth}"]
+    summary = take(store, known, write_lines(tmp_path / "a.gz", lines))
+    assert summary.offered == summary.stored == 2 * N
+    assert sum(summary.other.values()) == 5
+
+
+def test_the_same_file_again_changes_nothing(store, known, tmp_path):
+    path = write_lines(tmp_path / "a.gz", capture_lines(n_trades=N))
+    first = take(store, known, path)
+    snapshot, published = store.snapshot(), store.published(symbol=known.symbol)
+    again = take(store, known, path)
+    assert again == first
+    assert (store.snapshot(), store.published(symbol=known.symbol)) == (snapshot, published)
+
+
+def test_the_same_records_in_another_file_are_duplicates(store, known, tmp_path):
+    # 80 trades with their quotes are 160 lines: the second file repeats the 40 lines 81 to 120.
+    lines = capture_lines(n_trades=80)
+    take(store, known, write_lines(tmp_path / "a.gz", lines[:120]))
+    summary = take(store, known, write_lines(tmp_path / "b.gz", lines[80:]))
+    assert (summary.offered, summary.stored, summary.quarantined) == (80, 40, 40)
+    rows = store.read("raw.quarantine", known.symbol)
+    assert set(rows["reason"].to_pylist()) == {"duplicate"}
+    assert sorted(rows["kind"].to_pylist()) == ["quote"] * 20 + ["trade"] * 20
+    # Trade ids count from 1000: line 81 is the quote of trade 1040, line 82 the trade.
+    first = min(zip(rows["line"].to_pylist(), rows["record"].to_pylist(), strict=True))
+    assert first == (1, "quote_id=401")
+    assert store.read("raw.trades", known.symbol)["trade_id"].to_pylist() == [*range(1000, 1080)]
+    # The file that came first keeps its rows when it comes again.
+    snapshot = store.snapshot()
+    assert take(store, known, tmp_path / "a.gz").quarantined == 0
+    assert store.snapshot() == snapshot
+
+
+def test_two_files_in_any_order_hold_the_rows_of_one(store, known, tmp_path):
+    lines = capture_lines(n_trades=N)
+    take(store, known, write_lines(tmp_path / "whole.gz", lines))
+    halves = replace(known, symbol=f"{known.symbol} halves")
+    take(store, halves, write_lines(tmp_path / "late.gz", lines[N:]))
+    take(store, halves, write_lines(tmp_path / "early.gz", lines[:N]))
+    for table in RAW[:2]:
+        columns = [c.name for c in table_named(table).payload if c.is_hashed]
+        whole, parts = (store.read(table, s.symbol, columns=columns) for s in (known, halves))
+        assert whole.equals(parts), table
+
+
+def test_each_day_of_a_file_is_published_by_itself(store, known, tmp_path):
+    lines = capture_lines(n_trades=N) + capture_lines(n_trades=N, day=1)
+    heard = []
+    batch = read_capture(write_lines(tmp_path / "a.gz", lines), known)
+    summary = ingest(store, [batch], known, run_id="test", on_day=lambda made: heard.append(made.day))
+    assert summary.days == tuple(heard) == (DAY_0, DAY_1)
+    seqs = {row.seq: row.trading_day for row in store.published(symbol=known.symbol)}
+    assert sorted(seqs.values()) == [DAY_0, DAY_1]
+    for day in heard:
+        assert {row.table for row in store.published(None, known.symbol, day)} == set(RAW)
+        assert store.read("raw.trades", known.symbol, day).num_rows == N
+
+
+def test_an_interrupted_ingest_keeps_whole_days_only(store, known, tmp_path):
+    lines = capture_lines(n_trades=N) + capture_lines(n_trades=N, day=1)
+    batch = read_capture(write_lines(tmp_path / "a.gz", lines), known)
+
+    def stop(made):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ingest(store, [batch], known, run_id="test", on_day=stop)
+    assert {row.trading_day for row in store.published(symbol=known.symbol)} == {DAY_0}
+    assert ingest(store, [batch], known, run_id="test").days == (DAY_0, DAY_1)
+
+
+def test_a_day_that_breaks_its_contract_is_refused_whole(store, known, tmp_path):
+    batch = read_capture(write_lines(tmp_path / "a.gz", capture_lines(n_trades=N)), known)
+    (made,) = day_tables(store, batch, known)
+    backwards = made.tables["raw.trades"].take(pa.array(range(N)[::-1]))
+    broken = replace(made, tables=made.tables | {"raw.trades": backwards})
+    with pytest.raises(IngestRefused, match="2024-08-08 was not published: raw.trades: time never"):
+        publish_day(store, known.symbol, broken, run_id="test")
+    assert store.published(symbol=known.symbol) == []
+    assert store.orphans() == []
+
+
+def test_a_corrupt_file_publishes_nothing(store, known, tmp_path):
+    path = write_lines(tmp_path / "a.gz", capture_lines(n_trades=N))
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(SourceError, match=r"a\.gz: ends inside its gzip stream, at byte"):
+        take(store, known, path)
+    assert store.published(symbol=known.symbol) == []
+
+
+def test_summary_tells_range_and_hash_of_all_days(store, known, tmp_path):
+    lines = capture_lines(n_trades=N) + capture_lines(n_trades=N, day=1)
+    summary = take(store, known, write_lines(tmp_path / "a.gz", lines))
+    told = summary_json(summary, store, known.symbol)
+    assert told["days"] == ["2024-08-08", "2024-08-09"]
+    assert told["hash"] == store.content_hash_days("raw.trades", known.symbol, [DAY_0, DAY_1])
+    assert told["offered"] == told["stored"] + told["quarantined"]
+    first = store.read("raw.quotes", known.symbol, DAY_0)["ts_event_ns"][0].as_py()
+    last = store.read("raw.trades", known.symbol, DAY_1)["ts_event_ns"][-1].as_py()
+    assert (told["first"], told["last"]) == (iso_utc(first), iso_utc(last))
+
+
+def test_a_file_without_records_of_the_symbol_stores_nothing(store, known, tmp_path):
+    path = write_lines(tmp_path / "a.gz", capture_lines(n_trades=3, symbol="ETHUSDT"))
+    summary = take(store, known, path)
+    assert (summary.offered, summary.days, summary.first_ns) == (0, (), None)
+    assert summary_json(summary, store, known.symbol)["first"] is None
+
+
+@pytest.mark.parametrize(
+    ("ts_ns", "text"),
+    [
+        (None, None),
+        (0, "1970-01-01T00:00:00.000000Z"),
+        # 1723075200 s = 2024-08-08 00:00:00; microseconds unless there are nanoseconds.
+        (1_723_075_200_000_001_000, "2024-08-08T00:00:00.000001Z"),
+        (1_723_075_200_000_000_001, "2024-08-08T00:00:00.000000001Z"),
+    ],
+)
+def test_times_are_written_with_all_their_digits(ts_ns, text):
+    assert iso_utc(ts_ns) == text
