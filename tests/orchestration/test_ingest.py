@@ -110,7 +110,9 @@ def test_each_day_of_a_file_is_published_by_itself(store, known, tmp_path):
     lines = capture_lines(n_trades=N) + capture_lines(n_trades=N, day=1)
     heard = []
     batch = read_capture(write_lines(tmp_path / "a.gz", lines), known)
-    summary = ingest(store, [batch], known, run_id="test", on_day=lambda made: heard.append(made.day))
+    summary = ingest(
+        store, [batch], known, run_id="test", on_day=lambda made: heard.append(made.day)
+    )
     assert summary.days == tuple(heard) == (DAY_0, DAY_1)
     seqs = {row.seq: row.trading_day for row in store.published(symbol=known.symbol)}
     assert sorted(seqs.values()) == [DAY_0, DAY_1]

@@ -85,7 +85,10 @@ def test_prints_that_no_market_order_made_are_left_out(store, known):
     trades, quotes = market()
     flags = trades.schema.get_field_index("is_market")
     publish(
-        store, known, trades.set_column(flags, "is_market", pa.array([1, 1, 0, 1], pa.int8())), quotes
+        store,
+        known,
+        trades.set_column(flags, "is_market", pa.array([1, 1, 0, 1], pa.int8())),
+        quotes,
     )
     assert score_rules(store, known, DAY, ["quote"])["n_trades"] == 3
 

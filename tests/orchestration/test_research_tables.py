@@ -1,0 +1,193 @@
+"""Features, labels, and what a training reads of them, on hand-made days."""
+
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from orchestration.arrays import column
+from orchestration.defs.features import tables
+from orderflow_core.features import FEATURES
+from tests.orchestration.rows import NS_PER_S, classified, gaps, no_gaps, raw_quotes, rows_of
+
+#  s, price, lots, sign: five sweeps of one fill each; the last one is not known to be closed.
+TRADES = classified((1, 100, 5, 1), (2, 101, 3, 1), (3, 99, 2, -1), (4, 100, 1, 1), (5, 100, 1, -1))
+SESSION_END_NS = 3600 * NS_PER_S
+NO_QUOTES = raw_quotes(ts=[], bid=[], ask=[])
+
+
+def features(trades=TRADES, holes=None, *, session_ended=False):
+    return tables.features(trades, holes or no_gaps(), session_ended=session_ended)
+
+
+def labels(trades=TRADES, quotes=NO_QUOTES, holes=None, *, sweeps=1, seconds=2, end=SESSION_END_NS):
+    holes = holes or no_gaps()
+    return tables.labels(
+        features(trades, holes),
+        trades,
+        quotes,
+        holes,
+        session_end_ns=end,
+        direction_task=(f"direction_{sweeps}", sweeps),
+        return_task=(f"return_{seconds}s", seconds),
+    )
+
+
+def of_task(made, task):
+    return made.filter(pa.array([name == task for name in made["task"].to_pylist()]))
+
+
+def test_one_feature_row_a_closed_sweep():
+    made = features()
+    assert made.column_names == ["clock", "t0_ns", "decision_id", *(f.name for f in FEATURES)]
+    assert rows_of(made, "clock", "t0_ns", "decision_id") == [
+        ("sweep", s * NS_PER_S, s) for s in (1, 2, 3, 4)
+    ]
+    # Delta since the session's start: 5, 5+3, 8-2, 6+1.
+    assert column(made, "cvd_lots").tolist() == [5.0, 8.0, 6.0, 7.0]
+
+
+def test_the_sessions_end_closes_the_last_sweep():
+    # Delta after the sell of 1: 6. What was known before does not change.
+    made = features(session_ended=True)
+    assert column(made, "decision_id").tolist() == [1, 2, 3, 4, 5]
+    assert column(made, "cvd_lots").tolist() == [5.0, 8.0, 6.0, 7.0, 6.0]
+    for name in (f.name for f in FEATURES):
+        np.testing.assert_array_equal(column(made, name)[:4], column(features(), name))
+
+
+def test_a_sweep_of_several_fills_is_decided_by_its_last():
+    sweep = pa.array([0, 0, 1, 2, 3])
+    at = TRADES.schema.get_field_index("sweep")
+    same_time = np.array([1, 1, 3, 4, 5]) * NS_PER_S
+    trades = TRADES.set_column(at, "sweep", sweep).set_column(0, "ts_event_ns", pa.array(same_time))
+    made = features(trades)
+    assert column(made, "decision_id").tolist() == [2, 3, 4]
+    assert column(made, "sweep_n_fills").tolist() == [2.0, 1.0, 1.0]
+
+
+def test_quotes_reach_the_features_only_where_the_trades_met_one():
+    assert np.isnan(column(features(), "spread_ticks")).all()
+    met = TRADES
+    for name, value in {
+        "has_quote": 1,
+        "bid_ticks": 99,
+        "ask_ticks": 102,
+        "bid_lots": 3,
+        "ask_lots": 1,
+    }.items():
+        at = met.schema.get_field_index(name)
+        met = met.set_column(at, name, pa.array([value] * len(met), met.schema.field(name).type))
+    made = features(met)
+    assert column(made, "spread_ticks").tolist() == [3.0] * 4
+    # (3 - 1) / (3 + 1)
+    assert column(made, "queue_imbalance").tolist() == [0.5] * 4
+
+
+@pytest.mark.parametrize(
+    ("spans", "positions"),
+    [
+        ([], []),
+        # Trades at 1..5 s: a gap that ends at 2.5 s puts the third trade (position 2) after it.
+        ([(1.5, 2.5)], [2]),
+        # It ends at a trade's own time: that trade comes after it.
+        ([(1.5, 3.0)], [2]),
+        # Two gaps before one trade count once; before the first and after the last: not at all.
+        ([(1.1, 1.2), (1.3, 1.4)], [1]),
+        ([(0.1, 0.2), (6.0, 7.0)], []),
+    ],
+)
+def test_gaps_stand_at_the_first_trade_after_them(spans, positions):
+    ns = [tuple(int(s * NS_PER_S) for s in span) for span in spans]
+    assert tables.gap_positions(column(TRADES, "ts_event_ns"), gaps(*ns)).tolist() == positions
+
+
+def test_labels_have_a_row_a_decision_and_task():
+    made = labels()
+    keys = rows_of(features(), "t0_ns", "decision_id")
+    for task in ("direction_1", "return_2s"):
+        assert rows_of(of_task(made, task), "t0_ns", "decision_id") == keys
+    assert made.num_rows == 2 * len(keys)
+    assert set(made["clock"].to_pylist()) == {"sweep"}
+    assert (column(made, "t1_ns") >= column(made, "t0_ns")).all()
+
+
+def test_labels_without_quotes_are_measured_on_the_last_trade_and_say_so():
+    made = labels()
+    assert set(made["mid_proxy"].to_pylist()) == {"last_trade"}
+    # Prices 100 101 99 100: up, down, up; after the last decision no further closed sweep.
+    np.testing.assert_array_equal(column(of_task(made, "direction_1"), "label"), [1, -1, 1, np.nan])
+    # 2 s later: 99/100, 100/101, 100/99; 6 s is past the last trade.
+    expected = [1e4 * (99 - 100) / 100, 1e4 * (100 - 101) / 101, 1e4 * (100 - 99) / 99, np.nan]
+    np.testing.assert_allclose(column(of_task(made, "return_2s"), "label"), expected, rtol=1e-12)
+
+
+def test_labels_with_quotes_are_measured_on_the_mid():
+    # Mids 100.5 until 2.5 s, then 101.5. The quote of 3.5 s is crossed (bid 105, ask 104): left out.
+    seconds = np.array([0.5, 2.5, 3.5, 9]) * NS_PER_S
+    quotes = raw_quotes(ts=seconds.astype(int), bid=[100, 101, 105, 101], ask=[101, 102, 104, 102])
+    made = labels(quotes=quotes)
+    assert set(made["mid_proxy"].to_pylist()) == {"quote_mid"}
+    direction = column(of_task(made, "direction_1"), "label")
+    np.testing.assert_array_equal(direction, [0, 1, 0, np.nan])
+    # In half ticks: 201 -> 203, 201 -> 203, 203 -> 203, 203 -> 203.
+    expected = [1e4 * 2 / 201, 1e4 * 2 / 201, 0, 0]
+    np.testing.assert_allclose(column(of_task(made, "return_2s"), "label"), expected, rtol=1e-12)
+
+
+def test_a_gap_between_decision_and_outcome_leaves_no_label():
+    hole = gaps((int(2.4 * NS_PER_S), int(2.6 * NS_PER_S)))
+    made = labels(holes=hole)
+    # It meets [2, 3] of the second decision, [1, 3] and [2, 4] of the first two returns.
+    np.testing.assert_array_equal(
+        np.isnan(column(of_task(made, "direction_1"), "label")), [False, True, False, True]
+    )
+    np.testing.assert_array_equal(
+        np.isnan(column(of_task(made, "return_2s"), "label")), [True, True, False, True]
+    )
+
+
+def test_an_outcome_after_the_sessions_end_is_not_known():
+    made = labels(end=4 * NS_PER_S)
+    np.testing.assert_array_equal(
+        np.isnan(column(of_task(made, "return_2s"), "label")), [False, True, True, True]
+    )
+
+
+def test_a_day_without_trades_has_no_rows():
+    empty = TRADES.slice(0, 0)
+    assert features(empty).num_rows == 0
+    assert labels(empty).num_rows == 0
+
+
+def test_training_reads_exactly_the_published_rows(store):
+    from models.tasks import Task
+    from orchestration.defs.training.datasets import fingerprint, load_dataset, training_days
+
+    symbol, days = "training reads", [date(2024, 8, 8), date(2024, 8, 9)]
+    for day in days:
+        with store.publish(symbol, day, run_id="test", code_version="1") as publication:
+            publication.write("research.features", features())
+            publication.write("research.labels", labels())
+            publication.commit()
+    with store.publish(symbol, date(2024, 8, 10), run_id="test", code_version="1") as publication:
+        publication.write("research.features", features())
+        publication.commit()
+    snapshot = store.snapshot()
+    assert training_days(store, symbol, snapshot) == days
+    # One day: the days here hold the same times, which no two days of a market do.
+    made = load_dataset(store, symbol, days[:1], Task("direction_1"), snapshot)
+    assert made.names == tuple(f.name for f in FEATURES)
+    assert (made.label.tolist(), made.n_null_labels) == ([1.0, -1.0, 1.0], 1)
+    assert made.decision_id.tolist() == [1, 2, 3]
+    assert made.trading_day.tolist() == [19943] * 3  # 2024-08-08 in days since 1970
+    prints = fingerprint(store, symbol, days, snapshot)
+    assert [(p["table"], p["trading_day"]) for p in prints] == [
+        (table, day.isoformat())
+        for table in ("research.features", "research.labels")
+        for day in days
+    ]
+    for entry in prints:
+        day = date.fromisoformat(entry["trading_day"])
+        assert entry["hash"] == store.content_hash(entry["table"], symbol, day)
