@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 
@@ -28,6 +29,8 @@ def summary_tables(summary: Mapping[str, Any]) -> list[Table]:
 
 def backtest_table(found: Mapping[str, str]) -> Table:
     """Return a backtest's summary as a table."""
+    if not found:
+        return _notice("no backtest is published")
     table = Table(title="Backtest of the direction signal", show_header=False, title_justify="left")
     for name, value in found.items():
         table.add_row(name, value)
@@ -66,7 +69,7 @@ _SHOWN_METRICS = ("log_loss", "accuracy", "auc_up_down", "mse", "r2_zero", "rank
 
 def model_tables(models: Sequence[Mapping[str, Any]]) -> list[Table]:
     """Return each registered model as a table: its rungs' scores, aliases and why."""
-    return [_model_table(model) for model in models] or [Table(title="no model is registered")]
+    return [_model_table(model) for model in models] or [_notice("no model is registered")]
 
 
 def _model_table(model: Mapping[str, Any]) -> Table:
@@ -95,9 +98,16 @@ def quarantine_table(rows: Sequence[Mapping[str, Any]], total: int) -> Table:
     )  # fmt: skip
     for row in rows:
         table.add_row(
-            str(row["trading_day"]), str(row["line"]), row["kind"], row["reason"], row["detail"],
-            row["unit"][:12],
+            str(row["trading_day"]), str(row["line"]), row["kind"], row["reason"],
+            escape(row["detail"]), row["unit"][:12],
         )  # fmt: skip
+    return table
+
+
+def _notice(text: str) -> Table:
+    # A table without a column shows not even its title.
+    table = Table(show_header=False)
+    table.add_row(text)
     return table
 
 

@@ -139,7 +139,9 @@ def test_a_day_that_breaks_its_contract_is_refused_whole(store, known, tmp_path)
     (made,) = day_tables(store, batch, known)
     backwards = made.tables["raw.trades"].take(pa.array(range(N)[::-1]))
     broken = replace(made, tables=made.tables | {"raw.trades": backwards})
-    with pytest.raises(IngestRefused, match="2024-08-08 was not published: raw.trades: time never"):
+    with pytest.raises(
+        IngestRefused, match=r"2024-08-08 was not published: raw\.trades: time never"
+    ):
         publish_day(store, known.symbol, broken, run_id="test")
     assert store.published(symbol=known.symbol) == []
     assert store.orphans() == []

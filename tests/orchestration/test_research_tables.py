@@ -81,7 +81,7 @@ def test_quotes_reach_the_features_only_where_the_trades_met_one():
         met = met.set_column(at, name, pa.array([value] * len(met), met.schema.field(name).type))
     made = features(met)
     assert column(made, "spread_ticks").tolist() == [3.0] * 4
-    # (3 - 1) / (3 + 1)
+    # 3 lots bid, 1 offered: 2 of 4.
     assert column(made, "queue_imbalance").tolist() == [0.5] * 4
 
 

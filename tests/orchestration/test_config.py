@@ -1,0 +1,99 @@
+"""Where a setting comes from, and what it may be."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from orchestration.config import Settings
+from orchestration.instruments import load_instruments
+from tests.orchestration.conftest import forget_settings
+
+
+@pytest.fixture(autouse=True)
+def nowhere(tmp_path, monkeypatch):
+    """A working directory without orderflow.toml and an environment without settings."""
+    forget_settings(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_defaults():
+    found = Settings()
+    assert (found.home, found.seed, found.bar_seconds) == (Path(".orderflow"), 7, 60)
+    assert found.clickhouse_url is None
+    assert (found.direction_task, found.return_task) == ("direction_200", "return_60s")
+    assert found.bar_clock == "time:60s"
+
+
+def test_every_setting_says_what_it_is():
+    assert [n for n, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_the_file_overrides_the_defaults_and_the_environment_the_file(nowhere, monkeypatch):
+    (nowhere / "orderflow.toml").write_text("seed = 1\nbar_seconds = 30\n")
+    monkeypatch.setenv("ORDERFLOW_BAR_SECONDS", "15")
+    found = Settings()
+    # latency_ms: default; seed: file; bar_seconds: environment.
+    assert (found.latency_ms, found.seed, found.bar_seconds) == (50, 1, 15)
+    assert Settings(bar_seconds=5).bar_seconds == 5
+
+
+def test_an_unknown_key_in_the_file_is_named(nowhere):
+    (nowhere / "orderflow.toml").write_text("sede = 1\n")
+    with pytest.raises(ValidationError, match="sede"):
+        Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BAR_SECONDS", "0"),
+        ("BAR_SECONDS", "many"),
+        ("SIGNAL_RUNG", "oracle"),
+        ("SIGNAL_THRESHOLD", "1.5"),
+        ("N_NULL_RUNS", "3"),
+        ("STORE_LOCK_TIMEOUT_S", "-1"),
+        ("FIRST_DAY", "yesterday"),
+        ("N_BLOCKS", "2"),
+    ],
+)
+def test_a_value_out_of_domain_is_refused_and_named(monkeypatch, name, value):
+    monkeypatch.setenv(f"ORDERFLOW_{name}", value)
+    with pytest.raises(ValidationError, match=name.lower()):
+        Settings()
+
+
+def test_settings_do_not_change():
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings().seed = 8
+
+
+def test_everything_lives_under_home(nowhere, monkeypatch):
+    monkeypatch.setenv("ORDERFLOW_HOME", "here")
+    found = Settings()
+    assert found.root == nowhere / "here"
+    assert {p.parent for p in (found.store_path, found.samples_path, found.reports_path)} == {
+        found.root
+    }
+    monkeypatch.setenv("HOME", str(nowhere))
+    monkeypatch.setenv("ORDERFLOW_HOME", "~/there")
+    assert Settings().root == nowhere / "there"
+
+
+def test_row_heights_count_quote_ticks(monkeypatch):
+    known = load_instruments()
+    # BTCUSDT: rows of 100 quote ticks of 0.1, ten storage steps of 0.01 each; ES: its tick.
+    assert Settings().row_ticks(known["BTCUSDT"]) == 1000
+    assert Settings().row_ticks(known["ES"]) == 1
+    monkeypatch.setenv("ORDERFLOW_FOOTPRINT_ROW_TICKS_BY_SYMBOL", '{"ES": 4}')
+    assert (Settings().row_ticks(known["ES"]), Settings().row_ticks(known["BTCUSDT"])) == (4, 10)
+
+
+def test_the_servers_password_shows_nowhere(monkeypatch):
+    url = "https://reader:s3cr3t@db.example:8443/"
+    monkeypatch.setenv("ORDERFLOW_CLICKHOUSE_URL", url)
+    found = Settings()
+    assert found.clickhouse_url.get_secret_value() == url
+    for shown in (str(found), repr(found), found.model_dump_json(), str(found.clickhouse_url)):
+        assert "s3cr3t" not in shown

@@ -1,0 +1,54 @@
+import io
+from datetime import date
+from importlib.metadata import version
+
+import pytest
+from rich.console import Console
+
+from orchestration import runtime
+from orchestration.config import Settings
+from orchestration.doctor import doctor_tables, examine
+from tests.orchestration.rows import raw_trades
+
+DAY = date(2024, 8, 8)
+
+
+@pytest.fixture
+def published(home, store):
+    with store.publish("doctor", DAY, run_id="test", code_version="1") as publication:
+        rows = raw_trades(ts=[1, 2], trade_id=[1, 2], price=[5, 6], native=[1, 1])
+        publication.write("raw.trades", rows, unit="test")
+        publication.commit()
+
+
+def shown(found):
+    text = io.StringIO()
+    for table in doctor_tables(found):
+        Console(width=160, file=text).print(table)
+    return text.getvalue()
+
+
+def test_doctor_tells_settings_versions_store_and_instruments(published):
+    found = examine()
+    assert set(found["settings"]) == set(Settings.model_fields)
+    assert found["settings"]["direction_sweeps"] == "20"
+    assert found["versions"]["dagster"] == version("dagster")
+    assert found["store"]["published_generations"] >= 1
+    assert "doctor" in found["store"]["symbols"]
+    assert {"ES", "BTCUSDT"} <= set(found["instruments"])
+    assert found["problems"] == []
+    assert "none found" in shown(found)
+
+
+def test_doctor_masks_the_servers_password(published, monkeypatch):
+    # The store is open already; only the setting changes.
+    monkeypatch.setenv("ORDERFLOW_CLICKHOUSE_URL", "http://reader:s3cr3t@127.0.0.1:1/")
+    runtime.open_store()
+    runtime.settings.cache_clear()
+    try:
+        found = examine()
+        assert found["settings"]["clickhouse_url"] == "**********"
+        assert "s3cr3t" not in str(found) + shown(found)
+    finally:
+        monkeypatch.undo()
+        runtime.settings.cache_clear()
