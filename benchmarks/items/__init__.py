@@ -1,0 +1,29 @@
+"""The items by name, in the order of the report."""
+
+from benchmarks.contest import Item
+from benchmarks.items import (
+    backtest,
+    bars,
+    features,
+    footprint,
+    lee_ready,
+    profile,
+    rolling,
+    rolling_quantile,
+    tick_rule,
+)
+
+ITEMS: dict[str, Item] = {
+    module.ITEM.name: module.ITEM
+    for module in (
+        tick_rule,
+        lee_ready,
+        rolling,
+        rolling_quantile,
+        bars,
+        footprint,
+        profile,
+        features,
+        backtest,
+    )
+}

@@ -1,0 +1,75 @@
+"""Sign of each trade's step from the last different price."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+
+from benchmarks.contest import OURS, Columns, Contestant, Item
+from benchmarks.data import Market
+from benchmarks.peers import (
+    duckdb_columns,
+    duckdb_tables,
+    pandas_frame,
+    polars_columns,
+    polars_frame,
+)
+from orderflow_core.classify import tick_rule
+from orderflow_core.types import Int8, Int64
+
+SQL = """
+SELECT coalesce(last_value(nullif(step, 0) IGNORE NULLS) OVER (ORDER BY i), 0)::TINYINT AS sign
+FROM (SELECT rowid AS i, sign(price_ticks - lag(price_ticks) OVER (ORDER BY rowid)) AS step
+      FROM trades)
+ORDER BY i
+"""
+
+
+def contestants(market: Market) -> list[Contestant]:
+    price = market.trades.price_ticks
+    frame = polars_frame({"price_ticks": price})
+    series = pandas_frame({"price_ticks": price})["price_ticks"]
+    database = duckdb_tables(trades={"price_ticks": price})
+    return [
+        Contestant(name=OURS, run=lambda: tick_rule(price)[0], columns=_column),
+        Contestant(name="numpy", run=lambda: numpy_tick_rule(price), columns=_column),
+        Contestant(name="pandas", run=lambda: _pandas(series), columns=_column),
+        Contestant(name="polars", run=lambda: _polars(frame), columns=polars_columns),
+        Contestant(
+            name="duckdb", run=lambda: database.execute(SQL).fetchnumpy(), columns=duckdb_columns
+        ),
+    ]
+
+
+def numpy_tick_rule(price: Int64) -> Int8:
+    """Return the tick rule's signs by the position of the last change."""
+    step = np.sign(np.diff(price, prepend=price[:1])).astype(np.int8)
+    position = np.where(step != 0, np.arange(len(price)), 0)
+    return step[np.maximum.accumulate(position)]
+
+
+def polars_tick_sign(price: str) -> pl.Expr:
+    """Return the tick rule as an expression, null before the first change."""
+    step = pl.col(price).diff()
+    return pl.when(step != 0).then((step > 0).cast(pl.Int8) * 2 - 1).forward_fill()
+
+
+def _polars(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.lazy().select(sign=polars_tick_sign("price_ticks").fill_null(0)).collect()
+
+
+def _pandas(price: pd.Series) -> Int8:
+    step = np.sign(price.diff())
+    return step.where(step != 0).ffill().fillna(0).to_numpy().astype(np.int8)
+
+
+def _column(sign: Int8) -> Columns:
+    return {"sign": sign}
+
+
+ITEM = Item(
+    name="tick_rule",
+    work="tick rule over all trades",
+    goal=8,
+    inputs=lambda market: [market.trades.price_ticks],
+    contestants=contestants,
+)
