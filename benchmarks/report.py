@@ -1,0 +1,155 @@
+"""results.json and results.md."""
+
+import json
+import os
+import platform
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from benchmarks.contest import OURS
+
+PACKAGES = ("numpy", "numba", "pandas", "polars", "duckdb")
+RECORD = ("item", "peer", "rows", "seconds_median", "runs", "peak_mb")
+HOW = """\
+Each item ran in a process of its own, ours and its peers in turn, on the same synthetic trades and
+quotes (`benchmarks/data.py`). After a first call on few rows, which compiles what compiles, all
+results were found equal; the memory that this run needed above what was held before, its result
+included, is the peak. Then all were timed.
+Inputs lie in each library's own form. Every contestant may use all cores and its fastest engine.
+Checks of the input are part of our time. Medians.
+
+- **ratio**: our rows per second over the best peer's, in the same process.
+- **limit**: our time over that of moving all bytes of inputs and outputs once, at the copy
+  bandwidth above.
+- **growth**: our time per row over that at the fewest rows; 1.0x is linear.
+"""
+BUSY = """\
+**Other processes used the cores during the runs marked with \\*: their figures say little.**
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What one contestant did on one item.
+
+    Attributes
+    ----------
+    item, peer : str
+    rows : int
+    seconds_median : float
+    runs : int
+    peak_mb : float or None
+        None where the system does not tell.
+    is_disturbed : bool
+        Others used the cores too often to leave enough undisturbed runs.
+    limit_s : float
+        Seconds to move the bytes of inputs and outputs once.
+    goal : float
+    work : str
+    """
+
+    item: str
+    peer: str
+    rows: int
+    seconds_median: float
+    runs: int
+    peak_mb: float | None
+    is_disturbed: bool
+    limit_s: float
+    goal: float
+    work: str
+
+
+def write(folder: Path, results: list[Result], bandwidth: float) -> None:
+    """Write both files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    records = [{name: getattr(result, name) for name in RECORD} for result in results]
+    lines = ",\n".join(f" {json.dumps(record)}" for record in records)
+    (folder / "results.json").write_text(f"[\n{lines}\n]\n")
+    (folder / "results.md").write_text(markdown(results, bandwidth))
+
+
+def markdown(results: list[Result], bandwidth: float) -> str:
+    """Return results.md."""
+    ours = [result for result in results if result.peer == OURS]
+    sections = ["# Benchmarks", _machine(bandwidth), HOW]
+    if any(result.is_disturbed for result in results):
+        sections.append(BUSY)
+    for rows in sorted({result.rows for result in ours}):
+        sections += [f"## {rows:,} rows", _summary(results, ours, rows)]
+    sections.append("## All contestants")
+    for item in dict.fromkeys(result.item for result in ours):
+        sections.append(_details([result for result in results if result.item == item]))
+    return "\n\n".join(section.strip("\n") for section in sections) + "\n"
+
+
+def best_peer(results: list[Result], ours: Result) -> Result | None:
+    """Return the fastest peer on the same item and rows; None without a peer."""
+    peers = [r for r in results if (r.item, r.rows) == (ours.item, ours.rows) and r.peer != OURS]
+    return min(peers, key=lambda peer: peer.seconds_median, default=None)
+
+
+def _machine(bandwidth: float) -> str:
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d}, {_processor()}, {os.cpu_count()} cores, "
+        f"copy bandwidth {bandwidth / 1e9:.0f} GB/s (read and written). "
+        f"Python {platform.python_version()}, {versions}."
+    )
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _summary(results: list[Result], ours: list[Result], rows: int) -> str:
+    fewest = {result.item: result for result in sorted(ours, key=lambda r: -r.rows)}
+    lines = [
+        "| item | M rows/s | best peer | its M rows/s | ratio | goal | limit | growth |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for result in ours:
+        if result.rows != rows:
+            continue
+        peer = best_peer(results, result)
+        start = fewest[result.item]
+        growth = result.seconds_median / rows / (start.seconds_median / start.rows)
+        cells = (
+            result.item,
+            _speed(result),
+            peer.peer if peer else "-",
+            _speed(peer) if peer else "-",
+            f"{peer.seconds_median / result.seconds_median:.1f}x" if peer else "-",
+            f"{result.goal:g}x",
+            f"{result.seconds_median / result.limit_s:.1f}x",
+            f"{growth:.2f}x",
+        )
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _details(results: list[Result]) -> str:
+    lines = [
+        f"### {results[0].item}",
+        "",
+        f"{results[0].work[0].upper()}{results[0].work[1:]}.",
+        "",
+        "| rows | contestant | seconds | M rows/s | runs | peak MB |",
+        "|---|---|---|---|---|---|",
+    ]
+    for result in sorted(results, key=lambda r: (r.rows, r.seconds_median)):
+        peak = "-" if result.peak_mb is None else f"{result.peak_mb:,.0f}"
+        lines.append(
+            f"| {result.rows:,} | {result.peer} | {result.seconds_median:.4g} | {_speed(result)} "
+            f"| {result.runs} | {peak} |"
+        )
+    return "\n".join(lines)
+
+
+def _speed(result: Result) -> str:
+    return f"{result.rows / result.seconds_median / 1e6:.3g}{' *' if result.is_disturbed else ''}"
