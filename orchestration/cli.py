@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from orchestration.errors import EXPECTED
+from orchestration.errors import EXPECTED, writing
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -180,8 +180,10 @@ def chart(
 
     known = instrument(symbol)
     target = output or settings().reports_path / f"{symbol}-{day:%Y-%m-%d}-{kind}.png"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(draw_chart(open_store(), known, day.date(), kind, bars))
+    png = draw_chart(open_store(), known, day.date(), kind, bars)
+    with writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(png)
     print_json({"path": str(target)}) if as_json else out.print(f"Chart: {target}")
 
 
@@ -281,6 +283,8 @@ def main() -> None:
     """Entry point of the ``orderflow`` command."""
     warnings.filterwarnings("ignore", module=r"dagster|mlflow|great_expectations|sqlalchemy")
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    # It prints a traceback of what it then raises.
+    logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
     try:
         app()
     except EXPECTED as error:

@@ -4,6 +4,7 @@ Defaults, then ``orderflow.toml`` in the working directory, then environment var
 prefix ``ORDERFLOW_``. `orderflow doctor` prints the result, secrets masked.
 """
 
+import tomllib
 from datetime import date
 from pathlib import Path
 from typing import Literal
@@ -17,6 +18,10 @@ from pydantic_settings import (
 )
 
 from orderflow_core.instrument import Instrument
+
+
+class SettingsFileError(ValueError):
+    """The settings file cannot be read; the message names it and what is wrong with it."""
 
 
 class Settings(BaseSettings):
@@ -120,4 +125,9 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Order of precedence: arguments, environment, ``orderflow.toml``, defaults."""
         del dotenv_settings, file_secret_settings
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        try:
+            file = TomlConfigSettingsSource(settings_cls)
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+            name = Path(str(settings_cls.model_config["toml_file"])).resolve()
+            raise SettingsFileError(f"{name} cannot be read: {error}") from error
+        return init_settings, env_settings, file

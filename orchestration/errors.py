@@ -1,7 +1,12 @@
 """Errors whose message is all that a user needs; anything else is a defect and shows itself whole."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 from pydantic import ValidationError
 
+from orchestration.config import SettingsFileError
 from orchestration.instruments import InstrumentError, UnknownSymbol
 from orchestration.sources.records import SourceError
 from orchestration.storage.errors import StoreError
@@ -20,6 +25,19 @@ class NothingToShow(ValueError):  # noqa: N818  says what it is
     """Nothing was published that could be drawn."""
 
 
+class NotWritable(RuntimeError):  # noqa: N818  says what it is
+    """A file or folder that a setting or an option names cannot be made."""
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Name the path when the system refuses to write it."""
+    try:
+        yield
+    except OSError as error:
+        raise NotWritable(f"{path} cannot be written: {error.strerror or error}") from error
+
+
 class RunFailed(RuntimeError):  # noqa: N818  says what happened
     """A step of a run failed; the message is the step's own."""
 
@@ -29,7 +47,9 @@ EXPECTED: tuple[type[Exception], ...] = (
     InstrumentError,
     NothingToScore,
     NothingToShow,
+    NotWritable,
     RunFailed,
+    SettingsFileError,
     SourceError,
     StoreError,
     TrackingError,

@@ -14,7 +14,7 @@ from orchestration.backtest_summary import equity_frame, pooled_backtest
 from orchestration.charts.data import ReportData
 from orchestration.charts.png import cvd_png, footprint_png
 from orchestration.charts.report import render_report
-from orchestration.errors import NothingToShow
+from orchestration.errors import NothingToShow, writing
 from orchestration.frames import bars_frame, footprint_frame, profile_frame
 from orchestration.runtime import settings
 from orchestration.storage.store import Store
@@ -84,8 +84,10 @@ def write_report(store: Store, tracking: Tracking, known: Instrument, target: Pa
         Nothing of the symbol is published.
     """
     data = report_data(store, tracking, known)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(render_report(data), encoding="utf-8")
+    page = render_report(data)
+    with writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(page, encoding="utf-8")
 
 
 def report_data(store: Store, tracking: Tracking, known: Instrument) -> ReportData:

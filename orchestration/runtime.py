@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.config import Settings
+from orchestration.errors import writing
 from orchestration.instruments import Instruments, load_instruments
 from orderflow_core.instrument import Instrument
 
@@ -29,7 +30,8 @@ def settings() -> Settings:
     """Return the settings of this process; the home folder exists afterwards."""
     found = Settings()
     for folder in (found.root, found.samples_path, found.reports_path, found.dagster_path):
-        folder.mkdir(parents=True, exist_ok=True)
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
     return found
 
 

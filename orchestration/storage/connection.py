@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 
-from orchestration.storage.errors import StoreError
+from orchestration.storage.errors import StoreError, StoreUrlError
 
 
 class Connection:
@@ -44,8 +44,6 @@ class Connection:
         memory_bytes: int,
         timeout_s: int,
     ) -> None:
-        import clickhouse_connect
-
         settings = {
             "max_memory_usage": memory_bytes,
             "max_execution_time": timeout_s,
@@ -54,7 +52,7 @@ class Connection:
             "output_format_arrow_low_cardinality_as_dictionary": 1,
         }
         target = server_target(url) if url else {"interface": "chdb", "path": str(path)}
-        self._client = clickhouse_connect.get_client(settings=settings, **target)
+        self._client = _connect(target, settings)
         self._temp_dir = temp_dir
         self._is_embedded = url is None
         self._call_lock = threading.Lock()
@@ -108,11 +106,22 @@ class Connection:
                 raise
 
 
+def _connect(target: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
+    import clickhouse_connect
+    from clickhouse_connect.driver.exceptions import ClickHouseError
+
+    try:
+        return clickhouse_connect.get_client(settings=dict(settings), **target)
+    except ClickHouseError as error:
+        where = f"{target['host']}:{target['port']}" if "host" in target else target["path"]
+        raise StoreError(f"no ClickHouse answers at {where}: {error}") from error
+
+
 def server_target(url: str) -> dict[str, Any]:
-    """Split a server's URL into the client's arguments; ValueError says what is wrong with it."""
+    """Split a server's URL into the client's arguments; StoreUrlError says what is wrong with it."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("the store's url must be http[s]://user:password@host:port[/database]")
+        raise StoreUrlError("the store's url must be http[s]://user:password@host:port[/database]")
     return {
         "interface": parts.scheme,
         "host": parts.hostname,

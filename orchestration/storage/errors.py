@@ -9,6 +9,10 @@ class StoreLockedError(StoreError):
     """Another process holds the embedded store."""
 
 
+class StoreUrlError(StoreError, ValueError):
+    """The url of a server is none; the message says what it must be and does not repeat it."""
+
+
 class SchemaError(StoreError):
     """The store's schema is not the one that this version of the program knows."""
 

@@ -1,0 +1,54 @@
+"""kill -9 while the day job runs: what is visible is whole, and the next run ends where it should."""
+
+import os
+import random
+import signal
+import time
+
+import pytest
+
+from tests.e2e.command import inspect, orderflow, start
+from tests.e2e.conftest import SYMBOL
+
+N_KILLS = int(os.environ.get("ORDERFLOW_SOAK_KILLS", "3"))
+KILLS_A_HOME = 5
+RUN = ("run", "--symbol", SYMBOL, "--job", "day")
+
+
+def kill_within(home, seconds, rng):
+    """Start a run and kill it within some seconds of its first step; say whether it still ran."""
+    with start(home, *RUN) as process:
+        # The graph takes seconds to load: the clock starts when the first day does.
+        while not (line := process.stderr.readline()).startswith("  day "):
+            assert line, "the run ended before its first day"
+        time.sleep(rng.random() * seconds)
+        process.kill()
+        return process.wait() == -signal.SIGKILL
+
+
+@pytest.mark.timeout(300 + 40 * N_KILLS)
+def test_killed_runs_leave_no_mixture_and_end_in_the_same_hashes(whole_way, capture, tmp_path):
+    undisturbed = {
+        key: value
+        for key, value in whole_way.first["hashes"].items()
+        if key.startswith(("raw.", "flow.", "research.features", "research.labels"))
+    }
+    # The undisturbed run's own time, but for what a cold process adds.
+    seconds = sum(stage["seconds"] for stage in whole_way.again.json["stages"])
+    rng = random.Random(20240808)
+    n_done = n_killed = n_partial = 0
+    while n_done < N_KILLS:
+        home = tmp_path / f"home {n_done}"
+        orderflow(home, "ingest", "capture", "--path", str(capture), "--symbol", SYMBOL)
+        for _ in range(min(KILLS_A_HOME, N_KILLS - n_done)):
+            n_killed += kill_within(home, seconds, rng)
+            n_done += 1
+            found = inspect(home)
+            assert found["problems"] == []
+            assert found["hashes"].items() <= undisturbed.items()
+            n_partial += len(found["hashes"]) < len(undisturbed)
+        orderflow(home, *RUN, "--json")
+        found = inspect(home)
+        assert (found["hashes"], found["problems"]) == (undisturbed, [])
+    print(f"{n_killed} of {n_done} runs were killed, {n_partial} left a part of the tables")
+    assert n_killed > n_done / 2, "the kills come after the runs"
