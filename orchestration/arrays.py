@@ -8,6 +8,8 @@ import pyarrow as pa
 
 from orderflow_core.types import BarIndex, QuoteArrays, QuoteAtTrade, TradeArrays
 
+_EXCHANGE_TIME, _RECEIVE_TIME = 0, 1
+
 
 def column(table: pa.Table, name: str) -> np.ndarray:
     """Return one numeric column as a contiguous array of its own dtype."""
@@ -34,6 +36,27 @@ def quote_arrays(quotes: pa.Table) -> QuoteArrays:
         ask_ticks=column(quotes, "ask_ticks"),
         ask_lots=column(quotes, "ask_lots"),
     )
+
+
+def on_exchange_clock(quotes: pa.Table) -> bool:
+    """Return whether the quotes' ``ts_event_ns`` is the exchange's time, as that of trades is.
+
+    Where the venue stamps no quotes it is our receive time, which no exchange time may be compared
+    with. No quotes: True.
+
+    Raises
+    ------
+    ValueError
+        The day mixes both clocks: its quotes have no common order.
+    """
+    on_receive = int((column(quotes, "ts_source") == _RECEIVE_TIME).sum())
+    if 0 < on_receive < quotes.num_rows:
+        raise ValueError(
+            f"quotes must be on one clock (ts_source all {_EXCHANGE_TIME} or all {_RECEIVE_TIME}), "
+            f"got {quotes.num_rows - on_receive} with an exchange time and {on_receive} with our "
+            "receive time only: ingest the day from one source"
+        )
+    return on_receive == 0
 
 
 def quote_at_trade_arrays(classified: pa.Table) -> QuoteAtTrade:

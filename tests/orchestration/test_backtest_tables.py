@@ -86,13 +86,18 @@ def test_market_path_takes_quotes_where_there_are_any():
         [99],
         [102],
     )
-    # Without: one full tick worse than the trade, on either side.
-    traded = tables.market_path(trades, NO_QUOTES, TOY)
-    assert (traded.is_quoted, traded.bid_ticks.tolist(), traded.ask_ticks.tolist()) == (
-        False,
-        [99],
-        [101],
-    )
+    # Without, or with quotes on our receive clock: one full tick worse than the trade.
+    received = raw_quotes(ts=[5], bid=[99], ask=[102], ts_source=1)
+    for quotes in (NO_QUOTES, received):
+        traded = tables.market_path(trades, quotes, TOY)
+        assert (traded.is_quoted, traded.bid_ticks.tolist(), traded.ask_ticks.tolist()) == (
+            False,
+            [99],
+            [101],
+        )
+    both = pa.concat_tables([received, raw_quotes(ts=[6], bid=[99], ask=[102])])
+    with pytest.raises(ValueError, match="must be on one clock"):
+        tables.market_path(trades, both.unify_dictionaries(), TOY)
 
 
 def test_rules_turn_settings_into_units_of_the_engine(config):

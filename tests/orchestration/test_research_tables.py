@@ -17,12 +17,19 @@ SESSION_END_NS = 3600 * NS_PER_S
 NO_QUOTES = raw_quotes(ts=[], bid=[], ask=[])
 
 
+def locked(trades, ts_source=0):
+    """Quotes whose mid is each trade's price at its time."""
+    price = column(trades, "price_ticks")
+    return raw_quotes(ts=column(trades, "ts_event_ns"), bid=price, ask=price, ts_source=ts_source)
+
+
 def features(trades=TRADES, holes=None, *, session_ended=False):
     return tables.features(trades, holes or no_gaps(), session_ended=session_ended)
 
 
-def labels(trades=TRADES, quotes=NO_QUOTES, holes=None, *, sweeps=1, seconds=2, end=SESSION_END_NS):
+def labels(trades=TRADES, quotes=None, holes=None, *, sweeps=1, seconds=2, end=SESSION_END_NS):
     holes = holes or no_gaps()
+    quotes = locked(trades) if quotes is None else quotes
     return tables.labels(
         features(trades, holes),
         trades,
@@ -113,14 +120,51 @@ def test_labels_have_a_row_a_decision_and_task():
     assert (column(made, "t1_ns") >= column(made, "t0_ns")).all()
 
 
-def test_labels_without_quotes_are_measured_on_the_last_trade_and_say_so():
+def test_labels_look_one_sweep_and_some_seconds_ahead():
     made = labels()
-    assert set(made["mid_proxy"].to_pylist()) == {"last_trade"}
     # Prices 100 101 99 100: up, down, up; after the last decision no further closed sweep.
     np.testing.assert_array_equal(column(of_task(made, "direction_1"), "label"), [1, -1, 1, np.nan])
     # 2 s later: 99/100, 100/101, 100/99; 6 s is past the last trade.
     expected = [1e4 * (99 - 100) / 100, 1e4 * (100 - 101) / 101, 1e4 * (100 - 99) / 99, np.nan]
     np.testing.assert_allclose(column(of_task(made, "return_2s"), "label"), expected, rtol=1e-12)
+
+
+def on_last_trades(quotes, sweeps=200):
+    # Prices 1, 2, 3 ... a second apart: 200 sweeps later every price is higher.
+    trades = classified(*[(s, s, 1, 1) for s in range(1, 204)])
+    return labels(trades, quotes(trades), sweeps=sweeps)
+
+
+@pytest.mark.parametrize(
+    "quotes",
+    [
+        lambda trades: NO_QUOTES,
+        # Mids of the other way round, on our clock: they say nothing about exchange times.
+        lambda trades: raw_quotes(
+            ts=column(trades, "ts_event_ns"),
+            bid=column(trades, "price_ticks")[::-1],
+            ask=column(trades, "price_ticks")[::-1],
+            ts_source=1,
+        ),
+    ],
+)
+def test_labels_without_quotes_on_the_exchange_clock_are_of_the_last_trade_and_say_so(quotes):
+    made = on_last_trades(quotes)
+    assert set(made["mid_proxy"].to_pylist()) == {"last_trade"}
+    # 202 closed sweeps: two of them have a 200th later one.
+    direction = column(of_task(made, "direction_200"), "label")
+    assert direction[:2].tolist() == [1, 1]
+    assert np.isnan(direction[2:]).all()
+    # 2 s later: (3 - 1) / 1.
+    assert column(of_task(made, "return_2s"), "label")[0] == 2e4
+    with pytest.raises(ValueError, match=r"at least 200 .*got 199 \(direction_199\).*bounce"):
+        on_last_trades(quotes, sweeps=199)
+
+
+def test_quotes_of_two_clocks_are_refused():
+    mixed = pa.concat_tables([locked(TRADES), locked(TRADES, ts_source=1)]).unify_dictionaries()
+    with pytest.raises(ValueError, match="one clock .* 5 with an exchange time and 5 with our"):
+        labels(quotes=mixed)
 
 
 def test_labels_with_quotes_are_measured_on_the_mid():
@@ -159,11 +203,12 @@ def test_a_day_without_trades_has_no_rows():
     empty = TRADES.slice(0, 0)
     assert features(empty).num_rows == 0
     assert labels(empty).num_rows == 0
+    assert labels(empty, NO_QUOTES).num_rows == 0
 
 
 def test_training_reads_exactly_the_published_rows(store):
     from models.tasks import Task
-    from orchestration.defs.training.datasets import fingerprint, load_dataset, training_days
+    from orchestration.defs.training.datasets import load_dataset, manifest_rows, training_days
 
     symbol, days = "training reads", [date(2024, 8, 8), date(2024, 8, 9)]
     for day in days:
@@ -182,7 +227,7 @@ def test_training_reads_exactly_the_published_rows(store):
     assert (made.label.tolist(), made.n_null_labels) == ([1.0, -1.0, 1.0], 1)
     assert made.decision_id.tolist() == [1, 2, 3]
     assert made.trading_day.tolist() == [19943] * 3  # 2024-08-08 in days since 1970
-    prints = fingerprint(store, symbol, days, snapshot)
+    prints = manifest_rows(store, symbol, days, snapshot)
     assert [(p["table"], p["trading_day"]) for p in prints] == [
         (table, day.isoformat())
         for table in ("research.features", "research.labels")

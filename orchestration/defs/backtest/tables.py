@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from orchestration.arrays import column, quote_arrays, trade_arrays
+from orchestration.arrays import column, on_exchange_clock, quote_arrays, trade_arrays
 from orchestration.config import Settings
 from orderflow_core.backtest.costs import Costs
 from orderflow_core.backtest.engine import BacktestResult, Rules, run_signal
@@ -42,8 +42,11 @@ class Judged:
 
 
 def market_path(classified: pa.Table, quotes: pa.Table, instrument: Instrument) -> MarketPath:
-    """Return the prices to trade at: the quotes, or a full tick worse than the next trade."""
-    if quotes.num_rows:
+    """Return the prices to trade at: the quotes, or a full tick worse than the next trade.
+
+    Quotes on our receive clock are not traded at: orders are decided on the exchange's clock.
+    """
+    if quotes.num_rows and on_exchange_clock(quotes):
         return market_from_quotes(quote_arrays(quotes))
     return market_from_trades(trade_arrays(classified), instrument.tick_steps)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from orchestration.arrays import column, quote_arrays
+from orchestration.arrays import column, on_exchange_clock, quote_arrays
 from orderflow_core.alignment import quote_at_trade
 from orderflow_core.classify import RULES, classify
 from orderflow_core.instrument import Instrument
@@ -13,7 +13,6 @@ from orderflow_core.types import QuoteArrays, QuoteAtTrade
 
 DEFAULT_RULES = ("native", "lee_ready", "tick")
 _NS_PER_MS = 1_000_000
-_RECEIVE_TIME = 1
 
 
 def market_trades(trades: pa.Table) -> pa.Table:
@@ -29,11 +28,11 @@ def strict_quotes(
     Quotes without an exchange time carry our receive time: they are joined to the receive time of
     the trade less the venue's lag. ``inclusive`` is the usual, wrong join: a negative control.
     """
-    on_receive_clock = quotes.num_rows > 0 and quotes["ts_source"][0].as_py() == _RECEIVE_TIME
-    clock = "ts_recv_ns" if on_receive_clock else "ts_event_ns"
+    is_stamped = on_exchange_clock(quotes)
+    clock = "ts_event_ns" if is_stamped else "ts_recv_ns"
     # A receive clock may step back between frames; the join needs each trade's own past only.
     time = np.maximum.accumulate(column(trades, clock))
-    lag_ns = instrument.quote_lag_ms * _NS_PER_MS if on_receive_clock else 0
+    lag_ns = 0 if is_stamped else instrument.quote_lag_ms * _NS_PER_MS
     return quote_at_trade(time, quote_arrays(quotes), lag_ns=lag_ns, inclusive=inclusive)
 
 

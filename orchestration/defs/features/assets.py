@@ -23,7 +23,12 @@ def features(day: DayReader) -> Made:
     return Made(table=made, metadata=publishing.time_range(made, "t0_ns"))
 
 
-@day_asset("research.labels", group="features", deps=["research.features", TRADES, QUOTES, GAPS])
+@day_asset(
+    "research.labels",
+    group="features",
+    deps=["research.features", TRADES, QUOTES, GAPS],
+    code_version="2",
+)
 def labels(day: DayReader) -> Made:
     """Direction over the next sweeps and return over the next seconds: what happened after."""
     config = settings()

@@ -6,6 +6,7 @@ import pyarrow as pa
 from orchestration.arrays import (
     column,
     constant,
+    on_exchange_clock,
     quote_arrays,
     quote_at_trade_arrays,
     trade_arrays,
@@ -15,6 +16,9 @@ from orderflow_core.labels import LabelArrays, direction_labels, return_labels
 
 CLOCK = "sweep"
 _NS_PER_S = 1_000_000_000
+# Trades alternate between bid and ask: over few sweeps the last price's way back is foreseeable,
+# and a label measured on it would reward that and nothing else.
+MIN_SWEEPS_ON_TRADES = 200
 
 
 def features(classified: pa.Table, gaps: pa.Table, *, session_ended: bool) -> pa.Table:
@@ -50,10 +54,11 @@ def gap_positions(ts_event_ns: np.ndarray, gaps: pa.Table) -> np.ndarray:
 def reference_path(classified: pa.Table, quotes: pa.Table) -> tuple[np.ndarray, np.ndarray, str]:
     """Return the times and twice the price that labels are measured on, and its name.
 
-    The mid of the best quotes where there are any (crossed ones left out); the last trade where
-    there are none: then no claim about mids is made, and the name says so.
+    The mid of the best quotes on the exchange's clock, crossed ones left out. The last trade where
+    there are none, or they carry our receive time only, which decisions at exchange times cannot be
+    compared with: then no claim about mids is made, and the name says so.
     """
-    if not quotes.num_rows:
+    if not quotes.num_rows or not on_exchange_clock(quotes):
         price = column(classified, "price_ticks")
         return column(classified, "ts_event_ns"), 2 * price, "last_trade"
     book = quote_arrays(quotes)
@@ -79,9 +84,17 @@ def labels(
         ``research.features``: its rows are the decision times.
     direction_task, return_task : (str, int)
         Name and horizon, in sweeps and in seconds.
+
+    Raises
+    ------
+    ValueError
+        The labels rest on trade prices and the direction's horizon is below `MIN_SWEEPS_ON_TRADES`
+        sweeps, or quotes of two clocks are mixed.
     """
     t0 = column(features_table, "t0_ns")
     ref_ts, ref_mid2, mid_proxy = reference_path(classified, quotes)
+    if len(t0):
+        _require_beyond_bounce(mid_proxy, *direction_task)
     common = {
         "session_end_ns": np.full(len(t0), session_end_ns),
         "gap_start_ns": np.sort(column(gaps, "start_ns")),
@@ -98,6 +111,15 @@ def labels(
     ids = column(features_table, "decision_id")
     rows = [_task_rows(task, found, ids, mid_proxy) for task, found in made]
     return pa.concat_tables(rows).unify_dictionaries()
+
+
+def _require_beyond_bounce(mid_proxy: str, task: str, sweeps: int) -> None:
+    if mid_proxy == "last_trade" and sweeps < MIN_SWEEPS_ON_TRADES:
+        raise ValueError(
+            f"direction_sweeps must be at least {MIN_SWEEPS_ON_TRADES} without quotes on the "
+            f"exchange clock, got {sweeps} ({task}): on last trades the bounce between bid and ask "
+            "alone would score"
+        )
 
 
 def _task_rows(task: str, found: LabelArrays, ids: np.ndarray, mid_proxy: str) -> pa.Table:
