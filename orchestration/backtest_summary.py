@@ -1,5 +1,6 @@
 """A symbol's backtest over all its days: totals, Sharpe with its interval, the shuffled null."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 
@@ -10,6 +11,7 @@ import pyarrow.compute as pc
 
 from orchestration.arrays import column
 from orchestration.config import Settings
+from orchestration.defs.backtest.tables import RUNG_METRIC
 from orchestration.frames import utc
 from orchestration.storage.store import Store
 from orderflow_core.backtest.metrics import max_drawdown, wilson_interval
@@ -78,10 +80,7 @@ def pooled_backtest(
             f"p = {one_sided_p(net, null):.3f}, before all costs "
             f"p = {one_sided_p(_total(rows, 'mark_pnl'), null_mark):.3f} ({len(null)} runs)"
         ),
-        "terms": (
-            f"out-of-fold predictions of {config.signal_rung} only; latency {config.latency_ms:g} ms; "
-            f"slippage {config.slippage_ticks} ticks; |p_up - p_down| >= {config.signal_threshold:g}"
-        ),
+        "terms": stated_terms(rows),
     }
 
 
@@ -91,7 +90,44 @@ def _total(rows: pa.Table, metric: str) -> float:
 
 
 def null_runs(rows: pa.Table, metric: str) -> np.ndarray:
-    """Return a result of each shuffled run, summed over the days run by run."""
+    """Return a result of each shuffled run, summed over the days run by run.
+
+    Days may have been run with different numbers of shuffled runs: only those that every day has
+    are kept, since a run that misses a day is no result of the whole period.
+    """
     null = rows.filter(pc.equal(rows["metric"].cast(pa.string()), metric))
     seq = column(null, "seq")
-    return np.bincount(seq, weights=column(null, "value"))
+    n_days = np.bincount(seq)
+    sums = np.bincount(seq, weights=column(null, "value"))
+    return sums[n_days == n_days.max(initial=0)]
+
+
+def stated_terms(rows: pa.Table) -> str:
+    """Return in words the terms that the days were run on, and whether they differ."""
+    found = Counter(_terms_by_day(rows).values())
+    if len(found) == 1:
+        return next(iter(found))
+    parts = [f"{n} {'day' if n == 1 else 'days'} on: {told}" for told, n in found.items()]
+    return "days were run on different terms, so their sum describes none of them: " + " | ".join(
+        parts
+    )
+
+
+def _terms_by_day(rows: pa.Table) -> dict[date, str]:
+    values: dict[date, dict[str, float]] = {}
+    for row in rows.select(["trading_day", "metric", "seq", "value"]).to_pylist():
+        if row["seq"] == 0:
+            values.setdefault(row["trading_day"], {})[row["metric"]] = row["value"]
+    return {day: _terms_in_words(of_day) for day, of_day in values.items()}
+
+
+def _terms_in_words(values: dict[str, float]) -> str:
+    rung = [name.removeprefix(RUNG_METRIC) for name in values if name.startswith(RUNG_METRIC)]
+    if not rung:
+        return "not recorded (made by an earlier version)"
+    return (
+        f"out-of-fold predictions of {rung[0]} only; latency {values['latency_ms']:g} ms; "
+        f"slippage {values['slippage_ticks']:g} ticks; "
+        f"|p_up - p_down| >= {values['signal_threshold']:g}; "
+        f"{values['n_null_runs']:g} shuffled runs"
+    )

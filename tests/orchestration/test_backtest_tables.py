@@ -16,6 +16,7 @@ from orchestration.backtest_summary import (
     interval_pnl,
     null_runs,
     pooled_backtest,
+    stated_terms,
 )
 from orchestration.config import Settings
 from orchestration.defs.backtest import tables
@@ -294,7 +295,42 @@ def test_pooled_backtest_adds_the_days_and_states_its_terms(store, two_days, con
     n_fills = sum(len(one.strategy.fill_ts_ns) for one in found)
     assert f"in {n_fills} fills" in told["turnover"]
     assert "20 runs" in told["shuffled signal"]
-    assert "out-of-fold predictions of lightgbm only" in told["terms"]
+    assert told["terms"] == (
+        "out-of-fold predictions of lightgbm only; latency 0 ms; slippage 0 ticks; "
+        "|p_up - p_down| >= 0.25; 20 shuffled runs"
+    )
+
+
+def test_terms_are_those_of_the_run_and_not_of_todays_settings(store, two_days, config):
+    known, _ = two_days
+    today = config.model_copy(
+        update={"latency_ms": 9.0, "slippage_ticks": 7, "signal_rung": "naive", "n_null_runs": 99}
+    )
+    assert pooled_backtest(store, known, DAYS, today) == pooled_backtest(store, known, DAYS, config)
+
+
+def test_days_on_different_terms_say_so_and_share_their_null_runs(store, two_days, config):
+    known, found = two_days
+    third = date(2024, 8, 10)
+    other = config.model_copy(update={"latency_ms": 1.5, "n_null_runs": 30, "signal_rung": "naive"})
+    later = judged(TRADES, SAID, other)
+    publish_backtest(store, known.symbol, third, later)
+    told = pooled_backtest(store, known, (*DAYS, third), config)
+    assert told["terms"].startswith("days were run on different terms")
+    assert "2 days on: out-of-fold predictions of lightgbm only; latency 0 ms" in told["terms"]
+    assert "1 day on: out-of-fold predictions of naive only; latency 1.5 ms" in told["terms"]
+    # 20, 20 and 30 runs: the last ten of the third day have no counterpart.
+    rows = store.read(SUMMARY, known.symbol, (*DAYS, third))
+    expected = sum(one.null.null_pnl for one in found) + later.null.null_pnl[:20]
+    np.testing.assert_allclose(null_runs(rows, "null_net_pnl"), expected, rtol=1e-12)
+    assert "(20 runs)" in told["shuffled signal"]
+
+
+def test_a_day_without_recorded_terms_says_so(two_days):
+    rows = tables.summary_rows(two_days[1][0])
+    day = pa.array([DAYS[0]] * rows.num_rows)
+    old = rows.append_column("trading_day", day).slice(0, 12)  # the totals alone
+    assert stated_terms(old) == "not recorded (made by an earlier version)"
 
 
 def test_a_symbol_that_was_never_traded_has_no_backtest(store, config):

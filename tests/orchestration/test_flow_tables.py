@@ -74,8 +74,8 @@ def test_quotes_on_the_receive_clock_join_by_it_less_the_venues_lag():
     made = classification.classified_trades(trades, quotes, spot)
     assert rows_of(made, "bid_ticks", "sign") == [(100, -1)]
     stamped = raw_quotes(ts=[1], bid=[1], ask=[2])
+    mixed = pa.concat_tables([stamped, quotes]).unify_dictionaries()
     with pytest.raises(ValueError, match="1 with an exchange time and 2 with our receive time"):
-        mixed = pa.concat_tables([stamped, quotes]).unify_dictionaries()
         classification.classified_trades(trades, mixed, spot)
 
 

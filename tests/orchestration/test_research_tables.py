@@ -138,7 +138,7 @@ def on_last_trades(quotes, sweeps=200):
 @pytest.mark.parametrize(
     "quotes",
     [
-        lambda trades: NO_QUOTES,
+        lambda _: NO_QUOTES,
         # Mids of the other way round, on our clock: they say nothing about exchange times.
         lambda trades: raw_quotes(
             ts=column(trades, "ts_event_ns"),
@@ -163,7 +163,7 @@ def test_labels_without_quotes_on_the_exchange_clock_are_of_the_last_trade_and_s
 
 def test_quotes_of_two_clocks_are_refused():
     mixed = pa.concat_tables([locked(TRADES), locked(TRADES, ts_source=1)]).unify_dictionaries()
-    with pytest.raises(ValueError, match="one clock .* 5 with an exchange time and 5 with our"):
+    with pytest.raises(ValueError, match=r"one clock .* 5 with an exchange time and 5 with our"):
         labels(quotes=mixed)
 
 

@@ -1,5 +1,6 @@
 """Trade the out-of-fold direction signal of one symbol-day, against buy-and-hold and a null."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from orderflow_core.backtest.nulls import NullComparison, buy_and_hold, shuffled
 from orderflow_core.instrument import Instrument
 
 MARK_INTERVAL_NS = 60_000_000_000
+RUNG_METRIC = "rung:"
 _NS_PER_MS = 1_000_000
 _SIGNAL_SCHEMA = pa.schema(
     [
@@ -34,11 +36,12 @@ _SIGNAL_SCHEMA = pa.schema(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """A strategy's run of one day, its benchmark and its null."""
+    """A strategy's run of one day, its benchmark and its null, and the settings of all three."""
 
     strategy: BacktestResult
     benchmark: BacktestResult
     null: NullComparison
+    terms: Mapping[str, float]
 
 
 def market_path(classified: pa.Table, quotes: pa.Table, instrument: Instrument) -> MarketPath:
@@ -94,7 +97,23 @@ def judge(market: MarketPath, predictions: pa.Table, common: Rules, config: Sett
         null=shuffled_signal_null(
             seen, decided, target, common, n_null=config.n_null_runs, seed=config.seed
         ),
+        terms=terms(config),
     )
+
+
+def terms(config: Settings) -> dict[str, float]:
+    """Return the settings that a backtest's result depends on, as metrics of its summary.
+
+    They are stored with the result, since settings change and a result does not. The rung is in
+    the metric's name: values are numbers.
+    """
+    return {
+        "latency_ms": config.latency_ms,
+        "slippage_ticks": float(config.slippage_ticks),
+        "signal_threshold": config.signal_threshold,
+        "n_null_runs": float(config.n_null_runs),
+        f"{RUNG_METRIC}{config.signal_rung}": 1.0,
+    }
 
 
 def _from_first_prediction(market: MarketPath, decided: np.ndarray) -> MarketPath:
@@ -156,7 +175,7 @@ def _marks(judged: Judged) -> pa.Table:
 
 
 def summary_rows(judged: Judged) -> pa.Table:
-    """Return ``backtest.direction_summary``: the exact totals of the day and of each null run."""
+    """Return ``backtest.direction_summary``: totals of the day and each null run, and the terms."""
     strategy, benchmark = judged.strategy, judged.benchmark
     trips = round_trips(strategy)
     notional = np.abs(strategy.fill_price_ticks).astype(float) * strategy.fill_lots
@@ -175,7 +194,7 @@ def summary_rows(judged: Judged) -> pa.Table:
         "n_cancelled": float(strategy.n_cancelled),
     }
     null = {"null_net_pnl": judged.null.null_pnl, "null_mark_pnl": judged.null.null_mark_pnl}
-    rows = [(name, 0, value) for name, value in totals.items()]
+    rows = [(name, 0, value) for name, value in (totals | dict(judged.terms)).items()]
     rows += [(name, i, value) for name, runs in null.items() for i, value in enumerate(runs)]
     names, seq, values = zip(*rows, strict=True)
     return pa.table(
