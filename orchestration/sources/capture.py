@@ -27,6 +27,7 @@ import pyarrow as pa
 from orchestration.sources.files import SourceFile, read_file, split_lines
 from orchestration.sources.frames import Frames, record_kind
 from orchestration.sources.gate import Gate
+from orchestration.sources.markets import require_market
 from orchestration.sources.records import Gap, SourceBatch, SourceError, make_batch
 from orderflow_core.instrument import Instrument
 
@@ -45,7 +46,8 @@ def read_capture(path: Path, instrument: Instrument) -> SourceBatch:
     Raises
     ------
     SourceError
-        The file cannot be read or unpacked, or no time in it can be read.
+        The file cannot be read or unpacked, no time in it can be read, or its frames are of
+        another market than the instrument.
     """
     return parse_capture(read_file(path), instrument)
 
@@ -74,6 +76,7 @@ def parse_capture(file: SourceFile, instrument: Instrument) -> SourceBatch:
     frames = Frames(symbol=instrument.venue_symbol, cut_line=len(lines) if is_cut else 0)
     for number, line in enumerate(lines, 1):
         frames.take(number, line)
+    require_market(file.path, instrument, frames.markets)
     return _gated(file, instrument, lines, frames)
 
 

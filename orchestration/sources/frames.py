@@ -16,6 +16,7 @@ from orchestration.sources.gate import (
     epoch_ns,
     epoch_text_ns,
 )
+from orchestration.sources.markets import market_of
 
 RECORD_KINDS = frozenset({"trade", "aggTrade", "bookTicker"})
 # Streams and events that are neither a trade nor a best quote, by the name they are counted under.
@@ -79,6 +80,8 @@ class Frames:
         Lines on which the recorder connected again.
     other : Counter
         All other lines, by what they are.
+    markets : dict of str to int
+        Market that the symbol's readable frames come from -> first line that says so.
     """
 
     symbol: str
@@ -89,6 +92,7 @@ class Frames:
     damaged: list[Damaged] = field(default_factory=list)
     reconnects: list[int] = field(default_factory=list)
     other: Counter[str] = field(default_factory=Counter)
+    markets: dict[str, int] = field(default_factory=dict)
     has_frame: bool = False
     stream_name: bytes = b""
     marker: bytes = b""
@@ -155,7 +159,12 @@ class Frames:
             self.other["other_symbol"] += 1
         elif len(named) > 1:
             raise _Refused(f"the stream says one symbol, the frame another: {sorted(named)}")
-        elif kind == "bookTicker":
+        else:
+            self._add_record(kind, number, recv, data)
+            self.markets.setdefault(market_of(kind, data), number)
+
+    def _add_record(self, kind: str, number: int, recv: int, data: dict[str, Any]) -> None:
+        if kind == "bookTicker":
             self._add_quote(number, recv, data)
         elif kind == "trade":
             self._add_trade(self.trades, number, recv, data, _id(data, "t"), -1, -1)

@@ -51,6 +51,11 @@ def trade(t: int, *, ms: int = 0, p: str = "100.00", q: str = "0.001", m=False, 
     return frame(data | {"X": "MARKET", "m": m} | more, ms=T0_MS + ms)
 
 
+def spot_trade(t: int, *, ms: int = 0, p: str = "100.00", q: str = "0.001", m=False) -> str:
+    data = {"e": "trade", "E": T0_MS + ms, "s": "BTCUSDT", "t": t, "p": p, "q": q}
+    return frame(data | {"T": T0_MS + ms, "m": m, "M": True}, ms=T0_MS + ms)
+
+
 def aggregate(a: int, first: int, last: int, *, ms: int = 0, **more) -> str:
     data = {"e": "aggTrade", "E": T0_MS + ms, "s": "BTCUSDT", "a": a, "p": "100.00", "q": "0.001",
             "f": first, "l": last, "T": T0_MS + ms, "m": False}  # fmt: skip

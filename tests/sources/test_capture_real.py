@@ -12,7 +12,7 @@ import pytest
 
 from orchestration.instruments import load_instruments
 from orchestration.sources.capture import read_capture
-from orchestration.sources.records import split_by_day
+from orchestration.sources.records import SourceError, split_by_day
 from tests.sources.cases import column, require_whole
 
 KNOWN = load_instruments()
@@ -147,12 +147,38 @@ def test_every_aggregate_of_every_symbol_is_read(test_data, name):
     n_trades = 0
     for symbol, n in found.items():
         text = symbol.decode()
-        known = replace(KNOWN["BTCUSDT.SPOT"], symbol=text, venue_symbol=text, **fine)
+        base = KNOWN[
+            "BTCUSDT.SPOT"
+            if name.startswith(("BINANCE-", "BINANCE.", "BINANCE_US"))
+            else "BTCUSD_PERP"
+            if "DELIVERY" in name
+            else "BTCUSDT"
+        ]
+        known = replace(base, symbol=text, venue_symbol=text, **fine)
         batch = read_capture(path, known)
         require_whole(batch)
         assert (len(batch.trades), batch.quarantined) == (n, 0)
         n_trades += n
     assert n_trades == CRYPTOFEED[name][2]
+
+
+WRONG_MARKET = [
+    ("hftbacktest/usdm/btcusdt_20240718.gz", "BTCUSDT.SPOT", "futures", "BTCUSDT"),
+    ("hftbacktest/spot/btcusdt_20240808.gz", "BTCUSDT", "spot", "BTCUSDT.SPOT"),
+    ("cryptofeed/BINANCE-b38f7c.0", "DENTUSDT", "spot", "DENTUSDT.SPOT"),
+    ("cryptofeed/BINANCE_FUTURES.ws.5.0", "DENTUSDT.SPOT", "futures", "DENTUSDT"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "symbol", "found", "meant"), WRONG_MARKET)
+def test_a_file_of_the_other_market_is_refused(test_data, name, symbol, found, meant):
+    known = KNOWN[symbol]
+    with pytest.raises(SourceError) as refused:
+        read_capture(test_data / "binance_ws" / name, known)
+    said = str(refused.value)
+    assert re.search(rf"{name}: line \d+: the {known.venue_symbol} frames are {found}", said)
+    assert f"{symbol} is {known.kind}" in said
+    assert said.endswith(f"Was --symbol {meant} meant?")
 
 
 def test_tiny_prices(test_data):

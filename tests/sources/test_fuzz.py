@@ -47,7 +47,7 @@ def made_spot_capture() -> bytes:
     lines = []
     for i in range(15):
         lines += [
-            aggregate(i, 2 * i, 2 * i + 1, ms=i),
+            aggregate(i, 2 * i, 2 * i + 1, ms=i, M=True),
             spot_quote(i, ms=i),
             depth(symbol="ETHUSDT"),
         ]

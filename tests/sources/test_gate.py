@@ -22,6 +22,7 @@ from tests.sources.cases import (
     quote,
     reasons,
     spot_quote,
+    spot_trade,
     trade,
 )
 
@@ -169,7 +170,8 @@ def gaps_of(batch):
 def test_single_holes_are_legitimate_where_the_venue_leaves_them():
     lines = [trade(1), trade(3, ms=1), trade(6, ms=2)]
     assert gaps_of(parse(lines, PERP)) == [(4, 2, "missing_ids", "trade")]
-    assert gaps_of(parse(lines, SPOT)) == [
+    spot_lines = [spot_trade(1), spot_trade(3, ms=1), spot_trade(6, ms=2)]
+    assert gaps_of(parse(spot_lines, SPOT)) == [
         (2, 1, "missing_ids", "trade"),
         (4, 2, "missing_ids", "trade"),
     ]
@@ -179,7 +181,7 @@ def test_single_holes_are_legitimate_where_the_venue_leaves_them():
 
 
 def test_a_refused_record_leaves_a_gap():
-    batch = parse([trade(1), trade(2, p="100.001"), trade(3)], SPOT)
+    batch = parse([spot_trade(1), spot_trade(2, p="100.001"), spot_trade(3)], SPOT)
     assert gaps_of(batch) == [(2, 1, "missing_ids", "trade")]
 
 
@@ -190,7 +192,12 @@ def test_two_streams_of_ids_in_one_file_show_as_a_leap():
 
 def test_fills_between_aggregates():
     lines = [aggregate(1, 10, 12), aggregate(2, 13, 13, ms=1), aggregate(3, 15, 15, ms=2)]
-    assert gaps_of(parse(lines, SPOT)) == [(14, 1, "missing_fills", "trade")]
+    spot_lines = [
+        aggregate(1, 10, 12, M=True),
+        aggregate(2, 13, 13, ms=1, M=True),
+        aggregate(3, 15, 15, ms=2, M=True),
+    ]
+    assert gaps_of(parse(spot_lines, SPOT)) == [(14, 1, "missing_fills", "trade")]
     assert gaps_of(parse(lines, PERP)) == []  # fills without an order are left out on purpose
     assert gaps_of(parse([lines[0], lines[2]], PERP)) == [(2, 1, "missing_ids", "trade")]
 
