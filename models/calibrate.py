@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.datasets import Dataset
+from orderflow_core.splits import TooFewRowsError
 from orderflow_core.types import Float64, Int64
 
 MAX_SLOPE = 2.0
@@ -50,11 +51,11 @@ def inner_split(train: Dataset, *, embargo_ns: int) -> InnerSplit:
     first_held = len(train) - int(np.ceil(HELD_SHARE * len(train)))
     held_idx = np.arange(first_held, len(train), dtype=np.int64)
     if len(held_idx) == 0:
-        raise ValueError("train must have rows, got none")
+        raise TooFewRowsError("train must have rows, got none")
     is_over = train.t1_ns[:first_held] + embargo_ns <= train.t0_ns[first_held]
     fit_idx = np.flatnonzero(is_over).astype(np.int64)
     if min(len(fit_idx), len(held_idx)) < MIN_HELD_ROWS:
-        raise ValueError(
+        raise TooFewRowsError(
             f"a training fold must leave at least {MIN_HELD_ROWS} rows to fit and to hold out after "
             f"purging, got {len(fit_idx)} and {len(held_idx)} of {len(train)}"
         )

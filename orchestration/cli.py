@@ -25,6 +25,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Market ticks to order-flow knowledge: ingest, run, look, judge.",
 )
+db = typer.Typer(no_args_is_help=True, help="Care for the store.")
+app.add_typer(db, name="db")
 # A pipe has no width: wide enough that a table keeps its columns.
 _PIPE_WIDTH = 160
 out = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
@@ -150,9 +152,12 @@ def classify(
 ) -> None:
     """Score classification rules against the true side, per fill and per sweep."""
     from orchestration.runtime import instrument, open_store
-    from orchestration.scoring import score_rules
+    from orchestration.scoring import SCORABLE, score_rules
 
     names = [name.strip() for name in rules.split(",") if name.strip()]
+    for layer in [layer for name in names or [""] for layer in name.split("+")]:
+        if layer not in SCORABLE:
+            raise typer.BadParameter(f"cannot score {layer!r}: choose from {', '.join(SCORABLE)}")
     result = score_rules(open_store(), instrument(symbol), day.date(), names, inclusive=inclusive)
     if as_json:
         print_json(result)
@@ -244,6 +249,18 @@ def quarantine(
         print_json({"total": total, "records": rows})
     else:
         out.print(quarantine_table(rows, total))
+
+
+@db.command()
+def vacuum(as_json: AsJson = False) -> None:
+    """Remove rows that were never published: what a killed process left behind."""
+    from orchestration.runtime import open_store
+
+    removed = open_store().vacuum()
+    if as_json:
+        print_json({"removed": removed})
+    else:
+        out.print(f"removed unpublished rows: {sum(removed.values()):,}")
 
 
 @app.command()

@@ -28,7 +28,11 @@ class Settings(BaseSettings):
     """What the edges need to know; the core and the models take plain arguments."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ORDERFLOW_", toml_file="orderflow.toml", extra="forbid", frozen=True
+        env_prefix="ORDERFLOW_",
+        toml_file="orderflow.toml",
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,  # a misspelt key may hold a password
     )
 
     home: Path = Field(Path(".orderflow"), description="everything embedded lives here")

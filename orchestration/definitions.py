@@ -88,6 +88,7 @@ def _definitions() -> dg.Definitions:
         ),
         jobs=[day_job, training_job, judging_job],
         schedules=[weekly_retraining],
+        executor=_IN_PROCESS,  # also for what is started from an asset's page
         resources={"store": StoreResource(), "tracking": TrackingResource()},
     )
     with warnings.catch_warnings():

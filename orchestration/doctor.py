@@ -32,6 +32,7 @@ def examine() -> dict[str, Any]:
             "manifest": store.snapshot(),
             "published_generations": len(published),
             "rows": sum(row.rows for row in published),
+            "unpublished_rows": sum(left.rows for left in store.orphans()),
             "symbols": sorted({row.symbol for row in published}),
         },
         "instruments": sorted(instruments()),

@@ -6,12 +6,15 @@ from datetime import date
 
 import dagster as dg
 
+from orchestration.abandoned import HOLDS_STORE, close_abandoned_runs
 from orchestration.definitions import defs
 from orchestration.errors import RunFailed
 from orchestration.partitions import partition_key
-from orchestration.runtime import dagster_instance
+from orchestration.runtime import dagster_instance, open_store
 
 JOBS = ("day", "training", "judging")
+# Metadata in which a step says why it made what it made, or nothing.
+_NOTES = ("reason", "models", "not traded")
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -24,6 +27,7 @@ class Materialized:
     rows: int | None
     elapsed_s: float
     run_id: str
+    note: str = ""
 
 
 def run_jobs(
@@ -40,6 +44,7 @@ def run_jobs(
     RunFailed
         A step failed; what earlier steps published stays published.
     """
+    close_abandoned_runs(dagster_instance(), open_store())
     made: list[Materialized] = []
     for job in jobs:
         keys: Sequence[str] = (
@@ -53,7 +58,11 @@ def run_jobs(
 
 def _run(job: str, key: str) -> Iterator[Materialized]:
     result = defs.resolve_job_def(job).execute_in_process(
-        partition_key=key, instance=dagster_instance(), run_config=_QUIET, raise_on_error=False
+        partition_key=key,
+        instance=dagster_instance(),
+        run_config=_QUIET,
+        tags=HOLDS_STORE,
+        raise_on_error=False,
     )
     if not result.success:
         raise RunFailed(f"{job} {key}: {_reason(result)} (run {result.run_id})")
@@ -66,6 +75,7 @@ def _run(job: str, key: str) -> Iterator[Materialized]:
             rows=None if rows is None else int(rows.value),
             elapsed_s=float(metadata["elapsed_s"].value),
             run_id=result.run_id,
+            note=next((str(metadata[n].value) for n in _NOTES if n in metadata), ""),
         )
 
 

@@ -5,13 +5,15 @@ here, on first use, and closed when the process ends.
 """
 
 import atexit
+import difflib
 import os
 import shutil
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestration.config import Settings
+from orchestration.config import Settings, SettingsFileError
 from orchestration.errors import writing
 from orchestration.instruments import Instruments, load_instruments
 from orderflow_core.instrument import Instrument
@@ -22,12 +24,31 @@ if TYPE_CHECKING:
     from orchestration.storage.store import Store
     from orchestration.tracking.tracking import Tracking
 
+# Read by the tests alone.
+_TEST_VARIABLES = ("ORDERFLOW_TEST_", "ORDERFLOW_SOAK_")
 _DAGSTER_YAML = Path(__file__).resolve().parent.parent / "dagster.yaml"
+
+
+def refuse_unknown_settings(environment: Mapping[str, str]) -> None:
+    """Refuse a variable that looks like a setting and is none: a misspelt one would do nothing.
+
+    Raises
+    ------
+    SettingsFileError
+        Names it and the settings that are near.
+    """
+    known = [f"ORDERFLOW_{name.upper()}" for name in Settings.model_fields]
+    for name in environment:
+        if not name.startswith("ORDERFLOW_") or name.startswith(_TEST_VARIABLES) or name in known:
+            continue
+        near = ", ".join(difflib.get_close_matches(name, known, n=3)) or "none is like it"
+        raise SettingsFileError(f"{name} is no setting: {near}")
 
 
 @cache
 def settings() -> Settings:
     """Return the settings of this process; the home folder exists afterwards."""
+    refuse_unknown_settings(os.environ)
     found = Settings()
     for folder in (found.root, found.samples_path, found.reports_path, found.dagster_path):
         with writing(folder):

@@ -40,6 +40,8 @@ def score_rules(
     """
     trades = market_trades(store.read("raw.trades", instrument.symbol, day))
     quotes = store.read("raw.quotes", instrument.symbol, day)
+    if not trades.num_rows:
+        raise NothingToScore(f"nothing of {instrument.symbol} is published for {day}")
     truth = column(trades, "native_sign")
     if not np.any(truth):
         raise NothingToScore(f"{instrument.symbol} on {day}: no published trade has a true side")

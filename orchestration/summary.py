@@ -24,6 +24,7 @@ def run_summary(
         "symbol": symbol,
         "days": [day.isoformat() for day in days],
         "stages": stage_rows(made),
+        "notes": [f"{one.table} {one.partition}: {one.note}" for one in made if one.note],
         "classification": [_classification(store, symbol, day) for day in days],
         "levels": [session_levels(store, symbol, day) for day in days],
         "models": [m for m in open_tracking().models() if m["symbol"] == symbol and m["is_newest"]],

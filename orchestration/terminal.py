@@ -24,7 +24,11 @@ def summary_tables(summary: Mapping[str, Any]) -> list[Table]:
             f"{found['unsigned_share']:.3%}",
             *shown,
         )
-    return [stages, days, *model_tables(summary["models"]), backtest_table(summary["backtest"])]
+    notes = Table(title="Notes", show_header=False, title_justify="left")
+    for note in summary["notes"]:
+        notes.add_row(escape(note))
+    shown = [stages, days, *([notes] if summary["notes"] else [])]
+    return [*shown, *model_tables(summary["models"]), backtest_table(summary["backtest"])]
 
 
 def backtest_table(found: Mapping[str, str]) -> Table:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from orchestration.errors import RunFailed
 from orchestration.runtime import open_tracking, prepare_dagster_home, settings
 
 _HOST = "127.0.0.1"
@@ -38,9 +39,12 @@ def serve(dagster_port: int, mlflow_port: int) -> None:
     ]
     print(f"Dagster UI: http://{_HOST}:{dagster_port}   MLflow UI: http://{_HOST}:{mlflow_port}")
     try:
-        os.waitpid(-1, 0)
+        ended, _ = os.waitpid(-1, 0)
     except KeyboardInterrupt:
-        pass
+        return
+    else:
+        name = "Dagster" if ended == servers[0].pid else "MLflow"
+        raise RunFailed(f"the {name} server ended by itself; its last words are above")
     finally:
         for server in servers:
             if server.poll() is None:

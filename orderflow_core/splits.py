@@ -14,6 +14,10 @@ from orderflow_core.validate import (
 )
 
 
+class TooFewRowsError(ValueError):
+    """After purging, a fold holds too few rows to train on or to be judged by."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fold:
     """One step of a walk-forward.
@@ -88,7 +92,7 @@ def purged_walk_forward(
         raise ValueError(f"embargo_ns must not be negative, got {embargo_ns}")
     block = n_rows // (wanted + 1)
     if block == 0:
-        raise ValueError(f"n_folds must be below the number of rows {n_rows}, got {wanted}")
+        raise TooFewRowsError(f"n_folds must be below the number of rows {n_rows}, got {wanted}")
     first_test = n_rows - wanted * block
     return [
         _fold(k, t0, t1, first_test + k * block, first_test + (k + 1) * block, embargo_ns)
@@ -100,7 +104,7 @@ def _fold(k: int, t0: Int64, t1: Int64, start: int, stop: int, embargo_ns: int) 
     test_start = int(t0[start])
     train_idx = np.flatnonzero(t1[:start] <= test_start - embargo_ns)
     if len(train_idx) == 0:
-        raise ValueError(
+        raise TooFewRowsError(
             f"fold {k} has no training rows: none of the {start} rows before its test block has "
             f"t1_ns + embargo_ns ({embargo_ns}) <= {test_start}"
         )

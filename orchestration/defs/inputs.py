@@ -31,18 +31,19 @@ class DayReader:
         return cls(store=store, symbol=symbol, day=day, snapshot=store.snapshot())
 
     def read(self, table: str) -> pa.Table:
-        """Return the published rows of ``table``.
+        """Return the published rows of ``table``; see `uses` for errors."""
+        self.uses(table)
+        return self.store.read(table, self.symbol, self.day, snapshot=self.snapshot)
+
+    def uses(self, table: str) -> None:
+        """Record the published rows of ``table`` as an input.
 
         Raises
         ------
         dagster.Failure
             The table was never published for this symbol-day.
         """
-        rows = [
-            row
-            for row in self.store.published(table, self.symbol, snapshot=self.snapshot)
-            if row.trading_day == self.day
-        ]
+        rows = self.store.published(table, self.symbol, self.day, snapshot=self.snapshot)
         if not rows:
             raise dg.Failure(
                 f"{table} holds no published rows of {self.symbol} on {self.day}: "
@@ -50,7 +51,6 @@ class DayReader:
                 allow_retries=False,
             )
         self.used.extend(row for row in rows if row not in self.used)
-        return self.store.read(table, self.symbol, self.day, snapshot=self.snapshot)
 
     def draft(
         self,

@@ -246,7 +246,8 @@ RESEARCH_PREDICTIONS = Table(
         *_times("t0_ns t1_ns"),
         *_ids("decision_id"),
         *_labels("rung"),
-        *_texts("model_version"),
+        # Which registered version it came from says nothing about what was predicted.
+        Column(name="model_version", type=STRING, codec="ZSTD(1)", is_hashed=False),
         *_lots("fold"),
         *_labels("role"),
         *_times("train_end_ns"),

@@ -22,7 +22,7 @@ def mlflow_module() -> Any:
     import mlflow
 
     with warnings.catch_warnings():
-        # about type hints in MLflow's own agent classes, on first import
+        # about type hints in a class of MLflow's own, on first import
         warnings.filterwarnings(
             "ignore", message=".*Any type hint is inferred", category=UserWarning
         )

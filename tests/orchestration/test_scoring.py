@@ -115,5 +115,5 @@ def test_a_day_without_a_true_side_says_so(store, known):
 
 
 def test_a_day_that_is_not_published_says_so(store, known):
-    with pytest.raises(NothingToScore, match=f"on {DAY}"):
+    with pytest.raises(NothingToScore, match=f"published for {DAY}"):
         score_rules(store, known, DAY, ["tick"])

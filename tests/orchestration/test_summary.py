@@ -106,6 +106,7 @@ def test_a_run_with_nothing_trained_says_so():
         ],
         "levels": [{"day": "2024-08-08", "poc": 60000.0, "val": None, "vah": 60000.5}],
         "models": [],
+        "notes": ["models.direction S: too little data"],
         "backtest": {},
     }
     text = shown(*summary_tables(summary))

@@ -3,6 +3,7 @@
 import time
 
 import dagster as dg
+import pyarrow as pa
 
 from orchestration.defs import publishing
 from orchestration.defs.backtest import tables
@@ -12,6 +13,8 @@ from orchestration.partitions import daily_by_symbol
 from orchestration.quality.invariants import check_out_of_fold
 from orchestration.resources.store import StoreResource
 from orchestration.runtime import instrument, settings
+from orchestration.storage.tables import TABLES
+from orderflow_core.instrument import Instrument
 
 SIGNAL, SUMMARY = "backtest.direction_signal", "backtest.direction_summary"
 
@@ -34,7 +37,11 @@ SIGNAL, SUMMARY = "backtest.direction_signal", "backtest.direction_summary"
             SUMMARY,
             "backtest",
             "Totals of the day, and the result of every shuffled-signal run.",
-            deps=[publishing.asset_key("research.predictions")],
+            deps=[
+                publishing.asset_key("research.predictions"),
+                publishing.asset_key("flow.classified_trades"),
+                publishing.asset_key("raw.quotes"),
+            ],
             code_version="1",
         ),
     ],
@@ -53,22 +60,39 @@ def direction_signal(context: dg.AssetExecutionContext, store: StoreResource) ->
     predictions = rung_out_of_fold(
         day.read("research.predictions"), config.direction_task, config.signal_rung
     )
-    market = tables.market_path(day.read("flow.classified_trades"), day.read("raw.quotes"), known)
-    common = tables.rules(known, known.trading_day_window(day.day), config)
-    judged = tables.judge(market, predictions, common, config)
-    made = {SIGNAL: tables.signal_rows(judged), SUMMARY: tables.summary_rows(judged)}
+    why_not = _untradable(known, predictions)
+    made, metadata = (_empty(), {"not traded": why_not}) if why_not else _traded(day, predictions)
     draft = day.draft(
         started,
         "1",
         made,
         outcomes={SIGNAL: [check_out_of_fold(predictions)]},
-        metadata={
-            SIGNAL: {
-                "net_pnl": judged.strategy.net_pnl,
-                "buy_and_hold_net_pnl": judged.benchmark.net_pnl,
-                "p_value_against_shuffled": judged.null.p_pnl,
-                "fills": len(judged.strategy.fill_ts_ns),
-            }
-        },
+        metadata={SIGNAL: metadata},
     )
     yield from publishing.publish(context, day.store, draft)
+
+
+def _untradable(known: Instrument, predictions: pa.Table) -> str:
+    if not predictions.num_rows:
+        return "there are no out-of-fold predictions of this day"
+    if known.kind.startswith("inverse"):
+        return "an inverse contract's profit is not linear in the price, which the engine needs"
+    return ""
+
+
+def _empty() -> dict[str, pa.Table]:
+    return {name: TABLES[name].arrow_schema().empty_table() for name in (SIGNAL, SUMMARY)}
+
+
+def _traded(day: DayReader, predictions: pa.Table) -> tuple[dict[str, pa.Table], dict[str, object]]:
+    known, config = instrument(day.symbol), settings()
+    market = tables.market_path(day.read("flow.classified_trades"), day.read("raw.quotes"), known)
+    common = tables.rules(known, known.trading_day_window(day.day), config)
+    judged = tables.judge(market, predictions, common, config)
+    metadata = {
+        "net_pnl": judged.strategy.net_pnl,
+        "buy_and_hold_net_pnl": judged.benchmark.net_pnl,
+        "p_value_against_shuffled": judged.null.p_pnl,
+        "fills": len(judged.strategy.fill_ts_ns),
+    }
+    return {SIGNAL: tables.signal_rows(judged), SUMMARY: tables.summary_rows(judged)}, metadata

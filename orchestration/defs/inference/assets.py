@@ -40,12 +40,9 @@ def predictions(
     """Publish what each model said of rows that it had not seen."""
     started = time.monotonic()
     day = DayReader.of(context, store.get())
-    day.read("research.labels")  # the rows that the models were judged on
+    day.uses("research.features")
+    day.uses("research.labels")
     newest = [m for m in tracking.get().models() if m["symbol"] == day.symbol and m["is_newest"]]
-    if not newest:
-        raise dg.Failure(
-            f"no model of {day.symbol} is registered: train first", allow_retries=False
-        )
     parts = [
         tables.day_predictions(
             tracking.get().read_oof(model["run_id"]),
@@ -55,8 +52,9 @@ def predictions(
         )
         for model in newest
     ]
-    made = pa.concat_tables(parts).unify_dictionaries()
+    made = pa.concat_tables(parts).unify_dictionaries() if parts else tables.no_predictions()
     metadata = {model["task"]: model["model_version"] for model in newest}
+    metadata |= {} if newest else {"models": "none is registered, so nothing is predicted"}
     draft = day.draft(
         started,
         "1",

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from models.tasks import RUNGS
 from orchestration.arrays import column, constant
 from orchestration.defs.features.tables import CLOCK
+from orchestration.storage.tables import TABLES
 
 OUT_OF_FOLD = "oof"
 _EPOCH = date(1970, 1, 1)
@@ -47,6 +48,11 @@ def day_predictions(
         }
         | {name: rows[name] for name in _CARRIED}
     )
+
+
+def no_predictions() -> pa.Table:
+    """Return ``research.predictions`` without a row."""
+    return TABLES["research.predictions"].arrow_schema().empty_table()
 
 
 def model_versions(model: Mapping[str, Any]) -> dict[str, str]:

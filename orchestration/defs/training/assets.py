@@ -1,22 +1,31 @@
 """Models of one symbol: trained on its published days, judged out of fold, registered."""
 
 import time
+from collections.abc import Mapping
 
 import dagster as dg
 
+from models.datasets import Dataset
+from models.results import WalkForward
 from models.tasks import Task
 from models.train import walk_forward
+from orchestration.config import Settings
 from orchestration.defs import publishing
-from orchestration.defs.training.datasets import fingerprint, load_dataset, training_days
+from orchestration.defs.training.datasets import load_dataset, manifest_rows, training_days
 from orchestration.partitions import symbols
 from orchestration.resources.store import StoreResource
 from orchestration.resources.tracking import TrackingResource
 from orchestration.runtime import settings
+from orchestration.tracking.fingerprint import fingerprint
+from orchestration.tracking.tracking import Registered, Tracking
+from orderflow_core.splits import TooFewRowsError
 
-CODE_VERSION = "1"
 # Below this a fold holds too few independent outcomes for an interval to mean anything.
 MIN_ROWS = 500
+_CODE_VERSION = "1"
 _NS_PER_S = 1_000_000_000
+
+Metadata = dict[str, object]
 
 
 def _model(name: str, task_setting: str, description: str) -> dg.AssetsDefinition:
@@ -26,7 +35,7 @@ def _model(name: str, task_setting: str, description: str) -> dg.AssetsDefinitio
         description=description,
         kinds={"mlflow", "lightgbm"},
         owners=publishing.OWNERS,
-        code_version=CODE_VERSION,
+        code_version=_CODE_VERSION,
         partitions_def=symbols,
         deps=[publishing.asset_key("research.features"), publishing.asset_key("research.labels")],
         pool="training",
@@ -39,46 +48,86 @@ def _model(name: str, task_setting: str, description: str) -> dg.AssetsDefinitio
         task, snapshot = Task(getattr(config, task_setting)), opened.snapshot()
         days = training_days(opened, symbol, snapshot)
         dataset = load_dataset(opened, symbol, days, task, snapshot)
-        if len(dataset) < MIN_ROWS:
-            raise dg.Failure(
-                f"{symbol} {task.name}: {len(dataset)} labelled rows on {len(days)} days are too few "
-                f"to judge a model by, at least {MIN_ROWS} are needed",
-                allow_retries=False,
-            )
-        found = walk_forward(
-            dataset,
-            task,
-            n_folds=config.n_blocks - 1,
-            embargo_ns=config.embargo_seconds * _NS_PER_S,
-            seed=config.seed,
-            on_fold=lambda done, of: context.log.info(f"fold {done} of {of}"),
-        )
-        tracker = tracking.get()
-        registered = tracker.log_training(
-            found,
-            fingerprint(opened, symbol, days, snapshot),
-            symbol=symbol,
-            code_version=CODE_VERSION,
-            dagster_run_id=context.run.run_id,
-        )
-        champion = tracker.champion(registered.name)
+        read = manifest_rows(opened, symbol, days, snapshot)
+        found = _register(context, tracking.get(), config, task, dataset, read)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(dataset),
                 "elapsed_s": round(time.monotonic() - started, 3),
                 "days": ", ".join(map(str, days)),
-                "registered": registered.model_version,
-                "rung": registered.rung,
-                "champion": champion.model_version if champion else "none",
-                "reason": registered.reason,
-                "mlflow_run": dg.MetadataValue.url(
-                    f"http://127.0.0.1:{config.mlflow_port}/{tracker.run_path(registered.run_id)}"
-                ),
-                "trials_of_this_model": registered.n_trials_total,
             }
+            | found
         )
 
     return model
+
+
+def _register(
+    context: dg.AssetExecutionContext,
+    tracker: Tracking,
+    config: Settings,
+    task: Task,
+    dataset: Dataset,
+    read: list[Mapping[str, object]],
+) -> Metadata:
+    # Train and register, unless this very training stands in the registry or the data are too few.
+    symbol, code_version = context.partition_key, _terms(config)
+    digest = fingerprint(dataset, read).digest
+    for model in tracker.models():
+        origin = (model["code_version"], model["data_fingerprint"], model["symbol"], model["task"])
+        if model["is_newest"] and origin == (code_version, digest, symbol, task.name):
+            return {
+                "registered": model["model_version"],
+                "reason": "same data and terms: unchanged",
+            }
+    try:
+        found = _train(context, config, task, dataset)
+    except TooFewRowsError as error:
+        return {"registered": "none", "reason": f"too little data to judge a model by: {error}"}
+    registered = tracker.log_training(
+        found,
+        read,
+        symbol=symbol,
+        code_version=code_version,
+        dagster_run_id=context.run.run_id,
+    )
+    return _registered_metadata(tracker, registered, config)
+
+
+def _terms(config: Settings) -> str:
+    # What besides the data decides a training; part of the version, so that a change retrains.
+    return (
+        f"{_CODE_VERSION}; {config.n_blocks} blocks, embargo {config.embargo_seconds} s, "
+        f"seed {config.seed}"
+    )
+
+
+def _train(
+    context: dg.AssetExecutionContext, config: Settings, task: Task, dataset: Dataset
+) -> WalkForward:
+    if len(dataset) < MIN_ROWS:
+        raise TooFewRowsError(f"{len(dataset)} labelled rows, at least {MIN_ROWS} are needed")
+    return walk_forward(
+        dataset,
+        task,
+        n_folds=config.n_blocks - 1,
+        embargo_ns=config.embargo_seconds * _NS_PER_S,
+        seed=config.seed,
+        on_fold=lambda done, of: context.log.info(f"fold {done} of {of}"),
+    )
+
+
+def _registered_metadata(tracker: Tracking, registered: Registered, config: Settings) -> Metadata:
+    champion = tracker.champion(registered.name)
+    page = f"http://127.0.0.1:{config.mlflow_port}/{tracker.run_path(registered.run_id)}"
+    return {
+        "registered": registered.model_version,
+        "rung": registered.rung,
+        "champion": champion.model_version if champion else "none",
+        "reason": registered.reason,
+        "mlflow_run": dg.MetadataValue.url(page),
+        "trials_of_this_model": registered.n_trials_total,
+    }
 
 
 direction = _model(

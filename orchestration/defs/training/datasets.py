@@ -47,7 +47,7 @@ def _arrays(table: pa.Table) -> dict[str, object]:
     return arrays
 
 
-def fingerprint(
+def manifest_rows(
     store: Store, symbol: str, days: Sequence[date], snapshot: int
 ) -> list[dict[str, object]]:
     """Return the manifest rows that a model of these days was trained on."""
