@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from orderflow_core.types import BarIndex, QuoteArrays, QuoteAtTrade, TradeArrays
 
@@ -68,6 +69,33 @@ def quote_at_trade_arrays(classified: pa.Table) -> QuoteAtTrade:
         ask_lots=column(classified, "ask_lots"),
         is_known=column(classified, "has_quote").astype(bool),
     )
+
+
+def gap_positions(trades: TradeArrays, gaps: pa.Table) -> np.ndarray:
+    """Return the position of the first trade after each recorded gap, each position once.
+
+    That is the first trade at or after the gap's end. Where both sides of a gap carry one time,
+    trades of that time lie on both: it is the first past the missing ids, or, where ids do not say
+    where the gap is (fills within an aggregate, quotes), the first trade after that time. A gap
+    before the first trade or after the last one has no position.
+    """
+    start_ns, end_ns = column(gaps, "start_ns"), column(gaps, "end_ns")
+    first = np.searchsorted(trades.ts_event_ns, end_ns, side="left")
+    past = np.searchsorted(trades.ts_event_ns, end_ns, side="right")
+    found = np.where(start_ns == end_ns, past, first)
+    missing_id = column(gaps, "first_missing_id")
+    for i in np.flatnonzero((start_ns == end_ns) & _names_trade_ids(gaps)):
+        found[i] = first[i] + np.searchsorted(trades.trade_id[first[i] : past[i]], missing_id[i])
+    found = np.unique(found)
+    return found[(found > 0) & (found < len(trades))]
+
+
+# Reasons of ``raw.gaps`` whose ``first_missing_id`` is an id of a trade.
+_TRADE_ID_REASONS = pa.array(["missing_ids", "id_leap"])
+
+
+def _names_trade_ids(gaps: pa.Table) -> np.ndarray:
+    return pc.is_in(gaps["reason"].cast(pa.string()), _TRADE_ID_REASONS).to_numpy()
 
 
 def constant(value: str, n: int) -> pa.DictionaryArray:

@@ -68,10 +68,20 @@ def no_gaps() -> pa.Table:
     return gaps()
 
 
-def gaps(*spans: tuple[int, int]) -> pa.Table:
+def gaps(
+    *spans: tuple[int, int], reason: str = "missing_ids", first_missing_id: int = 0
+) -> pa.Table:
     """``raw.gaps`` with the given (start, end) in ns."""
     start, end = ([span[i] for span in spans] for i in (0, 1))
-    return pa.table({"start_ns": np.array(start, np.int64), "end_ns": np.array(end, np.int64)})
+    n = len(spans)
+    return pa.table(
+        {
+            "start_ns": np.array(start, np.int64),
+            "end_ns": np.array(end, np.int64),
+            "first_missing_id": np.full(n, first_missing_id),
+            "reason": label(reason, n),
+        }
+    )
 
 
 def classified(*trades: tuple[float, int, int, int]) -> pa.Table:

@@ -8,7 +8,15 @@ from orchestration.arrays import column
 from orchestration.defs.classification import tables as classification
 from orchestration.defs.flow import tables as flow
 from orchestration.instruments import load_instruments
-from tests.orchestration.rows import NS_PER_S, classified, raw_quotes, raw_trades, rows_of
+from tests.orchestration.rows import (
+    NS_PER_S,
+    classified,
+    gaps,
+    no_gaps,
+    raw_quotes,
+    raw_trades,
+    rows_of,
+)
 
 BTC = load_instruments()["BTCUSDT"]
 BARS = {"clock": "time:60s", "bar_seconds": 60}
@@ -96,7 +104,7 @@ def test_sweeps_are_numbered_from_0():
 
 
 def test_bars():
-    made = flow.bars(TRADES, **BARS)
+    made = flow.bars(TRADES, no_gaps(), **BARS)
     # Bar 0: 5 bought at 100, 3 sold at 101. Running delta 0 5 2.
     # Bar 1: 2 bought at 101, 4 of unknown side at 100. Running delta 0 2 2.
     prices = ("open_ticks", "high_ticks", "low_ticks", "close_ticks")
@@ -117,6 +125,48 @@ def test_bars():
         ("time:60s", 0, 60 * NS_PER_S),
         ("time:60s", 60 * NS_PER_S, 120 * NS_PER_S),
     ]
+
+
+def cvd_and_vwap(made):
+    names = (*(f"cvd_{name}_lots" for name in ("open", "high", "low", "close")), "vwap_ticks")
+    return rows_of(made, *names)
+
+
+def test_cvd_and_vwap_of_bars_restart_after_a_gap():
+    # A gap from 2 s to 61 s: bar 1 starts from nothing. Running delta 0 2 2; (202 + 400) / 6.
+    made = flow.bars(TRADES, gaps((2 * NS_PER_S, 61 * NS_PER_S)), **BARS)
+    assert cvd_and_vwap(made) == [(0, 5, 0, 2, 803 / 8), (0, 2, 0, 2, 602 / 6)]
+    whole = flow.bars(TRADES, no_gaps(), **BARS)
+    assert column(made, "delta_lots").tolist() == column(whole, "delta_lots").tolist()
+
+
+def test_a_candle_that_spans_a_gap_opens_before_and_closes_after_it():
+    # Bar 1 trades +2 on 2 up to the gap, then -4 from 0: open 2, high 4, low -4, close -4. Bar 2
+    # goes on from there: -4 + 1.
+    trades = classified(
+        (1, 100, 5, 1), (2, 101, 3, -1), (61, 101, 2, 1), (65, 100, 4, -1), (121, 103, 1, 1)
+    )
+    made = flow.bars(trades, gaps((61 * NS_PER_S, 65 * NS_PER_S)), **BARS)
+    # VWAP of bars 1 and 2: 100; (400 + 103) / 5.
+    assert cvd_and_vwap(made) == [
+        (0, 5, 0, 2, 803 / 8),
+        (2, 4, -4, -4, 100),
+        (-4, -3, -4, -3, 100.6),
+    ]
+
+
+def test_bars_and_features_agree_on_cvd_after_gaps():
+    from orchestration.defs.features.tables import features
+
+    rng = np.random.default_rng(0)
+    seconds = np.sort(rng.choice(600, 200, replace=False))
+    trades = classified(*[(s, 100 + s % 3, 1 + s % 5, 1 if s % 2 else -1) for s in seconds])
+    ends = [seconds[i] for i in (40, 41, 90, 150)]
+    holes = gaps(*[((s - 1) * NS_PER_S + 1, s * NS_PER_S) for s in ends])
+    known = features(trades, holes, session_ended=True)
+    made = flow.bars(trades, holes, **BARS)
+    last = np.searchsorted(column(known, "t0_ns"), column(made, "t1_ns")) - 1
+    assert column(made, "cvd_close_lots").tolist() == column(known, "cvd_lots")[last].tolist()
 
 
 def test_footprint_cells_and_imbalances():
@@ -196,7 +246,7 @@ def test_stacked_sells_stand_on_their_own_side():
 def test_a_day_without_trades_gives_empty_tables_of_the_right_columns():
     empty = TRADES.slice(0, 0)
     for made, full in (
-        (flow.bars(empty, **BARS), flow.bars(TRADES, **BARS)),
+        (flow.bars(empty, no_gaps(), **BARS), flow.bars(TRADES, no_gaps(), **BARS)),
         (
             flow.footprint_cells(empty, **BARS, ticks_per_row=1, min_lots=1),
             flow.footprint_cells(TRADES, **BARS, ticks_per_row=1, min_lots=1),
@@ -224,7 +274,7 @@ def test_no_lot_is_lost_between_the_tables(seed, ticks_per_row):
     )
     sign, lots = column(trades, "sign"), column(trades, "qty_lots")
     totals = [int(lots[sign == s].sum()) for s in (-1, 1, 0)]
-    bars = flow.bars(trades, **BARS)
+    bars = flow.bars(trades, no_gaps(), **BARS)
     by_side = [int(column(bars, f"{s}_lots").sum()) for s in ("sell", "buy", "unsigned")]
     assert by_side == totals
     assert int(column(bars, "volume_lots").sum()) == sum(totals)

@@ -6,7 +6,7 @@ import pyarrow as pa
 from orchestration.defs.flow import tables
 from orchestration.frames import bars_frame, footprint_frame, profile_frame
 from orchestration.instruments import load_instruments
-from tests.orchestration.rows import classified
+from tests.orchestration.rows import classified, no_gaps
 
 # Steps of 0.01 USDT and 0.001 BTC.
 BTC = load_instruments()["BTCUSDT"]
@@ -21,7 +21,7 @@ def footprint(**more):
 
 
 def test_bars_in_quote_currency_and_base_units():
-    frame = bars_frame(tables.bars(TRADES, **BARS), BTC)
+    frame = bars_frame(tables.bars(TRADES, no_gaps(), **BARS), BTC)
     assert frame["t0"].tolist() == [pd.Timestamp(0, tz="UTC"), pd.Timestamp(60, unit="s", tz="UTC")]
     first = frame.iloc[0]
     assert (first["open"], first["high"], first["low"], first["close"]) == (
@@ -63,12 +63,12 @@ def test_empty_tables_give_empty_frames():
     empty = TRADES.slice(0, 0)
     cells = tables.footprint_cells(empty, **BARS, ticks_per_row=10, min_lots=1)
     assert footprint_frame(cells, BTC, last_bars=8).empty
-    assert bars_frame(tables.bars(empty, **BARS), BTC).empty
+    assert bars_frame(tables.bars(empty, no_gaps(), **BARS), BTC).empty
     assert profile_frame(tables.profile_rows(empty, ticks_per_row=10), BTC).empty
 
 
 def test_frames_read_what_the_store_gives_back(store):
-    bars = tables.bars(TRADES, **BARS)
+    bars = tables.bars(TRADES, no_gaps(), **BARS)
     day = pd.Timestamp("2024-08-08").date()
     with store.publish("frames", day, run_id="test", code_version="1") as publication:
         publication.write("flow.bars", bars)

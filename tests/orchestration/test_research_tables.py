@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from orchestration.arrays import column
+from orchestration.arrays import column, gap_positions, trade_arrays
 from orchestration.defs.features import tables
 from orderflow_core.features import FEATURES
 from tests.orchestration.rows import NS_PER_S, classified, gaps, no_gaps, raw_quotes, rows_of
@@ -107,7 +107,26 @@ def test_quotes_reach_the_features_only_where_the_trades_met_one():
 )
 def test_gaps_stand_at_the_first_trade_after_them(spans, positions):
     ns = [tuple(int(s * NS_PER_S) for s in span) for span in spans]
-    assert tables.gap_positions(column(TRADES, "ts_event_ns"), gaps(*ns)).tolist() == positions
+    assert gap_positions(trade_arrays(TRADES), gaps(*ns)).tolist() == positions
+
+
+# Ids 1..3 at 1 s, 5 and 6 at 1 s, 7 at 2 s: number 4 is missing within one time.
+SAME_TIME = TRADES.take([0, 0, 0, 0, 0, 1]).set_column(1, "trade_id", pa.array([1, 2, 3, 5, 6, 7]))
+
+
+@pytest.mark.parametrize(
+    ("gap", "position"),
+    [
+        ({"reason": "missing_ids", "first_missing_id": 4}, 3),
+        ({"reason": "id_leap", "first_missing_id": 4}, 3),
+        # A fill's or a quote's number says nothing about trade ids: after that time.
+        ({"reason": "missing_fills", "first_missing_id": 4}, 5),
+        ({"reason": "reconnect"}, 5),
+    ],
+)
+def test_a_gap_within_one_time_stands_where_the_ids_say(gap, position):
+    hole = gaps((NS_PER_S, NS_PER_S), **gap)
+    assert gap_positions(trade_arrays(SAME_TIME), hole).tolist() == [position]
 
 
 def test_labels_have_a_row_a_decision_and_task():

@@ -12,7 +12,7 @@ from orchestration.runtime import instrument, settings
 TRADES, QUOTES, GAPS = "flow.classified_trades", "raw.quotes", "raw.gaps"
 
 
-@day_asset("research.features", group="features", deps=[TRADES, GAPS])
+@day_asset("research.features", group="features", deps=[TRADES, GAPS], code_version="2")
 def features(day: DayReader) -> Made:
     """What was known after each sweep: flow of the last 60 s, CVD, VWAP, returns, quote."""
     trades, gaps = day.read(TRADES), day.read(GAPS)

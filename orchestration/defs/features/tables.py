@@ -6,6 +6,7 @@ import pyarrow as pa
 from orchestration.arrays import (
     column,
     constant,
+    gap_positions,
     on_exchange_clock,
     quote_arrays,
     quote_at_trade_arrays,
@@ -33,7 +34,7 @@ def features(classified: pa.Table, gaps: pa.Table, *, session_ended: bool) -> pa
         column(classified, "sweep"),
         quote_at_trade_arrays(classified) if has_quotes else None,
         session_start_idx=np.zeros(min(1, len(trades)), np.int64),
-        gap_idx=gap_positions(trades.ts_event_ns, gaps),
+        gap_idx=gap_positions(trades, gaps),
         session_ended=session_ended,
     )
     keys = {
@@ -42,13 +43,6 @@ def features(classified: pa.Table, gaps: pa.Table, *, session_ended: bool) -> pa
         "decision_id": matrix.decision_id,
     }
     return pa.table(keys | dict(zip(matrix.names, matrix.values.T, strict=True)))
-
-
-def gap_positions(ts_event_ns: np.ndarray, gaps: pa.Table) -> np.ndarray:
-    """Return the position of the first trade after each recorded gap."""
-    ends = column(gaps, "end_ns")
-    found = np.unique(np.searchsorted(ts_event_ns, ends, side="left"))
-    return found[(found > 0) & (found < len(ts_event_ns))]
 
 
 def reference_path(classified: pa.Table, quotes: pa.Table) -> tuple[np.ndarray, np.ndarray, str]:

@@ -9,17 +9,21 @@ from orchestration.frames import bars_frame, footprint_frame
 from orchestration.quality.invariants import check_conservation
 from orchestration.runtime import instrument, settings
 
-TRADES = "flow.classified_trades"
+TRADES, GAPS = "flow.classified_trades", "raw.gaps"
 CELL_VOLUME = ("bid_lots", "ask_lots", "unsigned_lots")
 PICTURE_BARS = 8
 
 
-@day_asset("flow.bars", group="flow", deps=[TRADES], checks=["volume_conserved"])
+@day_asset(
+    "flow.bars", group="flow", deps=[TRADES, GAPS], checks=["volume_conserved"], code_version="2"
+)
 def bars(day: DayReader) -> Made:
     """Time bars: OHLCV, buy and sell volume, delta with its extremes, CVD candle, VWAP."""
     config, known = settings(), instrument(day.symbol)
     trades = day.read(TRADES)
-    made = tables.bars(trades, clock=config.bar_clock, bar_seconds=config.bar_seconds)
+    made = tables.bars(
+        trades, day.read(GAPS), clock=config.bar_clock, bar_seconds=config.bar_seconds
+    )
     conserved = check_conservation("volume_conserved", trades, made, "volume_lots")
     png = cvd_png(bars_frame(made, known), title=f"{day.symbol} {day.day}", timezone=known.timezone)
     metadata = {"cvd": publishing.picture(png)} | publishing.time_range(made, "t0_ns")

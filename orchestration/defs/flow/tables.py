@@ -4,13 +4,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from orchestration.arrays import bar_columns, column, constant, table_of, trade_arrays
+from orchestration.arrays import (
+    bar_columns,
+    column,
+    constant,
+    gap_positions,
+    table_of,
+    trade_arrays,
+)
 from orderflow_core.bars import aggregate_bars, time_bar_index
 from orderflow_core.delta import cvd_candles
 from orderflow_core.footprint import FootprintCells, footprint
 from orderflow_core.imbalance import diagonal_imbalance, stacked_levels
 from orderflow_core.profile import value_area, volume_profile
-from orderflow_core.types import BarIndex
+from orderflow_core.types import BarIndex, TradeArrays
 from orderflow_core.vwap import session_vwap
 
 _NS_PER_S = 1_000_000_000
@@ -32,16 +39,19 @@ def bar_index(classified: pa.Table, bar_seconds: int) -> BarIndex:
     return time_bar_index(column(classified, "ts_event_ns"), bar_seconds * _NS_PER_S)
 
 
-def bars(classified: pa.Table, *, clock: str, bar_seconds: int) -> pa.Table:
-    """Return ``flow.bars``: OHLCV, delta with its extremes, CVD candle and VWAP of each bar."""
+def bars(classified: pa.Table, gaps: pa.Table, *, clock: str, bar_seconds: int) -> pa.Table:
+    """Return ``flow.bars``: OHLCV, delta with its extremes, CVD candle and VWAP of each bar.
+
+    CVD and VWAP start from nothing at the session's start and after each recorded gap, as the
+    features do, each at the first trade after the gap. Where that trade lies inside a bar, the
+    bar's CVD candle spans both runs: it opens in the one before and closes in the one after.
+    """
     trades = trade_arrays(classified)
     index = bar_index(classified, bar_seconds)
     made = aggregate_bars(trades.price_ticks, trades.qty_lots, trades.sign, index)
-    session_start = np.zeros(min(1, len(index)), np.int64)
-    cvd = cvd_candles(made, session_start)
-    vwap = session_vwap(
-        trades.price_ticks, trades.qty_lots, np.zeros(min(1, len(trades)), np.int64)
-    )
+    starts = np.concatenate([np.zeros(min(1, len(trades)), np.int64), gap_positions(trades, gaps)])
+    cvd = _cvd_candles(trades, index, starts)
+    vwap = session_vwap(trades.price_ticks, trades.qty_lots, starts)
     last = index.end_idx - 1
     return pa.table(
         {"clock": constant(clock, len(index))}
@@ -55,6 +65,31 @@ def bars(classified: pa.Table, *, clock: str, bar_seconds: int) -> pa.Table:
             )
         )
         | {"vwap_ticks": vwap.vwap_ticks[last], "vwap_sd_ticks": vwap.sd_ticks[last]}
+    )
+
+
+# Bars are cut where the running delta restarts; a bar's candle is that of its pieces together.
+def _cvd_candles(
+    trades: TradeArrays, index: BarIndex, start_idx: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    first = np.union1d(index.first_idx, start_idx)
+    number = np.arange(len(first))
+    pieces = BarIndex(
+        bar_id=number,
+        t0_ns=number,
+        t1_ns=number + 1,
+        first_idx=first,
+        end_idx=np.r_[first[1:], len(trades)][: len(first)],
+    )
+    made = aggregate_bars(trades.price_ticks, trades.qty_lots, trades.sign, pieces)
+    opened, high, low, close = cvd_candles(made, np.searchsorted(first, start_idx))
+    of_bar = np.searchsorted(first, index.first_idx)
+    last = np.searchsorted(pieces.end_idx, index.end_idx)
+    return (
+        opened[of_bar],
+        np.maximum.reduceat(high, of_bar) if len(high) else high,
+        np.minimum.reduceat(low, of_bar) if len(low) else low,
+        close[last],
     )
 
 
