@@ -1,7 +1,8 @@
 """One unit of input into the raw tables: the same way for the command line and the pipeline.
 
 A unit is a file by its SHA-256. Each of its trading days is published whole; the same unit again
-replaces its own rows, and a record whose key another unit has published is quarantined.
+replaces its own rows, and a record that another unit has published is quarantined. Holes in the
+trade ids are found over all units of a day (:mod:`orchestration.across_units`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,23 +14,28 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from orchestration import across_units
+from orchestration.across_units import DAY_UNIT, KEYS
 from orchestration.errors import IngestRefused
 from orchestration.quality.expectations import check_contract
 from orchestration.quality.invariants import check_order
 from orchestration.quality.outcome import CheckOutcome
 from orchestration.sources import SOURCES
-from orchestration.sources.records import QUARANTINE, SourceBatch, split_by_day, table
+from orchestration.sources.records import SourceBatch, SourceError, split_by_day
 from orchestration.storage.store import Store
 from orderflow_core.instrument import Instrument
 
 CODE_VERSION = "1"
-_KEYS = {"raw.trades": ("trade", "trade_id"), "raw.quotes": ("quote", "quote_id")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayTables:
-    """The raw tables of one unit and trading day, ready to publish."""
+    """The raw tables of one unit and trading day, ready to publish.
 
+    ``raw.gaps`` holds what the unit tells of missing quotes, and the day's holes in the trade ids.
+    """
+
+    instrument: Instrument
     day: date
     unit: str
     tables: dict[str, pa.Table]
@@ -37,7 +43,7 @@ class DayTables:
     @property
     def n_stored(self) -> int:
         """Trades and quotes among them."""
-        return sum(self.tables[name].num_rows for name in _KEYS)
+        return sum(self.tables[name].num_rows for name in KEYS)
 
     @property
     def n_quarantined(self) -> int:
@@ -47,7 +53,10 @@ class DayTables:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestSummary:
-    """What became of the records that were offered: ``offered == stored + quarantined``."""
+    """What became of the records that were offered: ``offered == stored + quarantined``.
+
+    ``days`` are all days that a unit touched, also where another unit had brought all of it.
+    """
 
     offered: int
     stored: int
@@ -68,62 +77,62 @@ class IngestSummary:
 def read_source(
     name: str, paths: Sequence[Path] | None, instrument: Instrument, cache: Path
 ) -> list[SourceBatch]:
-    """Return the units of a source: the files named, or those that the source fetches itself."""
+    """Return the units of a source: the files named, or those that the source fetches itself.
+
+    The same content named twice, under one path or two, is one unit and read once.
+
+    Raises
+    ------
+    SourceError
+        A file cannot be read, or it holds no record of the symbol: the message says what it holds.
+    """
     source = SOURCES[name]
-    return source.read(paths or source.fetch(instrument, cache), instrument)
+    units: dict[str, SourceBatch] = {}
+    for path in paths or source.fetch(instrument, cache):
+        for batch in source.read([path], instrument):
+            if not batch.offered:
+                held = ", ".join(f"{n} {kind}" for kind, n in sorted(batch.other.items()))
+                raise SourceError(
+                    path,
+                    f"holds no record of {instrument.symbol} ({instrument.venue_symbol} at the "
+                    f"venue), only: {held or 'nothing'}",
+                )
+            units.setdefault(batch.unit, batch)
+    return list(units.values())
 
 
 def day_tables(store: Store, batch: SourceBatch, instrument: Instrument) -> Iterator[DayTables]:
-    """Divide a unit by trading day and move what other units have published to the quarantine."""
-    for day, part in sorted(split_by_day(batch, instrument).items()):
-        tables = {
-            "raw.trades": part.trades,
-            "raw.quotes": part.quotes,
-            "raw.gaps": part.gaps,
-            "raw.quarantine": part.quarantine,
-        }
-        for name in _KEYS:
-            tables |= _without_duplicates(store, instrument.symbol, day, batch.unit, name, tables)
-        yield DayTables(day=day, unit=batch.unit, tables=tables)
+    """Divide a unit by trading day and move what other units have published to the quarantine.
+
+    Raises
+    ------
+    IngestRefused
+        Another unit has published a day of it, and no ids can tell the records of the two apart.
+    """
+    days = split_by_day(batch, instrument)
+    across_units.require_distinguishable(store, batch, days, instrument)
+    for day, part in sorted(days.items()):
+        yield _beside_others(store, part, instrument, day)
 
 
-def _without_duplicates(
-    store: Store, symbol: str, day: date, unit: str, name: str, tables: dict[str, pa.Table]
-) -> dict[str, pa.Table]:
-    kind, key = _KEYS[name]
-    known = store.existing_keys(name, symbol, day, [key], exclude_unit=unit)
-    if not known.num_rows or not tables[name].num_rows:
-        return {}
-    is_known = pc.is_in(tables[name][key], value_set=known[key].combine_chunks())
-    repeated = tables[name].filter(is_known)
-    if not repeated.num_rows:
-        return {}
-    return {
-        name: tables[name].filter(pc.invert(is_known)),
-        "raw.quarantine": pa.concat_tables(
-            [tables["raw.quarantine"], _rejected(kind, key, repeated)]
-        ),
+def _beside_others(store: Store, part: SourceBatch, instrument: Instrument, day: date) -> DayTables:
+    tables = {"raw.trades": part.trades, "raw.quotes": part.quotes}
+    refused = [part.quarantine]
+    others = {
+        name: across_units.published_by_others(store, instrument, name, day, part.unit)
+        for name in KEYS
     }
-
-
-def _rejected(kind: str, key: str, repeated: pa.Table) -> pa.Table:
-    # The line of the file finds the original text again; here the key says which record it was.
-    n = repeated.num_rows
-    columns = {name: repeated[name].combine_chunks() for name in ("ts_recv_ns", "line")}
-    text = [f"{key}={value}" for value in repeated[key].to_pylist()]
-    return table(
-        QUARANTINE,
-        columns
-        | {
-            "kind": kind,
-            "reason": ["duplicate"] * n,
-            "detail": "another unit has published this key",
-            "record": text,
-            "source": repeated["source"][0].as_py(),
-            "unit": repeated["unit"][0].as_py(),
-        },
-        n,
-    )
+    for name in KEYS:
+        tables[name], rejected = across_units.set_aside(name, tables[name], others[name])
+        refused.append(rejected)
+    trades = [tables["raw.trades"], others["raw.trades"]]
+    own_gaps = part.gaps.filter(pc.not_equal(part.gaps["kind"], "trade"))
+    gaps = [own_gaps, across_units.gaps_of_day(store, instrument, day, trades)]
+    tables |= {
+        "raw.gaps": pa.concat_tables(gaps).unify_dictionaries(),
+        "raw.quarantine": pa.concat_tables(refused),
+    }
+    return DayTables(instrument=instrument, day=day, unit=part.unit, tables=tables)
 
 
 def judge(tables: Mapping[str, pa.Table]) -> dict[str, list[CheckOutcome]]:
@@ -136,6 +145,8 @@ def judge(tables: Mapping[str, pa.Table]) -> dict[str, list[CheckOutcome]]:
 def publish_day(store: Store, symbol: str, made: DayTables, *, run_id: str) -> None:
     """Insert, judge and publish the raw tables of one unit and day in one moment.
 
+    The gaps of the days beside it are published anew where this day's trades change them.
+
     Raises
     ------
     IngestRefused
@@ -143,7 +154,12 @@ def publish_day(store: Store, symbol: str, made: DayTables, *, run_id: str) -> N
     """
     with store.publish(symbol, made.day, run_id=run_id, code_version=CODE_VERSION) as publication:
         for name, table in made.tables.items():
-            publication.write(name, table, unit=made.unit)
+            mine = table
+            if name == "raw.gaps":
+                mine = table.filter(pc.not_equal(table["unit"], DAY_UNIT))
+                of_day = table.filter(pc.equal(table["unit"], DAY_UNIT))
+                publication.write(name, of_day, unit=DAY_UNIT)
+            publication.write(name, mine, unit=made.unit)
         publication.audit()
         failed = [
             f"{name}: {outcome.failures()}"
@@ -154,6 +170,21 @@ def publish_day(store: Store, symbol: str, made: DayTables, *, run_id: str) -> N
         if failed:
             raise IngestRefused(f"{symbol} {made.day} was not published: {'; '.join(failed)}")
         publication.commit()
+    _renew_gaps_beside(store, made, run_id)
+
+
+def _renew_gaps_beside(store: Store, made: DayTables, run_id: str) -> None:
+    known = made.instrument
+    if not known.max_id_step or not len(made.tables["raw.trades"]):
+        return
+    for day in across_units.days_beside(made.day):
+        trades = across_units.published_trades(store, known, day)
+        if not len(trades):
+            continue
+        gaps = across_units.gaps_of_day(store, known, day, [trades])
+        with store.publish(known.symbol, day, run_id=run_id, code_version=CODE_VERSION) as renewed:
+            renewed.write("raw.gaps", gaps, unit=DAY_UNIT)
+            renewed.commit()
 
 
 def ingest(
@@ -187,8 +218,7 @@ def ingest(
             stored += made.n_stored
             quarantined += made.n_quarantined
             times += _ends(made)
-            if made.n_stored:
-                days.add(made.day)
+            days.add(made.day)
     return IngestSummary(
         offered=offered,
         stored=stored,
@@ -201,7 +231,7 @@ def ingest(
 
 
 def _ends(made: DayTables) -> list[int]:
-    times = [made.tables[name]["ts_event_ns"] for name in _KEYS]
+    times = [made.tables[name]["ts_event_ns"] for name in KEYS]
     return [int(value.as_py()) for t in times if len(t) for value in pc.min_max(t).values()]
 
 
@@ -217,7 +247,7 @@ def iso_utc(ts_ns: int | None) -> str | None:
 
 def summary_json(summary: IngestSummary, store: Store, symbol: str) -> dict[str, Any]:
     """Return the summary as the object that ``orderflow ingest --json`` prints."""
-    hashes = {name: store.content_hash_days(name, symbol, summary.days) for name in _KEYS}
+    hashes = {name: store.content_hash_days(name, symbol, summary.days) for name in KEYS}
     return {
         "offered": summary.offered,
         "stored": summary.stored,

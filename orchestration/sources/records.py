@@ -274,7 +274,7 @@ def split_by_day(batch: SourceBatch, instrument: Instrument) -> dict[date, Sourc
             batch,
             trades=trades,
             quotes=quotes,
-            gaps=_clip_gaps(batch.gaps, *instrument.trading_day_window(day)),
+            gaps=clip_gaps(batch.gaps, *instrument.trading_day_window(day)),
             quarantine=batch.quarantine.filter(pa.array(refused)),
             quarantine_ns=batch.quarantine_ns[refused],
             offered=len(trades) + len(quotes) + int(refused.sum()),
@@ -292,7 +292,8 @@ def _rows_of(rows: pa.Table, day: np.ndarray, number: int) -> pa.Table:
     return rows.slice(start, stop - start)
 
 
-def _clip_gaps(gaps: pa.Table, start: int, end: int) -> pa.Table:
+def clip_gaps(gaps: pa.Table, start: int, end: int) -> pa.Table:
+    """Return the gaps that reach into ``[start, end)``, cut at its borders."""
     first, last = gaps["start_ns"].to_numpy(), gaps["end_ns"].to_numpy()
     touched = (first < end) & (last >= start)
     kept = gaps.filter(pa.array(touched))

@@ -7,9 +7,17 @@ import pyarrow as pa
 import pytest
 
 from orchestration.errors import IngestRefused
-from orchestration.ingest import day_tables, ingest, iso_utc, publish_day, summary_json
+from orchestration.ingest import (
+    day_tables,
+    ingest,
+    iso_utc,
+    publish_day,
+    read_source,
+    summary_json,
+)
 from orchestration.instruments import load_instruments
 from orchestration.sources.capture import read_capture
+from orchestration.sources.emini import read_emini
 from orchestration.sources.records import SourceError
 from orchestration.storage.tables import table_named
 from tests.captures import DAY_START_MS, capture_lines, write_lines
@@ -104,6 +112,146 @@ def test_two_files_in_any_order_hold_the_rows_of_one(store, known, tmp_path):
         columns = [c.name for c in table_named(table).payload if c.is_hashed]
         whole, parts = (store.read(table, s.symbol, columns=columns) for s in (known, halves))
         assert whole.equals(parts), table
+
+
+def trade_gaps(store, known, day=None):
+    rows = store.read("raw.gaps", known.symbol, day, where={"kind": "trade"})
+    return [(g["first_missing_id"], g["n_missing"]) for g in rows.to_pylist()]
+
+
+def hashed_gaps(store, known):
+    # The hash itself covers the symbol's name, which differs between the ways of a test.
+    columns = [c.name for c in table_named("raw.gaps").payload if c.is_hashed]
+    return store.read("raw.gaps", known.symbol, columns=["trading_day", *columns]).to_pylist()
+
+
+def named(known, text):
+    return replace(known, symbol=f"{known.symbol} {text}")
+
+
+@pytest.mark.parametrize("source", ["trade", "aggTrade"])
+def test_a_hole_between_two_files_is_a_gap_whatever_their_order(store, known, tmp_path, source):
+    # Trades 1000 to 1059, a quote and a trade each; lines 41 to 80 are lost: 1020 to 1039.
+    lines = capture_lines(n_trades=N)
+    if source == "aggTrade":
+        lines = [
+            line.replace("@trade", "@aggTrade").replace('"e":"trade"', '"e":"aggTrade"')
+            .replace('"t":', '"f":1,"l":2,"a":').replace('"X":"MARKET",', "")
+            for line in lines
+        ]  # fmt: skip
+    early, late = [*lines[:20], "wss://stream", *lines[20:40]], lines[80:]
+    whole = write_lines(tmp_path / "whole.gz", early + late)
+    first, second = (
+        write_lines(tmp_path / "first.gz", early), write_lines(tmp_path / "second.gz", late)
+    )  # fmt: skip
+    contents = []
+    for text, paths in {"one": [whole], "two": [first, second], "late": [second, first]}.items():
+        mine = named(known, text)
+        for path in (*paths, *paths):  # a repetition changes nothing
+            take(store, mine, path)
+        assert trade_gaps(store, mine) == [(1020, 20)]
+        kinds = store.read("raw.gaps", mine.symbol)["kind"].to_pylist()
+        assert kinds == ["quote", "trade"]  # the reconnect after line 20 is kept
+        contents.append(hashed_gaps(store, mine))
+    assert contents[0] == contents[1] == contents[2]
+
+
+def test_a_file_that_fills_a_hole_takes_its_gap_away(store, known, tmp_path):
+    lines = capture_lines(n_trades=N)
+    take(store, known, write_lines(tmp_path / "holed.gz", lines[:40] + lines[80:]))
+    assert trade_gaps(store, known) == [(1020, 20)]
+    take(store, known, write_lines(tmp_path / "part.gz", lines[40:60]))
+    assert trade_gaps(store, known) == [(1030, 10)]
+    take(store, known, write_lines(tmp_path / "rest.gz", lines[60:80]))
+    assert trade_gaps(store, known) == []
+
+
+def test_a_hole_at_midnight_is_a_gap_on_both_days(store, known, tmp_path):
+    # The first day's ids end at 1059, the second's begin at 1060: 1055 to 1064 are lost.
+    today, tomorrow = capture_lines(n_trades=N)[:-10], capture_lines(n_trades=N, day=1)[10:]
+    whole = write_lines(tmp_path / "whole.gz", today + tomorrow)
+    first, second = (
+        write_lines(tmp_path / "first.gz", today), write_lines(tmp_path / "second.gz", tomorrow)
+    )  # fmt: skip
+    contents = []
+    for text, paths in {"one": [whole], "two": [first, second], "late": [second, first]}.items():
+        mine = named(known, text)
+        for path in paths:
+            take(store, mine, path)
+        assert trade_gaps(store, mine, DAY_0) == trade_gaps(store, mine, DAY_1) == [(1055, 10)]
+        contents.append(hashed_gaps(store, mine))
+    assert contents[0] == contents[1] == contents[2]
+
+
+def test_another_content_under_a_known_id_is_a_conflict(store, known, tmp_path):
+    lines = capture_lines(n_trades=N)
+    take(store, known, write_lines(tmp_path / "a.gz", lines))
+    first = store.published("raw.trades", known.symbol)[0].unit
+    changed = [lines[0], lines[1].replace('"q":"', '"q":"1'), lines[2].replace('"A":"', '"A":"1')]
+    summary = take(store, known, write_lines(tmp_path / "b.gz", changed))
+    assert (summary.offered, summary.stored, summary.quarantined) == (3, 0, 3)
+    rows = store.read("raw.quarantine", known.symbol).to_pylist()
+    assert [(r["kind"], r["reason"]) for r in rows] == [
+        ("quote", "duplicate"), ("trade", "conflict"), ("quote", "conflict"),
+    ]  # fmt: skip
+    assert rows[0]["detail"] == f"unit {first} has published this quote_id"
+    assert rows[1]["detail"] == f"unit {first} has published this trade_id with another content"
+    assert store.read("raw.trades", known.symbol).num_rows == N
+
+
+def test_a_record_out_of_order_among_other_units_is_refused(store, known, tmp_path):
+    lines = capture_lines(n_trades=N)
+    take(store, known, write_lines(tmp_path / "a.gz", lines[:40] + lines[44:]))
+    # Line 42 is trade 1020: an hour late it comes after its successors, line 44 is in order.
+    late = json.loads(lines[41].split(" ", 1)[1])
+    late["data"]["T"] += 3_600_000
+    text = f"{lines[41].split(' ', 1)[0]} {json.dumps(late, separators=(',', ':'))}"
+    summary = take(store, known, write_lines(tmp_path / "b.gz", [text]))
+    assert (summary.offered, summary.stored, summary.quarantined) == (1, 0, 1)
+    assert store.read("raw.quarantine", known.symbol)["reason"].to_pylist() == ["time_inversion"]
+    assert take(store, known, write_lines(tmp_path / "c.gz", lines[40:44])).stored == 4
+    assert trade_gaps(store, known) == []
+
+
+def test_two_files_of_one_day_without_ids_are_refused(store, tmp_path, request):
+    es = replace(load_instruments()["ES"], symbol=f"ingest {request.node.name}", day_rule="utc")
+    rows = [f"2013-09-03 10:{i:02d}:00.083,{1640 + i % 4 / 4},{1 + i}" for i in range(10)]
+    first, second = (
+        write_lines(tmp_path / f"{i}.csv", ["DateTime,Price,Volume", *rows[i : i + 5]])
+        for i in (0, 5)
+    )
+    (batch,) = [read_emini(first, es)]
+    assert ingest(store, [batch], es, run_id="test").stored == 5
+    snapshot = store.snapshot()
+    with pytest.raises(
+        IngestRefused, match=f"2013-09-03 is already published from file {batch.unit}"
+    ):
+        ingest(store, [read_emini(second, es)], es, run_id="test")
+    assert store.snapshot() == snapshot
+    assert ingest(store, [batch], es, run_id="test").stored == 5
+    assert store.snapshot() == snapshot
+
+
+def test_a_file_of_known_records_tells_the_day_and_its_hash(store, known, tmp_path):
+    lines = capture_lines(n_trades=N)
+    first = take(store, known, write_lines(tmp_path / "a.gz", lines))
+    again = take(store, known, write_lines(tmp_path / "b.dat", lines))
+    assert (again.stored, again.quarantined, again.days) == (0, 2 * N, (DAY_0,))
+    told = [summary_json(s, store, known.symbol)["hash"] for s in (first, again)]
+    assert told[0] == told[1] == store.content_hash_days("raw.trades", known.symbol, [DAY_0])
+
+
+def test_the_same_content_is_read_once_in_one_call(known, tmp_path):
+    path = write_lines(tmp_path / "a.dat", capture_lines(n_trades=N))
+    copy = write_lines(tmp_path / "copy.dat", capture_lines(n_trades=N))
+    batches = read_source("capture", [path, path, copy], known, tmp_path)
+    assert [batch.offered for batch in batches] == [2 * N]
+
+
+def test_a_file_without_the_symbol_is_refused_by_name(known, tmp_path):
+    path = write_lines(tmp_path / "a.gz", capture_lines(n_trades=3, symbol="ETHUSDT"))
+    with pytest.raises(SourceError, match=r"a\.gz: holds no record of .*only: 6 other_symbol"):
+        read_source("capture", [path], known, tmp_path)
 
 
 def test_each_day_of_a_file_is_published_by_itself(store, known, tmp_path):

@@ -1,0 +1,207 @@
+"""What one unit of input means beside the others of its day: repeats, contradictions, holes.
+
+A day may come in several files, in any order, one overlapping the other. Its content must not
+depend on that, so what lies between two files is judged over the whole published day.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from orchestration.errors import IngestRefused
+from orchestration.sources.gate import trade_gaps
+from orchestration.sources.records import (
+    QUARANTINE,
+    TRADES,
+    Gap,
+    SourceBatch,
+    clip_gaps,
+    gaps_table,
+    table,
+)
+from orchestration.storage.store import Store
+from orderflow_core.instrument import Instrument
+
+KEYS = {"raw.trades": ("trade", "trade_id"), "raw.quotes": ("quote", "quote_id")}
+# Gaps between trades are found over all units of a day, so they belong to none of them.
+DAY_UNIT = "day"
+
+_CONTENT = {
+    "raw.trades": (
+        "ts_event_ns", "price_ticks", "qty_lots", "native_sign", "is_market", "venue_id",
+    ),
+    "raw.quotes": ("ts_event_ns", "bid_ticks", "bid_lots", "ask_ticks", "ask_lots", "ts_source"),
+}  # fmt: skip
+_GAP_COLUMNS = ["trade_id", "ts_event_ns", "venue_id"]
+
+
+def require_distinguishable(
+    store: Store, batch: SourceBatch, days: Mapping[date, SourceBatch], instrument: Instrument
+) -> None:
+    """Refuse a second unit of a day where records carry no ids that could tell the two apart.
+
+    Raises
+    ------
+    IngestRefused
+        Names the day and the unit that published it.
+    """
+    if instrument.max_id_step:
+        return
+    for day, part in sorted(days.items()):
+        for name, rows in (("raw.trades", part.trades), ("raw.quotes", part.quotes)):
+            for row in store.published(name, instrument.symbol, day):
+                if len(rows) and row.rows and row.unit != batch.unit:
+                    raise IngestRefused(
+                        f"{instrument.symbol} {day} is already published from file {row.unit}; "
+                        "this market's records have no ids, so two files of one day cannot be "
+                        f"told apart: ingest the day as one file (file {batch.unit} was refused)"
+                    )
+
+
+def published_by_others(
+    store: Store, instrument: Instrument, name: str, day: date, unit: str
+) -> pa.Table:
+    """Return what other units have published of a day: key, content and unit."""
+    columns = [KEYS[name][1], *_CONTENT[name], "unit"]
+    return store.existing_keys(name, instrument.symbol, day, columns, exclude_unit=unit)
+
+
+def set_aside(name: str, rows: pa.Table, others: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Divide the rows of a unit by what other units have published.
+
+    Parameters
+    ----------
+    name : str
+        ``raw.trades`` or ``raw.quotes``.
+    rows : pyarrow.Table
+        Rows of one unit, ids and times both increasing.
+    others : pyarrow.Table
+        See :func:`published_by_others`.
+
+    Returns
+    -------
+    kept : pyarrow.Table
+    rejected : pyarrow.Table
+        Quarantine rows: ``duplicate`` when another unit has the record, ``conflict`` when it has
+        another content under its key, ``time_inversion`` when its time contradicts their ids.
+    """
+    if not len(rows) or not len(others):
+        return rows, QUARANTINE.empty_table()
+    key = KEYS[name][1]
+    others = others.take(pa.array(np.argsort(others[key].to_numpy(), kind="stable")))
+    ids, known = rows[key].to_numpy(), others[key].to_numpy()
+    at = np.searchsorted(known, ids)
+    is_known = known[np.minimum(at, len(known) - 1)] == ids
+    reason = np.full(len(ids), "", object)
+    reason[_runs_back(rows, others, at) & ~is_known] = "time_inversion"
+    twins = others.take(pa.array(at[is_known]))
+    same = _same_content(name, rows.filter(pa.array(is_known)), twins)
+    reason[is_known] = np.where(same, "duplicate", "conflict")
+    refused = reason != ""
+    detail = reason.copy()
+    detail[is_known] = [
+        f"unit {unit} has published this {key}{'' if is_same else ' with another content'}"
+        for unit, is_same in zip(twins["unit"].to_pylist(), same, strict=True)
+    ]
+    detail[reason == "time_inversion"] = "its time is out of order among the ids of other units"
+    rejected = _rejected(name, rows.filter(pa.array(refused)), reason[refused], detail[refused])
+    return rows.filter(pa.array(~refused)), rejected
+
+
+def _runs_back(rows: pa.Table, others: pa.Table, at: np.ndarray) -> np.ndarray:
+    # Receive times of two recorders say nothing about each other.
+    for t in (rows, others):
+        if "ts_source" in t.column_names and pc.any(pc.not_equal(t["ts_source"], 0)).as_py():
+            return np.zeros(len(rows), np.bool_)
+    ts, known = rows["ts_event_ns"].to_numpy(), others["ts_event_ns"].to_numpy()
+    last = len(known) - 1
+    before = (at > 0) & (known[np.maximum(at - 1, 0)] > ts)
+    after = (at <= last) & (known[np.minimum(at, last)] < ts)
+    return np.asarray(before | after)
+
+
+def _same_content(name: str, mine: pa.Table, twins: pa.Table) -> np.ndarray:
+    same = np.ones(len(mine), np.bool_)
+    for column in _CONTENT[name]:
+        equal = pc.equal(mine[column].combine_chunks(), twins[column].combine_chunks())
+        found = equal.to_numpy(zero_copy_only=False)
+        if name == "raw.quotes" and column == "ts_event_ns":
+            # Two copies of one update arrive at two times: no conflict without an exchange time.
+            found = found | (mine["ts_source"].to_numpy() == 1)
+        same &= found
+    return same
+
+
+def _rejected(name: str, rows: pa.Table, reason: np.ndarray, detail: np.ndarray) -> pa.Table:
+    # The line of the file finds the original text again; here the key says which record it was.
+    if not len(rows):
+        return QUARANTINE.empty_table()
+    kind, key = KEYS[name]
+    columns = {column: rows[column].combine_chunks() for column in ("ts_recv_ns", "line")}
+    return table(
+        QUARANTINE,
+        columns
+        | {
+            "kind": kind,
+            "reason": reason.tolist(),
+            "detail": detail.tolist(),
+            "record": [f"{key}={value}" for value in rows[key].to_pylist()],
+            "source": rows["source"][0].as_py(),
+            "unit": rows["unit"][0].as_py(),
+        },
+        len(rows),
+    )
+
+
+def gaps_of_day(
+    store: Store, instrument: Instrument, day: date, rows: Sequence[pa.Table]
+) -> pa.Table:
+    """Return the gaps between the trades of a day, and those that reach into it.
+
+    Parameters
+    ----------
+    rows : sequence of pyarrow.Table
+        The day's trades, of all units: ``trade_id``, ``ts_event_ns``, ``venue_id``. The days
+        beside it are read from the store: a hole may span midnight.
+    """
+    if not instrument.max_id_step:
+        return gaps_table((), DAY_UNIT, DAY_UNIT)
+    beside = [published_trades(store, instrument, other) for other in days_beside(day)]
+    schema = pa.schema([TRADES.field(column) for column in _GAP_COLUMNS])
+    parts = [part.select(_GAP_COLUMNS).cast(schema) for part in (*rows, *beside)]
+    found = gaps_table(_gaps(pa.concat_tables(parts), instrument.max_id_step), DAY_UNIT, DAY_UNIT)
+    return clip_gaps(found, *instrument.trading_day_window(day))
+
+
+def days_beside(day: date) -> tuple[date, date]:
+    """Return the days before and after."""
+    return day - timedelta(days=1), day + timedelta(days=1)
+
+
+def published_trades(store: Store, instrument: Instrument, day: date) -> pa.Table:
+    """Return what :func:`gaps_of_day` needs of a day's published trades."""
+    return store.read("raw.trades", instrument.symbol, day, columns=_GAP_COLUMNS)
+
+
+def _gaps(trades: pa.Table, max_id_step: int) -> list[Gap]:
+    # Trades and aggregates count their ids separately.
+    trades = trades.take(pa.array(np.argsort(trades["trade_id"].to_numpy(), kind="stable")))
+    is_fill = pc.equal(trades["venue_id"], "")
+    gaps = trade_gaps(_numbers(trades.filter(is_fill)), max_id_step)
+    aggregates = trades.filter(pc.invert(is_fill))
+    if len(aggregates):
+        # Aggregates have no holes of their own; their fills have, where trades have.
+        gaps += trade_gaps(_numbers(aggregates, has_fills=True), 1, int(max_id_step == 1))
+    return gaps
+
+
+def _numbers(trades: pa.Table, *, has_fills: bool = False) -> dict[str, np.ndarray]:
+    columns = {name: trades[name].to_numpy() for name in ("trade_id", "ts_event_ns")}
+    if has_fills:
+        fills = pc.list_flatten(pc.split_pattern(trades["venue_id"].combine_chunks(), "-"))
+        ends = fills.cast(pa.int64()).to_numpy().reshape(-1, 2)
+        columns |= {"first_id": ends[:, 0], "last_id": ends[:, 1]}
+    return columns
