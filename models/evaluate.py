@@ -18,7 +18,7 @@ from models.bootstrap import (
     ratio,
 )
 from models.tasks import Task
-from orderflow_core.types import Float64, Int64
+from orderflow_core.types import Bool, Float64, Int64
 
 N_BINS = 10
 
@@ -93,7 +93,12 @@ def row_loss(task: Task, label: Float64, prediction: Float64) -> Float64:
 
 
 def score(
-    task: Task, label: Float64, prediction: Float64, base: Float64, blocks: Blocks
+    task: Task,
+    label: Float64,
+    prediction: Float64,
+    base: Float64,
+    blocks: Blocks,
+    fold: Int64 | None = None,
 ) -> tuple[Score, ...]:
     """Return every metric of the task.
 
@@ -106,6 +111,8 @@ def score(
         return).
     blocks : Blocks
         Resampling plan for these n rows.
+    fold : ndarray of int64, shape (n,), optional
+        Which fold's model predicted each row; None: one model did.
 
     Returns
     -------
@@ -114,16 +121,27 @@ def score(
         ``miscalibration``; return: ``mse``, ``r2_zero``, ``r2_train_mean``, ``rank_ic``,
         ``miscalibration``.
 
+    Raises
+    ------
+    ValueError
+        As `row_loss`, or the folds are not one a row.
+
     Notes
     -----
+    ``auc_up_down`` and ``rank_ic`` rank rows within each fold and are averaged over the folds by
+    their rows: a model's level differs from fold to fold with its training rows, and ranks across
+    folds would score that instead of telling rows apart. A fold where they are not defined (one
+    side only, a constant forecast) is left out; where none is left the score is NaN.
+
     ``accuracy`` counts the most probable class (first of equals). ``auc_up_down`` ranks rows that
-    went up or down by ``p_up / p_down``, ties count half; its interval resamples the placement
-    values (DeLong 1988). ``ece`` is the mean over the three classes of the expected calibration
+    went up or down by ``p_up / p_down``, ties count half, so a forecast that is constant in each
+    fold has 0.5; its interval resamples the placement values (DeLong 1988). ``ece`` is the mean over the three classes of the expected calibration
     error in at most 10 bins of equal count. ``r2_zero`` compares with predicting no move,
     ``r2_train_mean`` with the training fold's mean. ``rank_ic`` is Spearman's correlation.
     """
-    statistics = _statistics(task, label, prediction, base)
-    base_statistics = _statistics(task, label, base, base)
+    members = _members(label, fold)
+    statistics = _statistics(task, label, prediction, base, members)
+    base_statistics = _statistics(task, label, base, base, members)
     scores = []
     for metric, (columns, of_totals) in statistics.items():
         found = _clipped(metric, estimate(columns, of_totals, blocks))
@@ -207,8 +225,17 @@ def _class_idx(label: Float64) -> Int64:
     return label.astype(np.int64) + 1
 
 
+# Row positions of each fold.
+def _members(label: Float64, fold: Int64 | None) -> list[Int64]:
+    if fold is None:
+        return [np.arange(len(label))]
+    if fold.shape != label.shape:
+        raise ValueError(f"fold must have shape {label.shape}, got {fold.shape}")
+    return [np.flatnonzero(fold == number) for number in np.unique(fold)]
+
+
 def _statistics(
-    task: Task, label: Float64, prediction: Float64, base: Float64
+    task: Task, label: Float64, prediction: Float64, base: Float64, members: list[Int64]
 ) -> dict[str, tuple[Float64, OfTotals]]:
     loss = row_loss(task, label, prediction)
     calibration = _calibration_columns(task, label, prediction)
@@ -217,7 +244,7 @@ def _statistics(
         return {
             "log_loss": (mean_columns(loss), ratio),
             "accuracy": (mean_columns(prediction.argmax(axis=1) == _class_idx(label)), ratio),
-            "auc_up_down": (_auc_columns(label, prediction), _auc),
+            "auc_up_down": (_auc_columns(label, prediction, members), ratio),
             "brier": (mean_columns(((prediction - is_class) ** 2).sum(axis=1)), ratio),
             "ece": (_ece_columns(is_class, prediction), _ece),
             "miscalibration": (calibration, _miscalibration),
@@ -226,7 +253,7 @@ def _statistics(
         "mse": (mean_columns(loss), ratio),
         "r2_zero": (np.column_stack([loss, label**2]), _r2),
         "r2_train_mean": (np.column_stack([loss, (label - base) ** 2]), _r2),
-        "rank_ic": (_correlation_columns(midranks(prediction), midranks(label)), _correlation),
+        "rank_ic": (_rank_columns(label, prediction, members), _correlation),
         "miscalibration": (calibration, _miscalibration),
     }
 
@@ -254,23 +281,28 @@ def _r2(totals: Float64) -> Float64:
     return 1 - ratio(totals)
 
 
-# Area under the curve as a mean: the full-sample area plus each row's influence on it.
-def _auc_columns(label: Float64, prediction: Float64) -> Float64:
+# Area under the curve as a mean: a fold's area plus each row's influence on it, and whether the row
+# counts. The mean over the rows is the mean of the folds' areas, weighted by their rows.
+def _auc_columns(label: Float64, prediction: Float64, members: list[Int64]) -> Float64:
     rank_score = np.log(prediction[:, 2]) - np.log(prediction[:, 0])
-    is_up, is_down = label > 0, label < 0
-    influence = np.full(len(label), np.nan)
-    if is_up.any() and is_down.any():
-        up, down = rank_score[is_up], rank_score[is_down]
-        above_down = _share_below(down, up)
-        below_up = 1 - _share_below(up, down)
-        area = above_down.mean()
-        influence[:] = area
-        influence[is_up] += (above_down - area) / is_up.mean()
-        influence[is_down] += (below_up - area) / is_down.mean()
-    return mean_columns(influence)
+    columns = np.zeros((len(label), 2))
+    for rows in members:
+        is_up, is_down = label[rows] > 0, label[rows] < 0
+        if is_up.any() and is_down.any():
+            columns[rows, 0] = _area_influence(rank_score[rows], is_up, is_down)
+            columns[rows, 1] = 1
+    return columns
 
 
-_auc = ratio
+def _area_influence(rank_score: Float64, is_up: Bool, is_down: Bool) -> Float64:
+    up, down = rank_score[is_up], rank_score[is_down]
+    above_down = _share_below(down, up)
+    below_up = 1 - _share_below(up, down)
+    area = above_down.mean()
+    influence = np.full(len(rank_score), area)
+    influence[is_up] += (above_down - area) / is_up.mean()
+    influence[is_down] += (below_up - area) / is_down.mean()
+    return influence
 
 
 # Share of ``reference`` below each value; equal ones count half.
@@ -289,9 +321,16 @@ def midranks(values: Float64) -> Float64:
     return np.asarray((below + not_above + 1) / 2)
 
 
-def _correlation_columns(x: Float64, y: Float64) -> Float64:
-    x, y = x - x.mean(), y - y.mean()
-    return np.column_stack([np.ones(len(x)), x, y, x * x, y * y, x * y])
+# Ranks within each fold, standardised there: their correlation over all rows is then the mean of the
+# folds' correlations, weighted by their rows. The rows of a fold without one count nothing.
+def _rank_columns(label: Float64, prediction: Float64, members: list[Int64]) -> Float64:
+    columns = np.zeros((len(label), 6))
+    for rows in members:
+        x, y = midranks(prediction[rows]), midranks(label[rows])
+        if np.ptp(x) > 0 and np.ptp(y) > 0:
+            x, y = (x - x.mean()) / x.std(), (y - y.mean()) / y.std()
+            columns[rows] = np.column_stack([np.ones(len(rows)), x, y, x * x, y * y, x * y])
+    return columns
 
 
 def _correlation(totals: Float64) -> Float64:

@@ -49,7 +49,7 @@ class WalkForward:
     predictions : dict of rung (and ``base_rate``) to ndarray, shape (n_oof, 3) or (n_oof,)
     folds : tuple of FoldScores
     scores : dict of rung (and ``base_rate``) to tuple of Score
-        Pooled over the folds.
+        Pooled over the folds; what ranks rows ranks them within each fold.
     comparisons : tuple of Comparison
         naive against the base rate, linear against naive, lightgbm against linear, lightgbm
         against naive.

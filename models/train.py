@@ -132,11 +132,15 @@ class _Plan:
         return plan_blocks(rows.t0_ns, rows.t1_ns, n_boot=self.n_boot, seed=self.seed)
 
     def scores(
-        self, rows: Dataset, predictions: dict[str, Float64], blocks: Blocks
+        self,
+        rows: Dataset,
+        predictions: dict[str, Float64],
+        blocks: Blocks,
+        fold: Int64 | None = None,
     ) -> dict[str, tuple[Score, ...]]:
         base = predictions[BASE_RATE]
         return {
-            rung: score(self.task, rows.label, prediction, base, blocks)
+            rung: score(self.task, rows.label, prediction, base, blocks, fold)
             for rung, prediction in predictions.items()
         }
 
@@ -178,7 +182,8 @@ def _pooled(
     }
     rows = dataset.take(row_idx)
     blocks = plan.blocks(rows)
-    scores = plan.scores(rows, predictions, blocks)
+    fold = np.repeat(np.array([r.summary.fold for r in results], np.int64), sizes)
+    scores = plan.scores(rows, predictions, blocks, fold)
     return WalkForward(
         task=plan.task,
         dataset=dataset,
@@ -188,7 +193,7 @@ def _pooled(
         seed=plan.seed,
         blocks=blocks,
         row_idx=row_idx,
-        fold=np.repeat(np.array([r.summary.fold for r in results], np.int64), sizes),
+        fold=fold,
         train_end_ns=np.repeat(
             np.array([r.summary.train_end_ns for r in results], np.int64), sizes
         ),

@@ -80,6 +80,69 @@ def test_auc_interval_agrees_with_resampling_the_area_itself():
     assert (found.high - found.low) / 2 == pytest.approx(1.96 * np.std(areas), rel=0.2)
 
 
+def two_folds(n=1000):
+    """Fold 0 mostly goes down, fold 1 mostly up; each fold's forecast is its constant share."""
+    rng = np.random.default_rng(1)
+    fold = np.repeat([0, 1], [n, 2 * n])
+    label = np.where(rng.random(3 * n) < np.array([0.3, 0.6])[fold], 1.0, -1.0)
+    constant = np.array([[0.6, 0.1, 0.3], [0.3, 0.1, 0.6]])[fold]
+    return fold, label, constant
+
+
+def test_a_forecast_constant_in_each_fold_tells_no_rows_apart():
+    fold, label, constant = two_folds()
+    plan = blocks(len(label))
+    across = named(score(DIRECTION, label, constant, constant, plan))["auc_up_down"]
+    assert across.value > 0.6  # ranked across the folds its levels would score
+    within = named(score(DIRECTION, label, constant, constant, plan, fold))["auc_up_down"]
+    assert (within.value, within.low, within.high, within.base) == (0.5, 0.5, 0.5, 0.5)
+    level = constant[:, 2]
+    assert named(score(RETURN, label, level, level, plan))["rank_ic"].low > 0
+    rank_ic = named(score(RETURN, label, level, level, plan, fold))["rank_ic"]
+    assert np.isnan([rank_ic.value, rank_ic.low, rank_ic.high, rank_ic.base]).all()
+
+
+def test_rank_scores_are_the_folds_own_weighted_by_rows():
+    from scipy import stats
+
+    label, truth = random_direction(120)
+    fold = np.repeat([3, 4, 5], [30, 50, 40])
+    label[fold == 5] = np.abs(label[fold == 5])  # no row went down: no area there
+    ranked = np.log(truth[:, 2]) - np.log(truth[:, 0])
+    found = named(score(DIRECTION, label, truth, truth, blocks(120), fold))["auc_up_down"]
+    areas = [naive.auc(ranked[fold == f].tolist(), label[fold == f].tolist()) for f in (3, 4)]
+    assert found.value == pytest.approx((30 * areas[0] + 50 * areas[1]) / 80)
+    assert found.low < found.value < found.high
+
+    outcome = label + np.random.default_rng(0).normal(size=120)
+    forecast = np.where(fold == 5, 0.5, ranked)  # constant in fold 5: no correlation there
+    found = named(score(RETURN, outcome, forecast, forecast, blocks(120), fold))["rank_ic"]
+    each = [stats.spearmanr(forecast[fold == f], outcome[fold == f]).statistic for f in (3, 4)]
+    assert found.value == pytest.approx((30 * each[0] + 50 * each[1]) / 80)
+    assert found.low < found.value < found.high
+
+
+def test_skill_within_folds_is_found_under_any_levels():
+    label, truth = random_direction(3000)
+    fold = np.arange(3000) // 1000
+    shifted = truth * np.exp(np.array([-2.0, 2.0, 0.0])[fold, None] * [-1, 0, 1])
+    shifted /= shifted.sum(axis=1, keepdims=True)
+    plan = blocks(3000)
+    plain, moved = (
+        named(score(DIRECTION, label, p, p, plan, fold))["auc_up_down"] for p in (truth, shifted)
+    )
+    assert plain.low > 0.6
+    assert (moved.value, moved.low) == pytest.approx((plain.value, plain.low))
+    across = named(score(DIRECTION, label, shifted, shifted, plan))["auc_up_down"]
+    assert across.value < plain.value - 0.05
+
+
+def test_folds_must_be_one_a_row():
+    label, truth = random_direction(10)
+    with pytest.raises(ValueError, match=r"fold must have shape \(10,\), got \(9,\)"):
+        score(DIRECTION, label, truth, truth, blocks(10), np.zeros(9, np.int64))
+
+
 def auc_fast(ranked, label):
     ranks = midranks(ranked[label != 0])
     up = label[label != 0] > 0

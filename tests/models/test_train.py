@@ -58,6 +58,13 @@ def test_planted_signal_is_found(planted):
     assert value(planted, "linear", metric).low > nothing
 
 
+def test_the_base_rate_ranks_nothing(noise):
+    # Its levels differ between the folds; within a fold it is constant.
+    metric = "auc_up_down" if noise.task.kind == "direction" else "rank_ic"
+    found = value(noise, BASE_RATE, metric)
+    assert found.value == 0.5 if noise.task.kind == "direction" else np.isnan(found.value)
+
+
 def test_a_feature_that_peeks_makes_the_scores_jump(noise, kind):
     peeking = run(kind, peek=True)
     assert (
