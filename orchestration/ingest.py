@@ -22,6 +22,7 @@ from orchestration.quality.invariants import check_order
 from orchestration.quality.outcome import CheckOutcome
 from orchestration.sources import SOURCES
 from orchestration.sources.records import SourceBatch, SourceError, split_by_day
+from orchestration.storage.publication import Publication
 from orchestration.storage.store import Store
 from orderflow_core.instrument import Instrument
 
@@ -154,12 +155,10 @@ def publish_day(store: Store, symbol: str, made: DayTables, *, run_id: str) -> N
     """
     with store.publish(symbol, made.day, run_id=run_id, code_version=CODE_VERSION) as publication:
         for name, table in made.tables.items():
-            mine = table
             if name == "raw.gaps":
-                mine = table.filter(pc.not_equal(table["unit"], DAY_UNIT))
-                of_day = table.filter(pc.equal(table["unit"], DAY_UNIT))
-                publication.write(name, of_day, unit=DAY_UNIT)
-            publication.write(name, mine, unit=made.unit)
+                _write_gaps(store, publication, made)
+            else:
+                publication.write(name, table, unit=made.unit)
         publication.audit()
         failed = [
             f"{name}: {outcome.failures()}"
@@ -171,6 +170,17 @@ def publish_day(store: Store, symbol: str, made: DayTables, *, run_id: str) -> N
             raise IngestRefused(f"{symbol} {made.day} was not published: {'; '.join(failed)}")
         publication.commit()
     _renew_gaps_beside(store, made, run_id)
+
+
+def _write_gaps(store: Store, publication: Publication, made: DayTables) -> None:
+    gaps = made.tables["raw.gaps"]
+    is_of_day = pc.equal(gaps["unit"], DAY_UNIT)
+    publication.write("raw.gaps", gaps.filter(is_of_day), unit=DAY_UNIT)
+    own = gaps.filter(pc.invert(is_of_day))
+    published = store.published("raw.gaps", made.instrument.symbol, made.day)
+    # The day's part says already that gaps were looked for: no rows are no part of their own.
+    if len(own) or made.unit in {row.unit for row in published}:
+        publication.write("raw.gaps", own, unit=made.unit)
 
 
 def _renew_gaps_beside(store: Store, made: DayTables, run_id: str) -> None:
