@@ -69,11 +69,8 @@ def test_published_rows_name_the_run_and_what_they_were_made_of(ran, store):
     (row,) = store.published("flow.bars", SYMBOL, ran.day)
     assert row.run_id == next(one.run_id for one in ran.made if one.table == "flow.bars")
     assert [(i.table, i.trading_day, i.hash) for i in row.inputs] == [
-        (
-            "flow.classified_trades",
-            ran.day,
-            store.content_hash("flow.classified_trades", SYMBOL, ran.day),
-        )
+        (table, ran.day, store.content_hash(table, SYMBOL, ran.day))
+        for table in ("flow.classified_trades", "raw.gaps")
     ]
 
 
