@@ -88,9 +88,8 @@ def test_a_run_before_ingest_says_what_comes_first(home):
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (("classify", *SYMBOL, *DAY, "--json"), "no published trade"),
+        (("classify", *SYMBOL, *DAY, "--json"), "nothing of BTCUSDT is published"),
         (("chart", *SYMBOL, *DAY, "--json"), "no day at all"),
-        (("report", *SYMBOL, "--json"), "orderflow run --symbol BTCUSDT"),
     ],
 )
 def test_nothing_to_look_at_says_so(home, arguments, named):
