@@ -1,10 +1,12 @@
 """The ``orderflow`` command: what a person types, and what a script reads with ``--json``.
 
-Exit codes: 0 done, 1 failed (one line on standard error says why), 2 wrong usage.
+Exit codes: 0 done, 1 failed (one line on standard error says why), 2 wrong usage,
+130 a run was interrupted.
 """
 
 import json
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -18,6 +20,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from orchestration.errors import EXPECTED, writing
+from orchestration.interruptible import in_thread
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -29,6 +32,7 @@ db = typer.Typer(no_args_is_help=True, help="Care for the store.")
 app.add_typer(db, name="db")
 # A pipe has no width: wide enough that a table keeps its columns.
 _PIPE_WIDTH = 160
+INTERRUPTED = 130  # as a shell says it: 128 + SIGINT
 out = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 err = Console(stderr=True, soft_wrap=True)
 
@@ -125,8 +129,12 @@ def run(
     unknown = [job for job in jobs if job not in JOBS]
     if unknown:
         raise typer.BadParameter(f"unknown job {unknown[0]!r}: choose from {', '.join(JOBS)}")
-    with progress("starting", quiet=as_json) as say:
-        made = run_jobs(symbol, days, on_job=say, jobs=jobs)
+    try:
+        with progress("starting", quiet=as_json) as say:
+            made = in_thread(lambda: run_jobs(symbol, days, on_job=say, jobs=jobs))
+    except KeyboardInterrupt:
+        err.print("interrupted: days and tables that were published stay published", style="red")
+        os._exit(INTERRUPTED)  # a killed run harms nothing, and its thread would not stop
     from orchestration.summary import run_summary
     from orchestration.terminal import summary_tables
 

@@ -16,12 +16,16 @@ KILLS_A_HOME = 5
 RUN = ("run", "--symbol", SYMBOL, "--to", DAYS[0], "--job", "day")
 
 
+def wait_for_first_day(process):
+    """Wait until the graph is loaded, which takes seconds, and the first day begins."""
+    while not (line := process.stderr.readline()).startswith("  day "):
+        assert line, "the run ended before its first day"
+
+
 def kill_within(home, seconds, rng):
     """Start a run and kill it within some seconds of its first step; say whether it still ran."""
     with start(home, *RUN) as process:
-        # The graph takes seconds to load: the clock starts when the first day does.
-        while not (line := process.stderr.readline()).startswith("  day "):
-            assert line, "the run ended before its first day"
+        wait_for_first_day(process)
         time.sleep(rng.random() * 1.5 * seconds)
         process.kill()
         return process.wait() == -signal.SIGKILL
@@ -55,3 +59,15 @@ def test_killed_runs_leave_no_mixture_and_end_in_the_same_hashes(whole_way, capt
         assert (found["hashes"], found["problems"]) == (undisturbed, [])
     print(f"{n_killed} of {n_done} runs were killed, {n_partial} left a part of the tables")
     assert n_killed > n_done / 2, "the kills come after the runs"
+
+
+def test_an_interrupt_ends_a_run_at_once(whole_way):
+    with start(whole_way.home, *RUN) as process:
+        wait_for_first_day(process)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (130, "")
+    assert err.startswith("interrupted: ")
+    assert "Traceback" not in err
+    assert inspect(whole_way.home) == whole_way.second
