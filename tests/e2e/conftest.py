@@ -37,13 +37,14 @@ def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def whole_way(capture: Path, tmp_path_factory: pytest.TempPathFactory) -> WholeWay:
-    """Ingest, run everything, run the first day again."""
+    """Ingest, run everything, run the first day and the training again."""
     home = add_instrument(tmp_path_factory.mktemp("whole"))
     take = ("ingest", "capture", "--path", str(capture), "--symbol", SYMBOL, "--json")
     ingest = orderflow(home, *take)
     run = orderflow(home, "run", "--symbol", SYMBOL, "--json")
     first = inspect(home)
-    again = orderflow(home, "run", "--symbol", SYMBOL, "--to", DAYS[0], "--job", "day", "--json")
+    jobs = ("--job", "day", "--job", "training")
+    again = orderflow(home, "run", "--symbol", SYMBOL, "--to", DAYS[0], *jobs, "--json")
     return WholeWay(
         home=home, ingest=ingest, run=run, again=again, first=first, second=inspect(home)
     )

@@ -116,6 +116,23 @@ def test_a_run_records_checks_and_what_one_wants_to_see(ran):
     assert "numba" in metadata["versions"].value
 
 
+def test_too_little_data_is_said_and_leaves_nothing_to_judge(ran, store):
+    made = {one.table: one for one in run_jobs(SYMBOL, [ran.day], jobs=("training", "judging"))}
+    for name in ("models.direction", "models.return"):
+        assert "too little data" in made[name].note
+        assert made[name].rows < N_TRADES
+    assert "none is registered" in made["research.predictions"].note
+    assert "no out-of-fold predictions" in made["backtest.direction_signal"].note
+    # Published and empty is not the same as never run.
+    for table in (
+        "research.predictions",
+        "backtest.direction_signal",
+        "backtest.direction_summary",
+    ):
+        (row,) = store.published(table, SYMBOL, ran.day)
+        assert row.rows == 0
+
+
 def test_a_day_without_raw_rows_fails_and_says_what_comes_first(home, store):
     nothing = date(2013, 1, 1)
     with pytest.raises(RunFailed, match=r"raw\.trades holds no published rows of BTCUSDT on 2013"):
