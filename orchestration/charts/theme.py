@@ -79,6 +79,9 @@ header .period{color:%MUTED%;margin:3px 0 16px;font-size:14px}
 .tall thead th{position:sticky;top:0;background:%PAPER%}
 table{border-collapse:collapse;width:100%;font-size:13.5px}
 th,td{padding:5px 10px;text-align:right;border-bottom:1px solid %GRID%;white-space:nowrap}
+.facts td,.facts th{white-space:normal;overflow-wrap:anywhere}
+.facts th{white-space:nowrap;vertical-align:top}
+
 th{color:%MUTED%;font-weight:600;font-size:12.5px;border-bottom:1px solid %LINE%}
 th.l,td.l{text-align:left}
 td.wrap{white-space:normal;min-width:150px;max-width:420px}
