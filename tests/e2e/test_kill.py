@@ -71,4 +71,3 @@ def test_an_interrupt_ends_a_run_at_once(whole_way):
     assert (process.returncode, out) == (130, "")
     assert err.startswith("interrupted: ")
     assert "Traceback" not in err
-    assert inspect(whole_way.home) == whole_way.second

@@ -3,6 +3,7 @@
 import itertools
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -10,9 +11,14 @@ import pytest
 
 from orchestration import runtime
 from orchestration.config import Settings
+from orchestration.ingest import ingest
+from orchestration.pipeline import Materialized, run_jobs
+from orchestration.sources import SOURCES
 from orchestration.storage.store import Store
-from tests.captures import DAY_START_MS
+from tests.captures import DAY_START_MS, write_capture
 
+SYMBOL = "BTCUSDT"
+N_TRADES = 400
 SMALL = {"ORDERFLOW_DIRECTION_SWEEPS": "20", "ORDERFLOW_N_NULL_RUNS": "20"}
 _OPENED = (
     runtime.settings,
@@ -65,3 +71,26 @@ def unused_day() -> Callable[[], int]:
 def date_of(day: int) -> date:
     """Return the trading day of a day of the test market."""
     return _CAPTURE_DAY + timedelta(days=day)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A day that the day job made, and what it said."""
+
+    day: date
+    made: list[Materialized]
+
+
+@pytest.fixture(scope="session")
+def ran(
+    home: Path,
+    store: Store,
+    unused_day: Callable[[], int],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Ran:
+    """A day of a market that we made, ingested and run once."""
+    n = unused_day()
+    known = runtime.instrument(SYMBOL)
+    path = write_capture(tmp_path_factory.mktemp("capture") / "a.gz", n_trades=N_TRADES, day=n)
+    ingest(store, SOURCES["capture"].read([path], known), known, run_id="test")
+    return Ran(date_of(n), run_jobs(SYMBOL, [date_of(n)], jobs=("day",)))

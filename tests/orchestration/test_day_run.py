@@ -1,6 +1,5 @@
 """The day job in this process, on a market that we made."""
 
-from dataclasses import dataclass
 from datetime import date
 
 import dagster as dg
@@ -12,16 +11,11 @@ from orchestration import runtime
 from orchestration.definitions import defs
 from orchestration.defs import publishing
 from orchestration.errors import RunFailed
-from orchestration.ingest import ingest
 from orchestration.partitions import daily_by_symbol, partition_key, symbol_and_day
-from orchestration.pipeline import Materialized, run_jobs
+from orchestration.pipeline import run_jobs
 from orchestration.quality.outcome import CheckOutcome, rule
-from orchestration.sources import SOURCES
-from tests.captures import write_capture
-from tests.orchestration.conftest import date_of
+from tests.orchestration.conftest import N_TRADES, SYMBOL, date_of
 
-N_TRADES = 400
-SYMBOL = "BTCUSDT"
 DAY_TABLES = {
     "raw.trades",
     "raw.quotes",
@@ -35,22 +29,6 @@ DAY_TABLES = {
     "research.features",
     "research.labels",
 }
-
-
-@dataclass(frozen=True)
-class Ran:
-    day: date
-    made: list[Materialized]
-
-
-@pytest.fixture(scope="module")
-def ran(home, store, unused_day, tmp_path_factory):
-    """A day that was ingested and run once."""
-    n = unused_day()
-    known = runtime.instrument(SYMBOL)
-    path = write_capture(tmp_path_factory.mktemp("capture") / "a.gz", n_trades=N_TRADES, day=n)
-    ingest(store, SOURCES["capture"].read([path], known), known, run_id="test")
-    return Ran(date_of(n), run_jobs(SYMBOL, [date_of(n)], jobs=("day",)))
 
 
 def hashes(store, day):
