@@ -14,10 +14,11 @@ from orchestration.config import Settings
 from orchestration.defs.backtest.tables import RUNG_METRIC
 from orchestration.frames import utc
 from orchestration.storage.store import Store
-from orderflow_core.backtest.metrics import max_drawdown, wilson_interval
+from orderflow_core.backtest.metrics import max_drawdown
 from orderflow_core.backtest.nulls import one_sided_p
 from orderflow_core.backtest.sharpe import sharpe_interval
 from orderflow_core.instrument import Instrument
+from orderflow_core.intervals import wilson_interval
 
 SIGNAL, SUMMARY = "backtest.direction_signal", "backtest.direction_summary"
 

@@ -1,30 +1,11 @@
 """What a fill costs beyond its price."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from orderflow_core.types import Float64, Int64
-
-
-def require_amount(name: str, value: float, *, is_zero_allowed: bool) -> float:
-    """Return ``value`` as a finite float that is not negative, nor zero unless allowed."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    if not math.isfinite(value) or value < 0 or (value == 0 and not is_zero_allowed):
-        rule = "zero or positive" if is_zero_allowed else "positive"
-        raise ValueError(f"{name} must be finite and {rule}, got {value}")
-    return float(value)
-
-
-def require_count(name: str, value: int, *, least: int = 0) -> int:
-    """Return ``value`` as an int of at least ``least``."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name} must be an integer, got {value!r}")
-    if value < least:
-        raise ValueError(f"{name} must be at least {least}, got {value}")
-    return int(value)
+from orderflow_core.validate import require_amount, require_count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from orderflow_core.backtest.costs import Costs, fill_fees, require_amount, require_count
+from orderflow_core.backtest.costs import Costs, fill_fees
 from orderflow_core.backtest.fills import (
     MarketPath,
     Orders,
@@ -16,7 +16,12 @@ from orderflow_core.backtest.fills import (
 )
 from orderflow_core.kernels.backtest import _fill_orders_nb, _mark_nb
 from orderflow_core.types import Float64, Int8, Int64
-from orderflow_core.validate import require_int64, require_sum_fits
+from orderflow_core.validate import (
+    require_amount,
+    require_count,
+    require_int64,
+    require_sum_fits,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

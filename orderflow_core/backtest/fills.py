@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from orderflow_core.backtest.costs import require_count
 from orderflow_core.kernels.backtest import _match_orders_nb
 from orderflow_core.types import Int64, QuoteArrays, TradeArrays
 from orderflow_core.validate import (
     INT64_MAX,
+    require_count,
     require_int64,
     require_positive_scalar,
     require_same_length,

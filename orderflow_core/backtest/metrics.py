@@ -1,12 +1,10 @@
 """What a run earned, how it earned it, and how far that is from chance."""
 
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from orderflow_core.backtest.costs import require_count
 from orderflow_core.backtest.engine import BacktestResult
 from orderflow_core.backtest.sharpe import (
     SharpeEstimate,
@@ -14,6 +12,7 @@ from orderflow_core.backtest.sharpe import (
     probabilistic_sharpe_ratio,
     sharpe_interval,
 )
+from orderflow_core.intervals import Proportion, wilson_interval
 from orderflow_core.kernels.backtest import _round_trips_nb
 from orderflow_core.types import Float64, Int8, Int64
 from orderflow_core.validate import require_float64
@@ -46,16 +45,6 @@ class RoundTrips:
 
     def __len__(self) -> int:
         return len(self.sign)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proportion:
-    """A share of ``n`` cases with its Wilson interval; NaN of all where ``n`` is 0."""
-
-    value: float
-    low: float
-    high: float
-    n: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,52 +137,6 @@ def round_trips(result: BacktestResult) -> RoundTrips:
         fee=fee,
         net_pnl=gross * result.tick_value - fee,
     )
-
-
-def wilson_interval(n_hits: int, n: int, *, level: float = 0.95) -> Proportion:
-    """Return ``n_hits / n`` with its Wilson score interval.
-
-    Parameters
-    ----------
-    n_hits, n : int, 0 <= n_hits <= n
-    level : float in (0, 1)
-
-    Returns
-    -------
-    Proportion
-
-    Raises
-    ------
-    TypeError, ValueError
-        Not integers, out of order, or a level outside (0, 1).
-
-    Notes
-    -----
-    The cases count as independent. Source: Wilson (1927); no continuity correction.
-
-    Examples
-    --------
-    >>> hits = wilson_interval(8, 10)
-    >>> round(hits.low, 4), round(hits.high, 4)
-    (0.4902, 0.9433)
-    """
-    require_count("n", n)
-    require_count("n_hits", n_hits)
-    if n_hits > n:
-        raise ValueError(f"n_hits must not exceed n = {n}, got {n_hits}")
-    if not 0 < level < 1:
-        raise ValueError(f"level must be in (0, 1), got {level}")
-    if n == 0:
-        return Proportion(value=np.nan, low=np.nan, high=np.nan, n=0)
-    z = NormalDist().inv_cdf(0.5 + level / 2)
-    share = n_hits / n
-    centre = share + z * z / (2 * n)
-    half = z * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
-    scale = 1 + z * z / n
-    # At a share of 0 or 1 the bound is that share; rounding would put it a hair outside.
-    low = 0.0 if n_hits == 0 else (centre - half) / scale
-    high = 1.0 if n_hits == n else (centre + half) / scale
-    return Proportion(value=share, low=low, high=high, n=n)
 
 
 def max_drawdown(equity: ArrayLike) -> Drawdown:

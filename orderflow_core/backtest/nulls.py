@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from orderflow_core.backtest.costs import require_count
 from orderflow_core.backtest.engine import BacktestResult, Rules, prepare, run
 from orderflow_core.backtest.fills import (
     MarketPath,
@@ -15,7 +14,7 @@ from orderflow_core.backtest.fills import (
 )
 from orderflow_core.backtest.sharpe import sharpe_ratio
 from orderflow_core.types import Float64, Int64
-from orderflow_core.validate import require_int64
+from orderflow_core.validate import require_count, require_int64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

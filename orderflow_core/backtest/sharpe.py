@@ -7,10 +7,9 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike
 
-from orderflow_core.backtest.costs import require_amount, require_count
 from orderflow_core.kernels.backtest import _block_sharpe_nb
 from orderflow_core.types import Float64, Int64
-from orderflow_core.validate import require_float64
+from orderflow_core.validate import require_amount, require_count, require_float64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,4 @@
 import math
-from statistics import NormalDist
 
 import numpy as np
 import purgedcv
@@ -10,12 +9,7 @@ from hypothesis import strategies as st
 from orderflow_core.backtest.costs import Costs
 from orderflow_core.backtest.engine import Rules, run_signal
 from orderflow_core.backtest.fills import MarketPath
-from orderflow_core.backtest.metrics import (
-    max_drawdown,
-    round_trips,
-    summarise,
-    wilson_interval,
-)
+from orderflow_core.backtest.metrics import max_drawdown, round_trips, summarise
 from orderflow_core.backtest.sharpe import (
     block_starts,
     default_block_len,
@@ -26,8 +20,6 @@ from orderflow_core.backtest.sharpe import (
     sharpe_ratio,
 )
 from tests.naive import backtest as naive
-
-Z95 = NormalDist().inv_cdf(0.975)
 
 
 def result_of(targets, prices, *, taker_fee=0.001):
@@ -114,26 +106,6 @@ def test_max_drawdown_counts_from_the_start_and_takes_the_first_of_equal_falls()
     assert (rising.value, rising.peak_idx, rising.trough_idx) == (0.0, -1, -1)
     with pytest.raises(ValueError, match="equity must be finite"):
         max_drawdown(np.array([np.nan]))
-
-
-@given(st.integers(1, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_wilson_interval_solves_the_score_equation(case):
-    n_hits, n = case
-    ours = wilson_interval(n_hits, n)
-    assert ours.value == n_hits / n
-    assert ours.low == pytest.approx(naive.wilson_bound(n_hits, n, Z95, -1), abs=1e-12)
-    assert ours.high == pytest.approx(naive.wilson_bound(n_hits, n, Z95, 1), abs=1e-12)
-    assert 0 <= ours.low <= ours.value <= ours.high <= 1
-
-
-def test_wilson_interval_edges():
-    nothing = wilson_interval(0, 0)
-    assert math.isnan(nothing.value)
-    assert math.isnan(nothing.low)
-    with pytest.raises(ValueError, match="n_hits must not exceed n = 3, got 4"):
-        wilson_interval(4, 3)
-    with pytest.raises(ValueError, match="level must be in"):
-        wilson_interval(1, 3, level=1.0)
 
 
 def heavy_tailed(seed, n=300):

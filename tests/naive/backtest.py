@@ -133,19 +133,6 @@ def max_drawdown(equity):
     return worst
 
 
-def wilson_bound(n_hits, n, z, direction):
-    """Solve |share - p| = z sqrt(p (1 - p) / n) for p on one side of the share, by bisection."""
-    share = n_hits / n
-    inside, outside = share, (0.0 if direction < 0 else 1.0)
-    for _ in range(200):
-        p = (inside + outside) / 2
-        if abs(share - p) > z * math.sqrt(p * (1 - p) / n):
-            outside = p
-        else:
-            inside = p
-    return inside
-
-
 def one_sided_p(actual, null):
     reached = 0
     for value in null:
