@@ -10,11 +10,15 @@ import pytest
 from orchestration import runtime
 from orchestration.definitions import defs
 from orchestration.defs import publishing
-from orchestration.errors import RunFailed
+from orchestration.defs.training.assets import MIN_ROWS
+from orchestration.errors import IngestRefused, RunFailed
+from orchestration.ingest import ingest
 from orchestration.partitions import daily_by_symbol, partition_key, symbol_and_day
 from orchestration.pipeline import run_jobs
 from orchestration.quality.outcome import CheckOutcome, rule
-from tests.orchestration.conftest import N_TRADES, SYMBOL, date_of
+from orchestration.sources import SOURCES, SourceError
+from tests.captures import DAY_START_MS, write_capture
+from tests.orchestration.conftest import SYMBOL, date_of
 
 DAY_TABLES = {
     "raw.trades",
@@ -94,11 +98,55 @@ def test_a_run_records_checks_and_what_one_wants_to_see(ran):
     assert "numba" in metadata["versions"].value
 
 
+def test_the_same_records_give_the_same_rows_whatever_the_clock_said(
+    home, store, unused_day, tmp_path, monkeypatch
+):
+    # Taken in at noon of their own day, as a morning's recording is: the last sweep is closed by
+    # the end of the file then too.
+    n = unused_day()
+    noon = (DAY_START_MS + n * 86_400_000 + 43_200_000) * 1_000_000
+    path = write_capture(tmp_path / "a.gz", n_trades=50, day=n)
+    known = runtime.instrument(SYMBOL)
+    with monkeypatch.context() as clock:
+        clock.setattr("orchestration.storage.publication.time.time_ns", lambda: noon)
+        ingest(store, SOURCES["capture"].read([path], known), known, run_id="test")
+    (raw,) = store.published("raw.trades", SYMBOL, date_of(n))
+    assert raw.published_at == noon
+    run_jobs(SYMBOL, [date_of(n)], jobs=("day",))
+    sweep = store.read("flow.classified_trades", SYMBOL, date_of(n))["sweep"].to_numpy()
+    (features,) = store.published("research.features", SYMBOL, date_of(n))
+    assert features.rows == sweep.max() + 1
+
+
+def failing_source(error):
+    """A source that finds its files itself and fails, and counts how often it was asked."""
+    asked = []
+
+    def read_source(*_):
+        asked.append(1)
+        raise error
+
+    return read_source, asked
+
+
+@pytest.mark.parametrize(
+    "error", [SourceError("a.csv", "line 3 has no price"), IngestRefused("two files of one day")]
+)
+def test_what_no_retry_can_heal_fails_at_once_and_in_its_own_words(
+    home, unused_day, monkeypatch, error
+):
+    read_source, asked = failing_source(error)
+    monkeypatch.setattr("orchestration.ingest.read_source", read_source)
+    with pytest.raises(RunFailed, match=str(error)):
+        run_jobs("ES", [date_of(unused_day())], jobs=("day",))
+    assert asked == [1]
+
+
 def test_too_little_data_is_said_and_leaves_nothing_to_judge(ran, store):
     made = {one.table: one for one in run_jobs(SYMBOL, [ran.day], jobs=("training", "judging"))}
     for name in ("models.direction", "models.return"):
         assert "too little data" in made[name].note
-        assert made[name].rows < N_TRADES
+        assert made[name].rows < MIN_ROWS
     assert "none is registered" in made["research.predictions"].note
     assert "no out-of-fold predictions" in made["backtest.direction_signal"].note
     # Published and empty is not the same as never run.

@@ -163,7 +163,7 @@ def test_bars_and_features_agree_on_cvd_after_gaps():
     trades = classified(*[(s, 100 + s % 3, 1 + s % 5, 1 if s % 2 else -1) for s in seconds])
     ends = [seconds[i] for i in (40, 41, 90, 150)]
     holes = gaps(*[((s - 1) * NS_PER_S + 1, s * NS_PER_S) for s in ends])
-    known = features(trades, holes, session_ended=True)
+    known = features(trades, holes)
     made = flow.bars(trades, holes, **BARS)
     last = np.searchsorted(column(known, "t0_ns"), column(made, "t1_ns")) - 1
     assert column(made, "cvd_close_lots").tolist() == column(known, "cvd_lots")[last].tolist()

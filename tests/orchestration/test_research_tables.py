@@ -23,8 +23,8 @@ def locked(trades, ts_source=0):
     return raw_quotes(ts=column(trades, "ts_event_ns"), bid=price, ask=price, ts_source=ts_source)
 
 
-def features(trades=TRADES, holes=None, *, session_ended=False):
-    return tables.features(trades, holes or no_gaps(), session_ended=session_ended)
+def features(trades=TRADES, holes=None):
+    return tables.features(trades, holes or no_gaps())
 
 
 def labels(trades=TRADES, quotes=None, holes=None, *, sweeps=1, seconds=2, end=SESSION_END_NS):
@@ -49,19 +49,16 @@ def test_one_feature_row_a_closed_sweep():
     made = features()
     assert made.column_names == ["clock", "t0_ns", "decision_id", *(f.name for f in FEATURES)]
     assert rows_of(made, "clock", "t0_ns", "decision_id") == [
-        ("sweep", s * NS_PER_S, s) for s in (1, 2, 3, 4)
+        ("sweep", s * NS_PER_S, s) for s in (1, 2, 3, 4, 5)
     ]
-    # Delta since the session's start: 5, 5+3, 8-2, 6+1.
-    assert column(made, "cvd_lots").tolist() == [5.0, 8.0, 6.0, 7.0]
-
-
-def test_the_sessions_end_closes_the_last_sweep():
-    # Delta after the sell of 1: 6. What was known before does not change.
-    made = features(session_ended=True)
-    assert column(made, "decision_id").tolist() == [1, 2, 3, 4, 5]
+    # Delta since the session's start: 5, 5+3, 8-2, 6+1, 7-1.
     assert column(made, "cvd_lots").tolist() == [5.0, 8.0, 6.0, 7.0, 6.0]
+
+
+def test_a_later_file_of_the_day_only_adds_rows_after_those_whose_sweep_had_closed():
+    made, earlier = features(), features(TRADES.slice(0, 3))
     for name in (f.name for f in FEATURES):
-        np.testing.assert_array_equal(column(made, name)[:4], column(features(), name))
+        np.testing.assert_array_equal(column(made, name)[:3], column(earlier, name))
 
 
 def test_a_sweep_of_several_fills_is_decided_by_its_last():
@@ -70,8 +67,8 @@ def test_a_sweep_of_several_fills_is_decided_by_its_last():
     same_time = np.array([1, 1, 3, 4, 5]) * NS_PER_S
     trades = TRADES.set_column(at, "sweep", sweep).set_column(0, "ts_event_ns", pa.array(same_time))
     made = features(trades)
-    assert column(made, "decision_id").tolist() == [2, 3, 4]
-    assert column(made, "sweep_n_fills").tolist() == [2.0, 1.0, 1.0]
+    assert column(made, "decision_id").tolist() == [2, 3, 4, 5]
+    assert column(made, "sweep_n_fills").tolist() == [2.0, 1.0, 1.0, 1.0]
 
 
 def test_quotes_reach_the_features_only_where_the_trades_met_one():
@@ -87,9 +84,9 @@ def test_quotes_reach_the_features_only_where_the_trades_met_one():
         at = met.schema.get_field_index(name)
         met = met.set_column(at, name, pa.array([value] * len(met), met.schema.field(name).type))
     made = features(met)
-    assert column(made, "spread_ticks").tolist() == [3.0] * 4
+    assert column(made, "spread_ticks").tolist() == [3.0] * 5
     # 3 lots bid, 1 offered: 2 of 4.
-    assert column(made, "queue_imbalance").tolist() == [0.5] * 4
+    assert column(made, "queue_imbalance").tolist() == [0.5] * 5
 
 
 @pytest.mark.parametrize(
@@ -141,10 +138,12 @@ def test_labels_have_a_row_a_decision_and_task():
 
 def test_labels_look_one_sweep_and_some_seconds_ahead():
     made = labels()
-    # Prices 100 101 99 100: up, down, up; after the last decision no further closed sweep.
-    np.testing.assert_array_equal(column(of_task(made, "direction_1"), "label"), [1, -1, 1, np.nan])
-    # 2 s later: 99/100, 100/101, 100/99; 6 s is past the last trade.
-    expected = [1e4 * (99 - 100) / 100, 1e4 * (100 - 101) / 101, 1e4 * (100 - 99) / 99, np.nan]
+    # Prices 100 101 99 100 100: up, down, up, same; after the last decision no further sweep.
+    direction = column(of_task(made, "direction_1"), "label")
+    np.testing.assert_array_equal(direction, [1, -1, 1, 0, np.nan])
+    # 2 s later: 99/100, 100/101, 100/99; 6 s and 7 s are past the last trade.
+    known = [1e4 * (99 - 100) / 100, 1e4 * (100 - 101) / 101, 1e4 * (100 - 99) / 99]
+    expected = [*known, np.nan, np.nan]
     np.testing.assert_allclose(column(of_task(made, "return_2s"), "label"), expected, rtol=1e-12)
 
 
@@ -170,10 +169,10 @@ def on_last_trades(quotes, sweeps=200):
 def test_labels_without_quotes_on_the_exchange_clock_are_of_the_last_trade_and_say_so(quotes):
     made = on_last_trades(quotes)
     assert set(made["mid_proxy"].to_pylist()) == {"last_trade"}
-    # 202 closed sweeps: two of them have a 200th later one.
+    # 203 sweeps: three of them have a 200th later one.
     direction = column(of_task(made, "direction_200"), "label")
-    assert direction[:2].tolist() == [1, 1]
-    assert np.isnan(direction[2:]).all()
+    assert direction[:3].tolist() == [1, 1, 1]
+    assert np.isnan(direction[3:]).all()
     # 2 s later: (3 - 1) / 1.
     assert column(of_task(made, "return_2s"), "label")[0] == 2e4
     with pytest.raises(ValueError, match=r"at least 200 .*got 199 \(direction_199\).*bounce"):
@@ -193,9 +192,9 @@ def test_labels_with_quotes_are_measured_on_the_mid():
     made = labels(quotes=quotes)
     assert set(made["mid_proxy"].to_pylist()) == {"quote_mid"}
     direction = column(of_task(made, "direction_1"), "label")
-    np.testing.assert_array_equal(direction, [0, 1, 0, np.nan])
-    # In half ticks: 201 -> 203, 201 -> 203, 203 -> 203, 203 -> 203.
-    expected = [1e4 * 2 / 201, 1e4 * 2 / 201, 0, 0]
+    np.testing.assert_array_equal(direction, [0, 1, 0, 0, np.nan])
+    # In half ticks: 201 -> 203, 201 -> 203, then 203 -> 203.
+    expected = [1e4 * 2 / 201, 1e4 * 2 / 201, 0, 0, 0]
     np.testing.assert_allclose(column(of_task(made, "return_2s"), "label"), expected, rtol=1e-12)
 
 
@@ -204,17 +203,17 @@ def test_a_gap_between_decision_and_outcome_leaves_no_label():
     made = labels(holes=hole)
     # It meets [2, 3] of the second decision, [1, 3] and [2, 4] of the first two returns.
     np.testing.assert_array_equal(
-        np.isnan(column(of_task(made, "direction_1"), "label")), [False, True, False, True]
+        np.isnan(column(of_task(made, "direction_1"), "label")), [False, True, False, False, True]
     )
     np.testing.assert_array_equal(
-        np.isnan(column(of_task(made, "return_2s"), "label")), [True, True, False, True]
+        np.isnan(column(of_task(made, "return_2s"), "label")), [True, True, False, True, True]
     )
 
 
 def test_an_outcome_after_the_sessions_end_is_not_known():
     made = labels(end=4 * NS_PER_S)
     np.testing.assert_array_equal(
-        np.isnan(column(of_task(made, "return_2s"), "label")), [False, True, True, True]
+        np.isnan(column(of_task(made, "return_2s"), "label")), [False, True, True, True, True]
     )
 
 
@@ -243,9 +242,9 @@ def test_training_reads_exactly_the_published_rows(store):
     # One day: the days here hold the same times, which no two days of a market do.
     made = load_dataset(store, symbol, days[:1], Task("direction_1"), snapshot)
     assert made.names == tuple(f.name for f in FEATURES)
-    assert (made.label.tolist(), made.n_null_labels) == ([1.0, -1.0, 1.0], 1)
-    assert made.decision_id.tolist() == [1, 2, 3]
-    assert made.trading_day.tolist() == [19943] * 3  # 2024-08-08 in days since 1970
+    assert (made.label.tolist(), made.n_null_labels) == ([1.0, -1.0, 1.0, 0.0], 1)
+    assert made.decision_id.tolist() == [1, 2, 3, 4]
+    assert made.trading_day.tolist() == [19943] * 4  # 2024-08-08 in days since 1970
     prints = manifest_rows(store, symbol, days, snapshot)
     assert [(p["table"], p["trading_day"]) for p in prints] == [
         (table, day.isoformat())

@@ -12,14 +12,10 @@ from orchestration.runtime import instrument, settings
 TRADES, QUOTES, GAPS = "flow.classified_trades", "raw.quotes", "raw.gaps"
 
 
-@day_asset("research.features", group="features", deps=[TRADES, GAPS], code_version="2")
+@day_asset("research.features", group="features", deps=[TRADES, GAPS], code_version="3")
 def features(day: DayReader) -> Made:
     """What was known after each sweep: flow of the last 60 s, CVD, VWAP, returns, quote."""
-    trades, gaps = day.read(TRADES), day.read(GAPS)
-    # Trades that were published after the day's end are all that the day will ever have.
-    end_ns = instrument(day.symbol).trading_day_window(day.day)[1]
-    is_over = all(row.published_at >= end_ns for row in day.used)
-    made = tables.features(trades, gaps, session_ended=is_over)
+    made = tables.features(day.read(TRADES), day.read(GAPS))
     return Made(table=made, metadata=publishing.time_range(made, "t0_ns"))
 
 

@@ -22,10 +22,12 @@ _NS_PER_S = 1_000_000_000
 MIN_SWEEPS_ON_TRADES = 200
 
 
-def features(classified: pa.Table, gaps: pa.Table, *, session_ended: bool) -> pa.Table:
+def features(classified: pa.Table, gaps: pa.Table) -> pa.Table:
     """Return ``research.features``: what was known after each closed sweep.
 
-    ``session_ended`` says that nothing can follow the last trade, which closes the last sweep.
+    The end of what is published closes the last sweep, whatever the clock says: the same raw rows
+    must give the same features whenever they were taken in. Raw rows come in whole files, after
+    whose last trade nothing follows; another file of the day makes the day's rows anew.
     """
     trades = trade_arrays(classified)
     has_quotes = bool(column(classified, "has_quote").any())
@@ -35,7 +37,7 @@ def features(classified: pa.Table, gaps: pa.Table, *, session_ended: bool) -> pa
         quote_at_trade_arrays(classified) if has_quotes else None,
         session_start_idx=np.zeros(min(1, len(trades)), np.int64),
         gap_idx=gap_positions(trades, gaps),
-        session_ended=session_ended,
+        session_ended=True,
     )
     keys = {
         "clock": constant(CLOCK, len(matrix.t0_ns)),

@@ -1,16 +1,20 @@
 """Raw trades, quotes, gaps and quarantine of one symbol-day."""
 
 import time
+from datetime import date
 
 import dagster as dg
 
 from orchestration import ingest
 from orchestration.defs import publishing
 from orchestration.defs.inputs import DayReader
+from orchestration.errors import IngestRefused
 from orchestration.partitions import daily_by_symbol, symbol_and_day
 from orchestration.resources.store import StoreResource
 from orchestration.runtime import instrument, settings
-from orchestration.sources import SELF_FETCHING
+from orchestration.sources import SELF_FETCHING, SourceError
+from orchestration.storage.store import Store
+from orderflow_core.instrument import Instrument
 
 TABLES = {
     "raw.trades": "Trades as the venue printed them, in integer ticks and lots.",
@@ -38,10 +42,7 @@ def raw(context: dg.AssetExecutionContext, store: StoreResource) -> publishing.E
     symbol, wanted = symbol_and_day(context)
     known = instrument(symbol)
     if known.source in SELF_FETCHING:
-        for batch in ingest.read_source(known.source, None, known, settings().samples_path):
-            for made in ingest.day_tables(store.get(), batch, known):
-                if made.day == wanted:
-                    ingest.publish_day(store.get(), symbol, made, run_id=context.run.run_id)
+        _take_in(store.get(), known, wanted, context.run.run_id)
     day = DayReader.of(context, store.get())
     tables = {table: day.read(table) for table in TABLES}
     outcomes = ingest.judge(tables)
@@ -60,3 +61,15 @@ def raw(context: dg.AssetExecutionContext, store: StoreResource) -> publishing.E
     for name, table in tables.items():
         metadata = publishing.table_metadata(name, table, draft, is_new=True)
         yield dg.MaterializeResult(asset_key=publishing.asset_key(name), metadata=metadata)
+
+
+def _take_in(store: Store, known: Instrument, wanted: date, run_id: str) -> None:
+    # A damaged or refused file stays so, and pip has tried a download again by itself; what a
+    # retry may heal is the store.
+    try:
+        for batch in ingest.read_source(known.source, None, known, settings().samples_path):
+            for made in ingest.day_tables(store, batch, known):
+                if made.day == wanted:
+                    ingest.publish_day(store, known.symbol, made, run_id=run_id)
+    except (SourceError, IngestRefused) as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
