@@ -73,6 +73,14 @@ def require_positive(name: str, values: Int64) -> None:
         raise ValueError(f"{name} must be positive, got {values[i]} at position {i}")
 
 
+def require_not_negative(name: str, values: Int64) -> None:
+    """Demand that no element is below zero."""
+    bad = values < 0
+    if bad.any():
+        i = int(np.argmax(bad))
+        raise ValueError(f"{name} must not be negative, got {values[i]} at position {i}")
+
+
 def require_positive_scalar(name: str, value: int) -> int:
     """Return ``value`` as an int greater than zero."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
@@ -115,6 +123,16 @@ def require_session_starts(name: str, starts: ArrayLike, n: int) -> Int64:
     require_sorted(name, array, strict=True)
     if array[-1] >= n:
         raise ValueError(f"{name} must lie below {n}, got {array[-1]}")
+    return array
+
+
+def require_positions(name: str, positions: ArrayLike, n: int) -> Int64:
+    """Return ``positions`` as strictly increasing positions in 0..n - 1; there may be none."""
+    array = require_int64(name, positions)
+    require_sorted(name, array, strict=True)
+    if len(array) and (array[0] < 0 or array[-1] >= n):
+        outside = array[0] if array[0] < 0 else array[-1]
+        raise ValueError(f"{name} must lie in 0..{n - 1}, got {outside}")
     return array
 
 
