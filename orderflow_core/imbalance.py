@@ -4,23 +4,51 @@ Row height, what a zero on the other side means and what an untraded row means d
 result than the ratio does, and platforms disagree on each: every rule is a mandatory argument.
 """
 
-from typing import Literal, TypeAlias
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from orderflow_core.footprint import FootprintCells
+from orderflow_core.imbalance_presets import (
+    Compare,
+    FilterOn,
+    GapPolicy,
+    ImbalanceRule,
+    Quantity,
+    ZeroOpposite,
+)
 from orderflow_core.types import Bool, Int64
 from orderflow_core.validate import (
+    require_choice,
     require_int64,
     require_positive_scalar,
     require_same_length,
     require_sum_fits,
 )
 
-Compare: TypeAlias = Literal["gt", "ge"]
-ZeroOpposite: TypeAlias = Literal["counts", "skipped"]
-GapPolicy: TypeAlias = Literal["zero", "break", "skip"]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiagonalPairs:
+    """What the tests of each cell compare; arrays of shape (n_cells,).
+
+    Attributes
+    ----------
+    has_buy_test, has_sell_test : ndarray of bool
+        Whether there is a row below (above) to compare with.
+    sees_below : ndarray of bool
+        Whether that row below is the cell before this one, and not an untraded row.
+    ask, bid_below, bid, ask_above : ndarray of int64
+        The buy test sets the first against the second, the sell test the third against the fourth.
+    """
+
+    has_buy_test: Bool
+    has_sell_test: Bool
+    sees_below: Bool
+    ask: Int64
+    bid_below: Int64
+    bid: Int64
+    ask_above: Int64
 
 
 def diagonal_imbalance(
@@ -33,6 +61,8 @@ def diagonal_imbalance(
     min_lots: int,
     zero_opposite: ZeroOpposite,
     gap_policy: GapPolicy,
+    filter_on: FilterOn = "dominant",
+    quantity: Quantity = "lots",
 ) -> tuple[Bool, Bool]:
     """Return where buyers (sellers) outweigh the sellers (buyers) they compete with, diagonally.
 
@@ -45,19 +75,8 @@ def diagonal_imbalance(
     cells : FootprintCells, n_cells elements, sorted by (bar_id, price_tick)
     ticks_per_row : int, > 0
         Row height that `cells` was made with.
-    ratio_num, ratio_den : int, > 0
-        The ratio as a fraction (300 % is 3 / 1): compared as ``own * den`` with ``opposite * num``
-        in integers.
-    compare : {"gt", "ge"}
-        Whether a ratio that is met exactly counts (ge) or not (gt).
-    min_lots : int, >= 0
-        Smallest volume of the dominant side, inclusive. A dominant side of 0 lots never counts.
-    zero_opposite : {"counts", "skipped"}
-        Whether any volume against nothing is an imbalance.
-    gap_policy : {"zero", "break", "skip"}
-        When the neighbouring row did not trade: ``zero`` takes it as (0, 0), so that
-        `zero_opposite` decides; ``break`` compares nothing across it; ``skip`` takes the next
-        traded row in its stead.
+    ratio_num, ratio_den, compare, min_lots, zero_opposite, gap_policy, filter_on, quantity
+        As in `ImbalanceRule`. A dominant side of 0 never counts.
 
     Returns
     -------
@@ -67,14 +86,13 @@ def diagonal_imbalance(
     Raises
     ------
     TypeError, ValueError
-        A rule is not one of the above, a number is out of range, the cells are not sorted or not
-        on one grid of `ticks_per_row`, or products could leave int64.
+        A rule is not one of those allowed, a number is out of range, the cells are not sorted or
+        not on one grid of `ticks_per_row`, hold a negative amount, or products could leave int64.
 
     Notes
     -----
-    Known when the bar is complete. Unsigned lots take no part. Source: ATAS "Imbalance" and
-    "Stacked Imbalance" (gt, counts, skip; dominant side above 30 lots), ATAS "Imbalance Ratio" (ge,
-    skipped), Sierra Chart "Numbers Bars" for the diagonal.
+    Known when the bar is complete. Unsigned lots take no part in the comparison. Source: Sierra
+    Chart "Numbers Bars" for the diagonal; `orderflow_core.imbalance_presets` for what platforms do.
 
     Examples
     --------
@@ -86,28 +104,107 @@ def diagonal_imbalance(
     ...     min_lots=0, zero_opposite="skipped", gap_policy="zero")
     (array([False,  True]), array([False, False]))
     """
-    num = require_positive_scalar("ratio_num", ratio_num)
-    den = require_positive_scalar("ratio_den", ratio_den)
-    if min_lots < 0:
-        raise ValueError(f"min_lots must not be negative, got {min_lots}")
-    _require_choice("compare", compare, ("gt", "ge"))
-    _require_choice("zero_opposite", zero_opposite, ("counts", "skipped"))
-    _require_choice("gap_policy", gap_policy, ("zero", "break", "skip"))
-    has_below, is_adjacent = _neighbours(cells, ticks_per_row)
-    bid = require_int64("cells.bid_lots", cells.bid_lots)
-    ask = require_int64("cells.ask_lots", cells.ask_lots)
-    require_sum_fits("ratio", max(int(bid.max(initial=0)), int(ask.max(initial=0))), max(num, den))
+    rule = ImbalanceRule(
+        ratio_num=ratio_num,
+        ratio_den=ratio_den,
+        compare=compare,
+        min_lots=min_lots,
+        zero_opposite=zero_opposite,
+        gap_policy=gap_policy,
+        filter_on=filter_on,
+        quantity=quantity,
+    )
+    return imbalance_by_rule(cells, rule, ticks_per_row=ticks_per_row)
 
-    is_compared = has_below & is_adjacent if gap_policy == "break" else has_below
-    # Element i of the tests below is the pair (cell i, cell i - 1): the lower row gives its bid to
-    # the buy test of the upper one, the upper row its ask to the sell test of the lower one.
-    is_seen = np.ones(len(bid), np.bool_) if gap_policy == "skip" else is_adjacent
-    bid_below = np.where(is_seen, np.roll(bid, 1), 0)
-    ask_above = np.where(is_seen, ask, 0)
-    rule = (num, den, compare, max(min_lots, 1), zero_opposite)
-    is_buy = is_compared & _dominates(ask, bid_below, *rule)
-    is_sell_below = is_compared & _dominates(np.roll(bid, 1), ask_above, *rule)
-    return is_buy, np.roll(is_sell_below, -1)
+
+def imbalance_by_rule(
+    cells: FootprintCells, rule: ImbalanceRule, *, ticks_per_row: int
+) -> tuple[Bool, Bool]:
+    """Do as `diagonal_imbalance`, with the rules in one object.
+
+    Parameters
+    ----------
+    cells : FootprintCells, n_cells elements, sorted by (bar_id, price_tick)
+    rule : ImbalanceRule
+    ticks_per_row : int, > 0
+
+    Returns
+    -------
+    is_buy, is_sell : ndarray of bool, shape (n_cells,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `diagonal_imbalance`.
+    """
+    pairs, lots = (
+        diagonal_pairs(
+            cells, ticks_per_row=ticks_per_row, gap_policy=rule.gap_policy, quantity=quantity
+        )
+        for quantity in (rule.quantity, "lots")
+    )
+    largest = max(int(pairs.ask.max(initial=0)), int(pairs.bid.max(initial=0)))
+    require_sum_fits("ratio", largest, max(rule.ratio_num, rule.ratio_den))
+    total = cells.volume_lots
+    total_below = np.where(pairs.sees_below, np.roll(total, 1), 0)
+    total_above = np.where(np.roll(pairs.sees_below, -1), np.roll(total, -1), 0)
+    is_buy = (
+        pairs.has_buy_test
+        & _dominates(pairs.ask, pairs.bid_below, rule)
+        & _is_large(lots.ask, lots.bid_below, total_below, total + total_below, rule)
+    )
+    is_sell = (
+        pairs.has_sell_test
+        & _dominates(pairs.bid, pairs.ask_above, rule)
+        & _is_large(lots.bid, lots.ask_above, total, total + total_above, rule)
+    )
+    return is_buy, is_sell
+
+
+def diagonal_pairs(
+    cells: FootprintCells, *, ticks_per_row: int, gap_policy: GapPolicy, quantity: Quantity
+) -> DiagonalPairs:
+    """Return what each cell's buy and sell test compare.
+
+    Parameters
+    ----------
+    cells : FootprintCells, n_cells elements, sorted by (bar_id, price_tick)
+    ticks_per_row : int, > 0
+    gap_policy : {"zero", "break", "skip"}
+    quantity : {"lots", "trades"}
+        Columns ``*_lots`` or ``n_*`` of the cells.
+
+    Returns
+    -------
+    DiagonalPairs
+        A neighbour that did not trade stands as 0, unless `gap_policy` says otherwise.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `diagonal_imbalance`.
+
+    Notes
+    -----
+    Known when the bar is complete. Bars do not see each other. No cells: empty arrays.
+    """
+    require_choice("gap_policy", gap_policy, ("zero", "break", "skip"))
+    has_below, is_adjacent = _neighbours(cells, ticks_per_row)
+    bid, ask = (
+        (cells.bid_lots, cells.ask_lots) if quantity == "lots" else (cells.n_bid, cells.n_ask)
+    )
+    bid, ask = require_int64("cells.bid", bid), require_int64("cells.ask", ask)
+    has_buy_test = has_below & is_adjacent if gap_policy == "break" else has_below
+    sees_below = has_below if gap_policy == "skip" else is_adjacent
+    return DiagonalPairs(
+        has_buy_test=has_buy_test,
+        has_sell_test=np.roll(has_buy_test, -1),
+        sees_below=sees_below,
+        ask=ask,
+        bid_below=np.where(sees_below, np.roll(bid, 1), 0),
+        bid=bid,
+        ask_above=np.where(np.roll(sees_below, -1), np.roll(ask, -1), 0),
+    )
 
 
 def stacked_levels(
@@ -154,17 +251,48 @@ def stacked_levels(
     ...     ticks_per_row=1, gap_policy="zero")
     (array([0, 2, 2]), array([0, 0, 0]))
     """
-    _require_choice("gap_policy", gap_policy, ("zero", "break", "skip"))
-    has_below, is_adjacent = _neighbours(cells, ticks_per_row)
-    is_joined = has_below if gap_policy == "skip" else has_below & is_adjacent
-    flags = []
+    levels = []
     for name, values in (("is_buy", is_buy), ("is_sell", is_sell)):
         flag = np.asarray(values)
         if flag.dtype != np.bool_:
             raise TypeError(f"{name} must hold booleans, got dtype {flag.dtype}")
         require_same_length(cells=cells.bar_id, **{name: flag})
-        flags.append(flag)
-    return _run_lengths(flags[0], is_joined), _run_lengths(flags[1], is_joined)
+        first, last = run_bounds(cells, flag, ticks_per_row=ticks_per_row, gap_policy=gap_policy)
+        n_levels = np.zeros(len(flag), np.int64)
+        n_levels[flag] = np.repeat(last - first + 1, last - first + 1)
+        levels.append(n_levels)
+    return levels[0], levels[1]
+
+
+def run_bounds(
+    cells: FootprintCells, is_flagged: Bool, *, ticks_per_row: int, gap_policy: GapPolicy
+) -> tuple[Int64, Int64]:
+    """Return the first and the last cell of each run of flagged rows.
+
+    Parameters
+    ----------
+    cells : FootprintCells, n_cells elements, sorted by (bar_id, price_tick)
+    is_flagged : ndarray of bool, shape (n_cells,)
+    ticks_per_row : int, > 0
+    gap_policy : {"zero", "break", "skip"}
+        As in `stacked_levels`.
+
+    Returns
+    -------
+    first_cell, last_cell : ndarray of int64, shape (n_runs,)
+        Both inclusive; the cells of a run follow each other.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `stacked_levels`.
+    """
+    require_choice("gap_policy", gap_policy, ("zero", "break", "skip"))
+    has_below, is_adjacent = _neighbours(cells, ticks_per_row)
+    is_joined = has_below if gap_policy == "skip" else is_adjacent
+    continues = is_flagged & is_joined & np.roll(is_flagged, 1)
+    is_last = is_flagged & ~np.roll(continues, -1)
+    return np.flatnonzero(is_flagged & ~continues), np.flatnonzero(is_last)
 
 
 def _neighbours(cells: FootprintCells, ticks_per_row: int) -> tuple[Bool, Bool]:
@@ -172,9 +300,15 @@ def _neighbours(cells: FootprintCells, ticks_per_row: int) -> tuple[Bool, Bool]:
     height = require_positive_scalar("ticks_per_row", ticks_per_row)
     bar = require_int64("cells.bar_id", cells.bar_id)
     price = require_int64("cells.price_tick", cells.price_tick)
-    require_same_length(
-        bar_id=bar, price_tick=price, bid_lots=cells.bid_lots, ask_lots=cells.ask_lots
-    )
+    amounts = {
+        name: require_int64(f"cells.{name}", getattr(cells, name))
+        for name in ("bid_lots", "ask_lots", "unsigned_lots", "n_bid", "n_ask")
+    }
+    require_same_length(bar_id=bar, price_tick=price, **amounts)
+    for name, values in amounts.items():
+        if values.min(initial=0) < 0:
+            raise ValueError(f"cells.{name} must not be negative, got {values.min()}")
+        require_sum_fits(f"cells.{name}", int(values.max(initial=0)), 6)
     has_below = np.zeros(len(bar), np.bool_)
     has_below[1:] = bar[1:] == bar[:-1]
     step = np.zeros(len(bar), np.int64)
@@ -190,29 +324,20 @@ def _neighbours(cells: FootprintCells, ticks_per_row: int) -> tuple[Bool, Bool]:
     return has_below, has_below & (step == height)
 
 
-def _dominates(
-    own: Int64,
-    opposite: Int64,
-    num: int,
-    den: int,
-    compare: Compare,
-    min_lots: int,
-    zero_opposite: ZeroOpposite,
+def _dominates(own: Int64, opposite: Int64, rule: ImbalanceRule) -> Bool:
+    ours, theirs = own * rule.ratio_den, opposite * rule.ratio_num
+    is_over = ours > theirs if rule.compare == "gt" else ours >= theirs
+    is_allowed = (opposite > 0) | (rule.zero_opposite == "counts")
+    return np.asarray((own > 0) & is_over & is_allowed, dtype=np.bool_)
+
+
+def _is_large(
+    own: Int64, opposite: Int64, total_lower: Int64, total_both: Int64, rule: ImbalanceRule
 ) -> Bool:
-    is_over = own * den > opposite * num if compare == "gt" else own * den >= opposite * num
-    is_large = own >= min_lots
-    is_allowed = (opposite > 0) | (zero_opposite == "counts")
-    return np.asarray(is_over & is_large & is_allowed, dtype=np.bool_)
-
-
-def _run_lengths(is_flagged: Bool, is_joined: Bool) -> Int64:
-    # A run starts where a flagged cell does not continue the flagged cell below it.
-    continues = is_flagged & is_joined & np.roll(is_flagged, 1)
-    run = np.cumsum(is_flagged & ~continues)
-    n_levels = np.bincount(run[is_flagged], minlength=len(run) + 1)
-    return np.where(is_flagged, n_levels[run], 0).astype(np.int64)
-
-
-def _require_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{name} must be one of {allowed}, got {value!r}")
+    filtered = {
+        "dominant": own,
+        "difference": own - opposite,
+        "both_rows": total_both,
+        "lower_row": total_lower,
+    }[rule.filter_on]
+    return np.asarray(filtered >= rule.min_lots, dtype=np.bool_)

@@ -140,3 +140,9 @@ def require_sum_fits(name: str, max_abs: int, n: int) -> None:
     """Demand that ``n`` terms of at most ``max_abs`` each cannot overflow an int64 sum."""
     if max_abs * n > INT64_MAX:
         raise ValueError(f"{name} may overflow int64: {n} terms of up to {max_abs}")
+
+
+def require_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    """Demand that ``value`` is one of the words in ``allowed``."""
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {allowed}, got {value!r}")
