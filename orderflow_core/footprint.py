@@ -119,7 +119,7 @@ def footprint(
     """
     price, qty, signs = _checked_trades(price_ticks, qty_lots, sign)
     height = require_positive_scalar("ticks_per_row", ticks_per_row)
-    bar_id, first_idx, end_idx = _checked_bars(index, len(price))
+    bar_id, first_idx, end_idx = checked_bars(index, len(price))
     row = _rows_of(price, height, anchor_tick)
     if len(bar_id) == 0:
         cells = np.empty((0, 8), np.int64)
@@ -150,7 +150,23 @@ def _checked_trades(
     return price, qty, signs
 
 
-def _checked_bars(index: BarIndex, n_trades: int) -> tuple[Int64, Int64, Int64]:
+def checked_bars(index: BarIndex, n_trades: int) -> tuple[Int64, Int64, Int64]:
+    """Return the ids and trade ranges of bars, once they are found in order.
+
+    Parameters
+    ----------
+    index : BarIndex
+    n_trades : int
+
+    Returns
+    -------
+    bar_id, first_idx, end_idx : ndarray of int64, shape (n_bars,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not integers, ids that do not increase, ranges that are empty, overlap or leave the trades.
+    """
     bar_id = require_int64("index.bar_id", index.bar_id)
     first_idx = require_int64("index.first_idx", index.first_idx)
     end_idx = require_int64("index.end_idx", index.end_idx)

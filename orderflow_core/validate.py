@@ -8,7 +8,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from orderflow_core.types import Float64, Int8, Int64
+from orderflow_core.types import Bool, Float64, Int8, Int64
 
 INT64_MAX = int(np.iinfo(np.int64).max)
 
@@ -44,6 +44,16 @@ def require_sign(name: str, values: ArrayLike) -> Int8:
         i = int(np.argmax(outside))
         raise ValueError(f"{name} must be in {{-1, 0, +1}}, got {wide[i]} at position {i}")
     return np.ascontiguousarray(wide, np.int8)
+
+
+def require_bool(name: str, values: ArrayLike) -> Bool:
+    """Return ``values`` as a contiguous vector of booleans."""
+    array = np.asarray(values)
+    if array.ndim != 1:
+        raise ValueError(f"{name} must be one-dimensional, got shape {array.shape}")
+    if array.size and array.dtype != np.bool_:
+        raise TypeError(f"{name} must hold booleans, got dtype {array.dtype}")
+    return np.ascontiguousarray(array, dtype=np.bool_)
 
 
 def require_same_length(**arrays: np.ndarray) -> int:
