@@ -16,7 +16,11 @@ from orchestration.frames import utc
 from orchestration.storage.store import Store
 from orderflow_core.backtest.metrics import max_drawdown
 from orderflow_core.backtest.nulls import one_sided_p
-from orderflow_core.backtest.sharpe import sharpe_interval
+from orderflow_core.backtest.sharpe import (
+    deflated_sharpe_ratio,
+    probabilistic_sharpe_ratio,
+    sharpe_interval,
+)
 from orderflow_core.instrument import Instrument
 from orderflow_core.intervals import wilson_interval
 
@@ -53,9 +57,13 @@ def interval_pnl(store: Store, instrument: Instrument, days: Sequence[date]) -> 
 
 
 def pooled_backtest(
-    store: Store, instrument: Instrument, days: Sequence[date], config: Settings
+    store: Store, instrument: Instrument, days: Sequence[date], config: Settings, *, n_trials: int
 ) -> dict[str, str]:
-    """Return the backtest over all days in words and figures, for a person to read."""
+    """Return the backtest over all days in words and figures, for a person to read.
+
+    ``n_trials`` counts every configuration that was ever judged for the symbol; see
+    `Tracking.n_trials_of_symbol`.
+    """
     rows = store.read(SUMMARY, instrument.symbol, days)
     if not rows.num_rows:
         return {}
@@ -74,6 +82,7 @@ def pooled_backtest(
         "turnover": f"{_total(rows, 'turnover'):,.0f} {currency} in {_total(rows, 'n_fills'):,.0f} fills",
         "round trips won": f"{won.value:.1%} [{won.low:.1%}, {won.high:.1%}] of {won.n:,}",
         "Sharpe per minute": f"{sharpe.value:.4f} [{sharpe.low:.4f}, {sharpe.high:.4f}]",
+        "odds of skill": _odds(pnl, n_trials),
         "largest drawdown": f"{max_drawdown(np.cumsum(pnl)).value:,.2f} {currency}",
         "shuffled signal": (
             f"median {np.median(null):,.2f} {currency}, 90 % in "
@@ -83,6 +92,20 @@ def pooled_backtest(
         ),
         "terms": stated_terms(rows),
     }
+
+
+def _odds(pnl: np.ndarray, n_trials: int) -> str:
+    # One rung was traded, so how far the trials' ratios spread is not observed: it is taken to be
+    # the sampling variance of a ratio without skill, 1 / (n - 1).
+    if len(pnl) < 2:
+        return "not defined: too few mark intervals"
+    n, var_sharpe = max(n_trials, 1), 1 / (len(pnl) - 1)
+    alone = probabilistic_sharpe_ratio(pnl)
+    best = deflated_sharpe_ratio(pnl, n_trials=n, var_sharpe=var_sharpe)
+    return (
+        f"P(Sharpe > 0) = {alone:.3f} (PSR), above the best of {n} trials without skill "
+        f"{best:.3f} (deflated)"
+    )
 
 
 def _total(rows: pa.Table, metric: str) -> float:

@@ -112,7 +112,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run the asset graph of a symbol: classify, flow, features, labels, train, backtest."""
-    from orchestration.runtime import instrument, open_store
+    from orchestration.runtime import instrument, open_store, open_tracking
 
     instrument(symbol)
     store = open_store()
@@ -138,7 +138,9 @@ def run(
     from orchestration.summary import run_summary
     from orchestration.terminal import summary_tables
 
-    summary = run_summary(store, symbol, days, made)
+    # A day alone trains nothing: opening the registry would only cost its seconds.
+    tracking = open_tracking() if {"training", "judging"} & set(jobs) else None
+    summary = run_summary(store, tracking, symbol, days, made)
     if as_json:
         print_json(summary)
     else:

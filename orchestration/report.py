@@ -112,7 +112,9 @@ def report_data(store: Store, tracking: Tracking, known: Instrument) -> ReportDa
         scores=[_score(model, s) for model in models for s in model["scores"]],
         champion=[_champion(model) for model in models],
         equity=equity_frame(store, known, days),
-        backtest=pooled_backtest(store, known, days, config),
+        backtest=pooled_backtest(
+            store, known, days, config, n_trials=tracking.n_trials_of_symbol(symbol)
+        ),
         provenance=_provenance(store, symbol, days, models),
         notes=_notes(store, known, days),
         bar_label=f"{config.bar_seconds} s",

@@ -9,17 +9,25 @@ import pyarrow.compute as pc
 
 from orchestration.arrays import column
 from orchestration.backtest_summary import pooled_backtest
-from orchestration.runtime import instrument, open_tracking, settings
+from orchestration.runtime import instrument, settings
 from orchestration.storage.store import Store
 
-if TYPE_CHECKING:  # it imports the whole asset graph
+if TYPE_CHECKING:  # they import the whole asset graph and MLflow
     from orchestration.pipeline import Materialized
+    from orchestration.tracking.tracking import Tracking
 
 
 def run_summary(
-    store: Store, symbol: str, days: Sequence[date], made: "Sequence[Materialized]"
+    store: Store,
+    tracking: "Tracking | None",
+    symbol: str,
+    days: Sequence[date],
+    made: "Sequence[Materialized]",
 ) -> dict[str, Any]:
-    """Return rows and time per stage, the days' key levels, models, champion and backtest."""
+    """Return rows and time per stage, the days' key levels, models, champion and backtest.
+
+    Without ``tracking`` models and backtest are None: not asked for.
+    """
     return {
         "symbol": symbol,
         "days": [day.isoformat() for day in days],
@@ -27,8 +35,18 @@ def run_summary(
         "notes": [f"{one.table} {one.partition}: {one.note}" for one in made if one.note],
         "classification": [_classification(store, symbol, day) for day in days],
         "levels": [session_levels(store, symbol, day) for day in days],
-        "models": [m for m in open_tracking().models() if m["symbol"] == symbol and m["is_newest"]],
-        "backtest": pooled_backtest(store, instrument(symbol), days, settings()),
+    } | _judged(store, tracking, symbol, days)
+
+
+def _judged(
+    store: Store, tracking: "Tracking | None", symbol: str, days: Sequence[date]
+) -> dict[str, Any]:
+    if tracking is None:
+        return {"models": None, "backtest": None}
+    n_trials = tracking.n_trials_of_symbol(symbol)
+    return {
+        "models": [m for m in tracking.models() if m["symbol"] == symbol and m["is_newest"]],
+        "backtest": pooled_backtest(store, instrument(symbol), days, settings(), n_trials=n_trials),
     }
 
 

@@ -28,6 +28,8 @@ def summary_tables(summary: Mapping[str, Any]) -> list[Table]:
     for note in summary["notes"]:
         notes.add_row(escape(note))
     shown = [stages, days, *([notes] if summary["notes"] else [])]
+    if summary["models"] is None:
+        return shown
     return [*shown, *model_tables(summary["models"]), backtest_table(summary["backtest"])]
 
 

@@ -227,6 +227,16 @@ class Tracking:
             if not token:
                 return total
 
+    def n_trials_of_symbol(self, symbol: str) -> int:
+        """Return how many configurations were ever judged for any model of a symbol.
+
+        Trainings that registered nothing count too: they were looked at.
+        """
+        suffix = registered_name("", symbol).rpartition("-")[2]
+        experiments = self._bind().search_experiments(max_results=_PAGE)
+        names = [e.name for e in experiments if e.name.rpartition("-")[2] == suffix]
+        return sum(self.n_trials(name) for name in names)
+
     # MLflow's functions that log and load models read a global URI: set before each use.
     def _bind(self) -> Any:
         mlflow = mlflow_module()

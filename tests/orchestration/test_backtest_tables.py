@@ -26,6 +26,7 @@ from orchestration.defs.inference.tables import (
     rung_out_of_fold,
 )
 from orchestration.instruments import load_instruments
+from orderflow_core.backtest.sharpe import deflated_sharpe_ratio, probabilistic_sharpe_ratio
 from orderflow_core.instrument import Instrument
 from tests.orchestration.rows import NS_PER_S, classified, raw_quotes, rows_of
 
@@ -289,12 +290,21 @@ def test_null_runs_add_up_run_by_run(store, two_days):
 
 def test_pooled_backtest_adds_the_days_and_states_its_terms(store, two_days, config):
     known, found = two_days
-    told = pooled_backtest(store, known, DAYS, config)
+    told = pooled_backtest(store, known, DAYS, config, n_trials=8)
     net = sum(one.strategy.net_pnl for one in found)
     assert told["net result"] == f"{net:,.2f} USD"
     n_fills = sum(len(one.strategy.fill_ts_ns) for one in found)
     assert f"in {n_fills} fills" in told["turnover"]
     assert "20 runs" in told["shuffled signal"]
+    # Eight minutes marked: without a trial that beat chance, deflated by the best of 8.
+    pnl = interval_pnl(store, known, DAYS)
+    alone = probabilistic_sharpe_ratio(pnl)
+    best = deflated_sharpe_ratio(pnl, n_trials=8, var_sharpe=1 / (len(pnl) - 1))
+    assert 0 < best < alone < 1
+    assert told["odds of skill"] == (
+        f"P(Sharpe > 0) = {alone:.3f} (PSR), above the best of 8 trials without skill "
+        f"{best:.3f} (deflated)"
+    )
     assert told["terms"] == (
         "out-of-fold predictions of lightgbm only; latency 0 ms; slippage 0 ticks; "
         "|p_up - p_down| >= 0.25; 20 shuffled runs"
@@ -306,7 +316,9 @@ def test_terms_are_those_of_the_run_and_not_of_todays_settings(store, two_days, 
     today = config.model_copy(
         update={"latency_ms": 9.0, "slippage_ticks": 7, "signal_rung": "naive", "n_null_runs": 99}
     )
-    assert pooled_backtest(store, known, DAYS, today) == pooled_backtest(store, known, DAYS, config)
+    assert pooled_backtest(store, known, DAYS, today, n_trials=8) == pooled_backtest(
+        store, known, DAYS, config, n_trials=8
+    )
 
 
 def test_days_on_different_terms_say_so_and_share_their_null_runs(store, two_days, config):
@@ -315,7 +327,7 @@ def test_days_on_different_terms_say_so_and_share_their_null_runs(store, two_day
     other = config.model_copy(update={"latency_ms": 1.5, "n_null_runs": 30, "signal_rung": "naive"})
     later = judged(TRADES, SAID, other)
     publish_backtest(store, known.symbol, third, later)
-    told = pooled_backtest(store, known, (*DAYS, third), config)
+    told = pooled_backtest(store, known, (*DAYS, third), config, n_trials=8)
     assert told["terms"].startswith("days were run on different terms")
     assert "2 days on: out-of-fold predictions of lightgbm only; latency 0 ms" in told["terms"]
     assert "1 day on: out-of-fold predictions of naive only; latency 1.5 ms" in told["terms"]
@@ -329,18 +341,20 @@ def test_days_on_different_terms_say_so_and_share_their_null_runs(store, two_day
 def test_a_day_without_recorded_terms_says_so(two_days):
     rows = tables.summary_rows(two_days[1][0])
     day = pa.array([DAYS[0]] * rows.num_rows)
-    old = rows.append_column("trading_day", day).slice(0, 12)  # the totals alone
+    old = rows.append_column("trading_day", day).slice(0, 14)  # the totals alone
     assert stated_terms(old) == "not recorded (made by an earlier version)"
 
 
 def test_a_symbol_that_was_never_traded_has_no_backtest(store, config):
-    assert pooled_backtest(store, replace(TOY, symbol="never traded"), DAYS, config) == {}
+    assert (
+        pooled_backtest(store, replace(TOY, symbol="never traded"), DAYS, config, n_trials=8) == {}
+    )
     assert equity_frame(store, replace(TOY, symbol="never traded"), DAYS).empty
 
 
 def test_days_without_a_backtest_count_nothing(store, two_days, config):
     known, _ = two_days
     later = (*DAYS, date(2024, 8, 10))
-    assert pooled_backtest(store, known, later, config) == pooled_backtest(
-        store, known, DAYS, config
+    assert pooled_backtest(store, known, later, config, n_trials=8) == pooled_backtest(
+        store, known, DAYS, config, n_trials=8
     )

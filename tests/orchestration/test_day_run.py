@@ -157,6 +157,11 @@ def test_too_little_data_is_said_and_leaves_nothing_to_judge(ran, store):
     ):
         (row,) = store.published(table, SYMBOL, ran.day)
         assert row.rows == 0
+    # What a table was made of is what its asset says that it reads.
+    graph = defs.resolve_asset_graph()
+    for row in store.published(symbol=SYMBOL, day=ran.day):
+        declared = graph.get(publishing.asset_key(row.table)).parent_keys
+        assert {publishing.asset_key(i.table) for i in row.inputs} <= declared, row.table
 
 
 def test_a_day_without_raw_rows_fails_and_says_what_comes_first(home, store):

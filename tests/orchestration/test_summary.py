@@ -114,6 +114,16 @@ def test_a_run_with_nothing_trained_says_so():
         assert part in text, part
 
 
+def test_a_run_of_days_alone_says_nothing_of_models():
+    summary = {
+        "stages": [], "classification": [], "levels": [], "models": None, "notes": [],
+        "backtest": None,
+    }  # fmt: skip
+    text = shown(*summary_tables(summary))
+    assert "model" not in text
+    assert "backtest" not in text
+
+
 def test_a_model_without_champion_says_why():
     score = {"rung": "naive", "metric": "log_loss", "value": 0.9, "low": 0.8, "high": 1.0,
              "base": None, "beats_below": ""}  # fmt: skip

@@ -235,6 +235,8 @@ def test_a_training_that_cannot_be_registered_is_marked_failed(
     assert [m for m in tracking.models() if m["symbol"] == symbol] == []
     # its trials were looked at all the same
     assert tracking.n_trials(experiment.name) == 4
+    assert tracking.n_trials_of_symbol(symbol) == 4
+    assert tracking.n_trials_of_symbol("none") == 0
 
 
 def test_unknown_names_and_versions_are_named(tracking, champion):

@@ -17,6 +17,7 @@ from orchestration.storage.tables import TABLES
 from orderflow_core.instrument import Instrument
 
 SIGNAL, SUMMARY = "backtest.direction_signal", "backtest.direction_summary"
+CODE_VERSION = "2"
 
 
 @dg.multi_asset(
@@ -31,7 +32,7 @@ SIGNAL, SUMMARY = "backtest.direction_signal", "backtest.direction_summary"
                 publishing.asset_key("flow.classified_trades"),
                 publishing.asset_key("raw.quotes"),
             ],
-            code_version="1",
+            code_version=CODE_VERSION,
         ),
         publishing.asset_spec(
             SUMMARY,
@@ -42,7 +43,7 @@ SIGNAL, SUMMARY = "backtest.direction_signal", "backtest.direction_summary"
                 publishing.asset_key("flow.classified_trades"),
                 publishing.asset_key("raw.quotes"),
             ],
-            code_version="1",
+            code_version=CODE_VERSION,
         ),
     ],
     check_specs=[
@@ -64,7 +65,7 @@ def direction_signal(context: dg.AssetExecutionContext, store: StoreResource) ->
     made, metadata = (_empty(), {"not traded": why_not}) if why_not else _traded(day, predictions)
     draft = day.draft(
         started,
-        "1",
+        CODE_VERSION,
         made,
         outcomes={SIGNAL: [check_out_of_fold(predictions)]},
         metadata={SIGNAL: metadata},

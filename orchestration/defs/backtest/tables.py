@@ -11,7 +11,7 @@ from orchestration.config import Settings
 from orderflow_core.backtest.costs import Costs
 from orderflow_core.backtest.engine import BacktestResult, Rules, run_signal
 from orderflow_core.backtest.fills import MarketPath, market_from_quotes, market_from_trades
-from orderflow_core.backtest.metrics import round_trips
+from orderflow_core.backtest.metrics import round_trips, summarise
 from orderflow_core.backtest.nulls import NullComparison, buy_and_hold, shuffled_signal_null
 from orderflow_core.instrument import Instrument
 
@@ -176,22 +176,22 @@ def _marks(judged: Judged) -> pa.Table:
 
 def summary_rows(judged: Judged) -> pa.Table:
     """Return ``backtest.direction_summary``: totals of the day and each null run, and the terms."""
-    strategy, benchmark = judged.strategy, judged.benchmark
-    trips = round_trips(strategy)
-    notional = np.abs(strategy.fill_price_ticks).astype(float) * strategy.fill_lots
+    strategy, day = judged.strategy, summarise(judged.strategy)
     totals = {
-        "gross_pnl": strategy.gross_pnl,
-        "crossing_cost": strategy.crossing_cost,
-        "fees": strategy.fees,
-        "net_pnl": strategy.net_pnl,
+        "gross_pnl": day.gross_pnl,
+        "crossing_cost": day.crossing_cost,
+        "fees": day.fees,
+        "net_pnl": day.net_pnl,
         "mark_pnl": strategy.mark_pnl,
-        "buy_and_hold_net_pnl": benchmark.net_pnl,
-        "turnover": float(notional.sum()) * strategy.tick_value,
-        "n_fills": float(len(strategy.fill_ts_ns)),
-        "n_round_trips": float(len(trips)),
-        "n_won": float(np.count_nonzero(trips.net_pnl > 0)),
-        "n_superseded": float(strategy.n_superseded),
-        "n_cancelled": float(strategy.n_cancelled),
+        "buy_and_hold_net_pnl": judged.benchmark.net_pnl,
+        "turnover": day.turnover,
+        "n_fills": float(day.n_fills),
+        "n_round_trips": float(day.n_round_trips),
+        "n_won": float(np.count_nonzero(round_trips(strategy).net_pnl > 0)),
+        "n_superseded": float(day.n_superseded),
+        "n_cancelled": float(day.n_cancelled),
+        "sharpe": day.sharpe.value,
+        "psr": day.psr,
     }
     null = {"null_net_pnl": judged.null.null_pnl, "null_mark_pnl": judged.null.null_mark_pnl}
     rows = [(name, 0, value) for name, value in (totals | dict(judged.terms)).items()]

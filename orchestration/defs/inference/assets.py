@@ -14,6 +14,7 @@ from orchestration.resources.store import StoreResource
 from orchestration.resources.tracking import TrackingResource
 
 TABLE = "research.predictions"
+READ = ("research.features", "research.labels")
 
 
 @dg.multi_asset(
@@ -26,7 +27,8 @@ TABLE = "research.predictions"
             deps=[
                 dg.AssetDep(["models", name], partition_mapping=days_of_symbol)
                 for name in ("direction", "return")
-            ],
+            ]
+            + [publishing.asset_key(table) for table in READ],
             code_version="1",
         )
     ],
@@ -40,8 +42,8 @@ def predictions(
     """Publish what each model said of rows that it had not seen."""
     started = time.monotonic()
     day = DayReader.of(context, store.get())
-    day.uses("research.features")
-    day.uses("research.labels")
+    for table in READ:
+        day.uses(table)
     newest = [m for m in tracking.get().models() if m["symbol"] == day.symbol and m["is_newest"]]
     parts = [
         tables.day_predictions(
