@@ -194,10 +194,11 @@ def continue_bar_absorption(
     n_tail = len(state.volume_lots)
     lots = np.concatenate((state.volume_lots, volume))
     bins = np.concatenate((state.moved_steps, moved))
-    require_sum_fits("volume_lots", int(lots.max(initial=0)), min(len(lots), rule.n_windows))
+    n_windows = min(rule.n_windows, len(lots))
+    require_sum_fits("volume_lots", int(lots.max(initial=0)), n_windows)
     since = first_of_session(starts + n_tail, len(lots))
     z = np.empty(n, np.float64)
-    _conditional_z_nb(lots, bins, since, n_tail, rule.n_windows, rule.least_windows, z)
+    _conditional_z_nb(lots, bins, since, n_tail, n_windows, rule.least_windows, z)
     is_absorbed = (steps <= rule.still_steps) & (z >= rule.least_z)  # false for NaN
     sign = np.where(is_absorbed, -np.sign(delta), 0).astype(np.int8)
     first = max(len(lots) - rule.n_windows, int(since[-1]) if len(since) else 0)

@@ -183,13 +183,13 @@ def continue_pivot_divergence(
     n = require_same_length(**fresh)
     _require_high_above_low(fresh["high_ticks"], fresh["low_ticks"])
     starts = require_positions("session_start_bar", session_start_bar, n)
-    w = require_positive_scalar("width", width)
     none = np.zeros(3, np.int64)
     last_high = none.copy() if state is None else state.last_high.copy()
     last_low = none.copy() if state is None else state.last_low.copy()
     bars = _behind_the_tail(state, fresh)
     high, low, cvd = bars["high_ticks"], bars["low_ticks"], bars["cvd_lots"]
     n_tail = len(high) - n
+    w = min(require_positive_scalar("width", width), len(high))
     since = first_of_session(starts + n_tail, len(high))
     highs, bearish = np.empty(n, np.bool_), np.empty(n, np.bool_)
     lows, bullish = np.empty(n, np.bool_), np.empty(n, np.bool_)
@@ -198,7 +198,7 @@ def continue_pivot_divergence(
     found = PivotDivergence(
         is_high_pivot=highs, is_low_pivot=lows, is_bearish=bearish, is_bullish=bullish
     )
-    kept = _tail(bars, since, 2 * w)
+    kept = _tail(bars, since, 2 * width)
     return found, PivotState(**kept, last_high=last_high, last_low=last_low)
 
 
@@ -316,7 +316,7 @@ def continue_window_divergence(
     n_all = len(bars["close_ticks"])
     since = first_of_session(starts + n_all - n, n_all)
     now = np.arange(n_all - n, n_all)
-    then = now - back
+    then = now - min(back, n_all)
     then = np.where(then >= since[now], then, now)  # against itself nothing changes
     # Compared, not subtracted: no difference to overflow.
     price, flow = (

@@ -133,10 +133,10 @@ def future_moves(
     _require_close_inside(high, low, close)
     largest = max(-int(low.min(initial=0)), int(high.max(initial=0)), target, stop)
     require_sum_fits("high_ticks and low_ticks with their distances", largest, 2)
-    last_bar = np.repeat(np.append(starts[1:], n) - 1, np.diff(starts, append=n))[:n]
+    last_bar = np.repeat(np.append(starts, n)[1:] - 1, np.diff(starts, append=n))
     up, down = np.empty(n, np.bool_), np.empty(n, np.bool_)
     up_known, down_known = np.empty(n, np.int64), np.empty(n, np.int64)
-    limits = (horizon, target, stop)
+    limits = (min(horizon, n), target, stop)
     _first_reached_nb(high, low, close, last_bar, limits, up, up_known)
     _first_reached_nb(-low, -high, -close, last_bar, limits, down, down_known)
     return FutureMoves(
@@ -183,7 +183,7 @@ def hit_rate(
     require_same_length(sign=signs, moves=moves.is_up_hit)
     require_count("n_null", n_null, least=1)
     kept = np.empty(len(signs), np.bool_)
-    _apart_nb(signs, moves.is_scored, moves.n_bars, kept)
+    _apart_nb(signs, moves.is_scored, min(moves.n_bars, len(signs)), kept)
     is_buy = signs[kept] > 0
     up, down = moves.is_up_hit[kept], moves.is_down_hit[kept]
     n, n_hits = len(is_buy), int(np.where(is_buy, up, down).sum())
