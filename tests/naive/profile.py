@@ -1,4 +1,4 @@
-"""Obvious loops for orderflow_core.profile, over a dict of price -> lots."""
+"""Obvious loops for profiles and value areas, over a dict of price -> lots."""
 
 from fractions import Fraction
 
@@ -31,19 +31,71 @@ def point_of_control(volume):
     return best[1]
 
 
-def value_area(volume, *, ticks_per_row, share_num=7, share_den=10):
-    """Return (poc, val, vah, inside, total), walking every row of the ladder one pair at a time."""
+def value_area(
+    volume, *, ticks_per_row, share_num=7, share_den=10, algorithm="two_row_A", tie=None
+):
+    """Return (poc, val, vah, inside, total), walking every row of the ladder."""
     traded = {p: v for p, v in volume.items() if v > 0}
-    low, high, total = min(traded), max(traded), sum(traded.values())
-    poc = val = vah = point_of_control(volume)
-    inside = traded[poc]
-    while inside * share_den < share_num * total:
-        above = [p for p in (vah + ticks_per_row, vah + 2 * ticks_per_row) if p <= high]
-        below = [p for p in (val - ticks_per_row, val - 2 * ticks_per_row) if p >= low]
-        above_lots = sum(traded.get(p, 0) for p in above)
-        below_lots = sum(traded.get(p, 0) for p in below)
-        if below and (not above or below_lots > above_lots):
-            val, inside = below[-1], inside + below_lots
-        else:
-            vah, inside = above[-1], inside + above_lots
-    return poc, val, vah, inside, total
+    ladder = Ladder(traded, ticks_per_row)
+    wanted = Fraction(share_num * sum(traded.values()), share_den)
+    if algorithm == "equal_split":
+        by_halves(ladder, wanted)
+    else:
+        rows = 1 if algorithm == "one_row" else 2
+        while ladder.inside < wanted or (algorithm == "one_row" and ladder.inside == wanted):
+            above, below = ladder.next_rows(rows, 1), ladder.next_rows(rows, -1)
+            if not above and not below:
+                break
+            up, down = ladder.lots(above), ladder.lots(below)
+            on_tie = tie or "above"
+            takes_above = above and (not below or up > down or (up == down and on_tie != "below"))
+            takes_below = below and (not above or down > up or (up == down and on_tie != "above"))
+            if takes_above:
+                ladder.add(above)
+            if takes_below:
+                ladder.add(below)
+    return ladder.poc, ladder.val, ladder.vah, ladder.inside, sum(traded.values())
+
+
+class Ladder:
+    """Rows of a profile without holes, and the value area so far."""
+
+    def __init__(self, traded, height):
+        self.traded, self.height = traded, height
+        self.poc = self.val = self.vah = point_of_control(traded)
+        self.inside = traded[self.poc]
+
+    def next_rows(self, n, direction):
+        start = self.vah if direction > 0 else self.val
+        rows = [start + direction * (i + 1) * self.height for i in range(n)]
+        return [p for p in rows if min(self.traded) <= p <= max(self.traded)]
+
+    def lots(self, rows):
+        return sum(self.traded.get(p, 0) for p in rows)
+
+    def add(self, rows):
+        self.inside += self.lots(rows)
+        self.val, self.vah = min(self.val, *rows), max(self.vah, *rows)
+
+
+def by_halves(ladder, wanted):
+    half = (wanted - ladder.inside) / 2
+    short = False
+    for direction in (1, -1):
+        given = 0
+        while given < half and ladder.next_rows(1, direction):
+            given += ladder.lots(ladder.next_rows(1, direction))
+            ladder.add(ladder.next_rows(1, direction))
+        short = short or given < half
+    while short and ladder.inside < wanted:
+        ladder.add(ladder.next_rows(1, 1) or ladder.next_rows(1, -1))
+
+
+def disagreement(areas):
+    """Pairs of algorithms -> share of profiles in which their areas differ."""
+    names = list(areas)
+    return {
+        (a, b): sum(x != y for x, y in zip(areas[a], areas[b], strict=True)) / len(areas[a])
+        for i, a in enumerate(names)
+        for b in names[i + 1 :]
+    }

@@ -1,0 +1,186 @@
+"""The profile of a session as its bars close: what levels that develop are computed on."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from orderflow_core.footprint import FootprintCells
+from orderflow_core.profile import ProfileRows
+from orderflow_core.types import Bool, Int64
+from orderflow_core.validate import (
+    INT64_MAX,
+    require_int64,
+    require_positive,
+    require_same_length,
+    require_sorted,
+)
+from orderflow_core.value_area import rows_from_lowest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionLadder:
+    """The bars of one session within a chunk, on the rows that the session trades up to its end.
+
+    Attributes
+    ----------
+    first_bar, end_bar : int
+        Half-open range of bars of the chunk.
+    is_continued : bool
+        Whether the session began in an earlier chunk.
+    price_tick, row : ndarray of int64, shape (n_rows,)
+        Lowest ticks of the rows, and rows counted from the lowest one.
+    before : ProfileRows
+        Lots in those rows before the first of the bars; 0 where only later bars trade.
+    position : ndarray of int64, shape (n_cells,)
+        Row of each cell.
+    lots : tuple of three ndarray of int64, shape (n_cells,)
+        Lots of each cell at the bid, at the ask, and not signed.
+    end_cell : ndarray of int64, shape (end_bar - first_bar,)
+        Where each bar's cells end.
+    """
+
+    first_bar: int
+    end_bar: int
+    is_continued: bool
+    price_tick: Int64
+    row: Int64
+    before: ProfileRows
+    position: Int64
+    lots: tuple[Int64, Int64, Int64]
+    end_cell: Int64
+
+    def after(self) -> ProfileRows:
+        """Return the profile after the last of the bars."""
+        sides = (self.before.bid_lots, self.before.ask_lots, self.before.unsigned_lots)
+        bid, ask, unsigned = (side.copy() for side in sides)
+        for side, lots in zip((bid, ask, unsigned), self.lots, strict=True):
+            np.add.at(side, self.position, lots)
+        return ProfileRows(
+            price_tick=self.price_tick, bid_lots=bid, ask_lots=ask, unsigned_lots=unsigned
+        )
+
+
+def session_ladders(
+    state: ProfileRows | None,
+    cells: FootprintCells,
+    opens_session: ArrayLike,
+    *,
+    ticks_per_row: int,
+) -> tuple[Int64, list[SessionLadder]]:
+    """Return the bars of a chunk and their sessions' ladders, checked.
+
+    Parameters
+    ----------
+    state : ProfileRows or None
+        Profile of the session that the chunk's first bar goes on with.
+    cells : FootprintCells
+        Cells of the bars in time order; every bar has at least one.
+    opens_session : ndarray of bool, shape (n_bars,)
+        Whether the bar is the first of a session. The first bar after no state is, in any case.
+    ticks_per_row : int, > 0
+        Row height that `cells` was made with.
+
+    Returns
+    -------
+    bar_id : ndarray of int64, shape (n_bars,)
+    ladders : list of SessionLadder
+        One a session, in time order; none without bars.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Cells that are not sorted, not on one grid, or without lots; flags that are not booleans or
+        not one a bar; lots that could leave int64 in a session.
+    """
+    bar_id, end_cell = _bars_of(cells)
+    opens = require_bar_flags("opens_session", opens_session, len(bar_id))
+    starts = np.flatnonzero(opens)
+    if len(bar_id) and not opens[0]:
+        starts = np.append(0, starts)
+    edges = [*starts.tolist(), len(bar_id)]
+    ladders = []
+    for first_bar, end_bar in pairwise(edges):
+        continued = state if first_bar == 0 and not opens[0] else None
+        ladders.append(_ladder(continued, cells, end_cell, (first_bar, end_bar), ticks_per_row))
+    return bar_id, ladders
+
+
+def _ladder(
+    state: ProfileRows | None,
+    cells: FootprintCells,
+    end_cell: Int64,
+    bars: tuple[int, int],
+    ticks_per_row: int,
+) -> SessionLadder:
+    first_bar, end_bar = bars
+    first_cell = int(end_cell[first_bar - 1]) if first_bar else 0
+    inside = slice(first_cell, int(end_cell[end_bar - 1]))
+    price = np.unique(cells.price_tick[inside])
+    if state is not None:
+        price = np.union1d(state.price_tick, price)
+    price, row = rows_from_lowest("cells.price_tick", price, ticks_per_row)
+    before = _spread(state, price)
+    lots = (cells.bid_lots[inside], cells.ask_lots[inside], cells.unsigned_lots[inside])
+    added = cells.volume_lots[inside]
+    carried = int(before.volume_lots.sum())
+    if carried + int(added.max()) * len(added) > INT64_MAX:
+        raise ValueError(
+            f"cells may overflow int64: {carried} lots carried and {len(added)} terms of up to "
+            f"{added.max()}"
+        )
+    return SessionLadder(
+        first_bar=first_bar,
+        end_bar=end_bar,
+        is_continued=state is not None,
+        price_tick=price,
+        row=row,
+        before=before,
+        position=np.searchsorted(price, cells.price_tick[inside]),
+        lots=lots,
+        end_cell=end_cell[first_bar:end_bar] - first_cell,
+    )
+
+
+def _spread(state: ProfileRows | None, price: Int64) -> ProfileRows:
+    # The profile on more rows than it traded.
+    sides = [np.zeros(len(price), np.int64) for _ in range(3)]
+    if state is not None:
+        position = np.searchsorted(price, state.price_tick)
+        lots = (state.bid_lots, state.ask_lots, state.unsigned_lots)
+        for side, known in zip(sides, lots, strict=True):
+            side[position] = known
+    return ProfileRows(
+        price_tick=price, bid_lots=sides[0], ask_lots=sides[1], unsigned_lots=sides[2]
+    )
+
+
+def _bars_of(cells: FootprintCells) -> tuple[Int64, Int64]:
+    # The bars, and where the cells of each end.
+    bar_id = require_int64("cells.bar_id", cells.bar_id)
+    price = require_int64("cells.price_tick", cells.price_tick)
+    lots = require_int64("cells.volume_lots", cells.volume_lots)
+    require_same_length(bar_id=bar_id, price_tick=price, volume_lots=lots)
+    require_sorted("cells.bar_id", bar_id)
+    require_positive("cells.volume_lots", lots)
+    is_same_bar = bar_id[1:] == bar_id[:-1]
+    is_back = is_same_bar & (price[1:] <= price[:-1])
+    if is_back.any():
+        i = int(np.argmax(is_back)) + 1
+        raise ValueError(
+            f"cells.price_tick must rise within a bar, got {price[i]} after {price[i - 1]} "
+            f"at position {i}"
+        )
+    last = np.flatnonzero(np.append(~is_same_bar, True)[: len(bar_id)])
+    return bar_id[last], last + 1
+
+
+def require_bar_flags(name: str, flags: ArrayLike, n_bars: int) -> Bool:
+    """Return ``flags`` as one boolean a bar; anything else raises TypeError or ValueError."""
+    array = np.asarray(flags)
+    if array.size and array.dtype != np.bool_:
+        raise TypeError(f"{name} must hold booleans, got dtype {array.dtype}")
+    if array.shape != (n_bars,):
+        raise ValueError(f"{name} must have one flag a bar ({n_bars}), got shape {array.shape}")
+    return array.astype(np.bool_)
