@@ -5,7 +5,7 @@ depend on that, so what lies between two files is judged over the whole publishe
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
@@ -165,20 +165,24 @@ def gaps_of_day(
     ----------
     rows : sequence of pyarrow.Table
         The day's trades, of all units: ``trade_id``, ``ts_event_ns``, ``venue_id``. The days
-        beside it are read from the store: a hole may span midnight.
+        beside it are read from the store: a hole may span midnight, or days without a trade.
     """
     if not instrument.max_id_step:
         return gaps_table((), DAY_UNIT, DAY_UNIT)
-    beside = [published_trades(store, instrument, other) for other in days_beside(day)]
+    beside = [
+        published_trades(store, instrument, other) for other in days_beside(store, instrument, day)
+    ]
     schema = pa.schema([TRADES.field(column) for column in _GAP_COLUMNS])
     parts = [part.select(_GAP_COLUMNS).cast(schema) for part in (*rows, *beside)]
     found = gaps_table(_gaps(pa.concat_tables(parts), instrument.max_id_step), DAY_UNIT, DAY_UNIT)
     return clip_gaps(found, *instrument.trading_day_window(day))
 
 
-def days_beside(day: date) -> tuple[date, date]:
-    """Return the days before and after."""
-    return day - timedelta(days=1), day + timedelta(days=1)
+def days_beside(store: Store, instrument: Instrument, day: date) -> list[date]:
+    """Return the nearest published days before and after that hold a trade."""
+    published = store.published("raw.trades", instrument.symbol)
+    days = sorted({row.trading_day for row in published if row.rows})
+    return [d for d in days if d < day][-1:] + [d for d in days if d > day][:1]
 
 
 def published_trades(store: Store, instrument: Instrument, day: date) -> pa.Table:

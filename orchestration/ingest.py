@@ -187,10 +187,8 @@ def _renew_gaps_beside(store: Store, made: DayTables, run_id: str) -> None:
     known = made.instrument
     if not known.max_id_step or not len(made.tables["raw.trades"]):
         return
-    for day in across_units.days_beside(made.day):
+    for day in across_units.days_beside(store, known, made.day):
         trades = across_units.published_trades(store, known, day)
-        if not len(trades):
-            continue
         gaps = across_units.gaps_of_day(store, known, day, [trades])
         with store.publish(known.symbol, day, run_id=run_id, code_version=CODE_VERSION) as renewed:
             renewed.write("raw.gaps", gaps, unit=DAY_UNIT)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # Read by the tests alone.
 _TEST_VARIABLES = ("ORDERFLOW_TEST_", "ORDERFLOW_SOAK_")
-_DAGSTER_YAML = Path(__file__).resolve().parent.parent / "dagster.yaml"
+DAGSTER_YAML = Path(__file__).with_name("dagster.yaml")
 
 
 def refuse_unknown_settings(environment: Mapping[str, str]) -> None:
@@ -97,8 +97,8 @@ def prepare_dagster_home() -> Path:
     """Make DAGSTER_HOME ready, point this process at it and return it."""
     home = settings().dagster_path
     target = home / "dagster.yaml"
-    if not target.exists() or target.read_bytes() != _DAGSTER_YAML.read_bytes():
-        shutil.copyfile(_DAGSTER_YAML, target)
+    if not target.exists() or target.read_bytes() != DAGSTER_YAML.read_bytes():
+        shutil.copyfile(DAGSTER_YAML, target)
     os.environ["DAGSTER_HOME"] = str(home)
     return home
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from orchestration.quality.outcome import CheckOutcome, rule
 
@@ -11,18 +12,32 @@ def _total(table: pa.Table, *columns: str) -> int:
 
 
 def check_order(table: pa.Table) -> CheckOutcome:
-    """Trades must come in the order ``(ts_event_ns, trade_id)`` and hold no id twice."""
+    """Trades must come in the order ``(ts_event_ns, trade_id)``, which is that of the venue's ids.
+
+    A venue counts trades and aggregates (whose ``venue_id`` names their fills) separately.
+    """
     ts = table["ts_event_ns"].to_numpy()
     ids = table["trade_id"].to_numpy()
     backward = int(np.count_nonzero(np.diff(ts) < 0))
     tied = int(np.count_nonzero((np.diff(ts) == 0) & (np.diff(ids) <= 0)))
     repeated = len(ids) - len(np.unique(ids))
+    counted = _counts_of_ids(table)
+    inverted = sum(int(np.count_nonzero(np.diff(ids[own]) < 0)) for own in counted)
     rows = (
         rule("time never runs back", backward == 0, backward),
         rule("ids increase within one time", tied == 0, tied),
+        rule("ids never run back along the day", inverted == 0, inverted),
         rule("no id twice", repeated == 0, repeated),
     )
-    return CheckOutcome(name="order", passed=not (backward or tied or repeated), rows=rows)
+    passed = not (backward or tied or inverted or repeated)
+    return CheckOutcome(name="order", passed=passed, rows=rows)
+
+
+def _counts_of_ids(table: pa.Table) -> list[np.ndarray]:
+    if "venue_id" not in table.column_names:  # raw.trades, which has it, was judged before
+        return []
+    is_trade = pc.equal(table["venue_id"], "").to_numpy()
+    return [is_trade, ~is_trade]
 
 
 def check_conservation(name: str, whole: pa.Table, parts: pa.Table, *volume: str) -> CheckOutcome:

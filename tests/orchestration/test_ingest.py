@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import pyarrow as pa
 import pytest
@@ -181,6 +182,18 @@ def test_a_hole_at_midnight_is_a_gap_on_both_days(store, known, tmp_path):
         assert trade_gaps(store, mine, DAY_0) == trade_gaps(store, mine, DAY_1) == [(1055, 10)]
         contents.append(hashed_gaps(store, mine))
     assert contents[0] == contents[1] == contents[2]
+
+
+def test_a_hole_over_a_day_without_trades_reaches_the_days_beside_it(store, known, tmp_path):
+    # Ids 1000 to 1059 on the first day, 1120 to 1179 on the third: the second is lost whole.
+    first = write_lines(tmp_path / "first.gz", capture_lines(n_trades=N))
+    third = write_lines(tmp_path / "third.gz", capture_lines(n_trades=N, day=2))
+    last_day = DAY_1 + timedelta(days=1)
+    for text, paths in {"in turn": [first, third], "late": [third, first]}.items():
+        mine = named(known, f"over {text}")
+        for path in paths:
+            take(store, mine, path)
+        assert trade_gaps(store, mine, DAY_0) == trade_gaps(store, mine, last_day) == [(1060, N)]
 
 
 def test_another_content_under_a_known_id_is_a_conflict(store, known, tmp_path):

@@ -77,6 +77,21 @@ def test_order_sees_time_running_back_and_repeated_ids(column, values):
     assert not check_order(trades(**{column: values})).passed
 
 
+@pytest.mark.parametrize(
+    ("ids", "venue_ids", "passes"),
+    [
+        ([1, 2, 3], ["", "", ""], True),
+        ([2, 4, 3], ["", "", ""], False),  # its time is the latest, its id is not
+        # Aggregates after trades: two counts, each in order; then one of them not.
+        ([8, 9, 3], ["", "", "20-21"], True),
+        ([8, 4, 3], ["", "22-23", "20-21"], False),
+    ],
+)
+def test_ids_never_run_back_along_the_day(ids, venue_ids, passes):
+    table = trades(ts_event_ns=[1, 2, 3], trade_id=ids, venue_id=venue_ids)
+    assert check_order(table).passed is passes
+
+
 def test_conservation_is_exact():
     parts = pa.table({"bid_lots": [1, 2], "ask_lots": [3, 0]})
     assert check_conservation("volume", trades(), parts, "bid_lots", "ask_lots").passed
