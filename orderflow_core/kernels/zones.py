@@ -37,10 +37,12 @@ def _nearest_nb(zones: Int64, alive: Int64, close: int, nearest: Float64, counts
 
 @njit(cache=True, nogil=True)
 def _survives_nb(zone: Int64, bar: int, t1_ns: int, max_age_bars: int, never: int) -> bool:
-    # Filled zones are gone; old ones expire at the bar's close.
-    if zone[9] == never and bar - zone[6] >= max_age_bars:
+    # Filled zones and those of an earlier session are gone; old ones expire at the bar's close.
+    is_open = bool(zone[9] == never and zone[10] == never)
+    if is_open and bar - zone[6] >= max_age_bars:
         zone[10] = t1_ns
-    return bool(zone[9] == never and zone[10] == never)
+        is_open = False
+    return is_open
 
 
 @njit(cache=True, nogil=True)
