@@ -1,27 +1,27 @@
 """Bars of trades: where they begin, prices, volumes by aggressor, extremes of the running delta."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from orderflow_core.kernels.bars import (
-    _delta_extremes_nb,
-    _ohlc_nb,
-    _sums_by_sign_nb,
-    _time_bars_nb,
-)
-from orderflow_core.types import BarIndex, Int64
+from orderflow_core.kernels.bars import _bar_sums_nb, _delta_since_extremes_nb, _time_bars_nb
+from orderflow_core.types import BarIndex, Float64, Int8, Int64
 from orderflow_core.validate import (
     INT64_MAX,
     require_int64,
     require_positive,
     require_positive_scalar,
     require_same_length,
+    require_session_starts,
     require_sign,
     require_sorted,
     require_sum_fits,
 )
+
+_N_SUMS = 17
+_N_PARTS = 16  # of the bars, for threads to share; each holds about as many trades
+_NO_ANCHOR = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,8 +134,8 @@ def aggregate_bars(
     Raises
     ------
     TypeError, ValueError
-        Not integers, lengths differ, a sign or quantity outside the domain, ranges outside of the
-        trades, or volumes that could leave int64.
+        Not integers, lengths differ, a sign or quantity of a bar's trade outside the domain, ranges
+        outside of the trades, or volumes that could leave int64.
 
     Notes
     -----
@@ -146,33 +146,221 @@ def aggregate_bars(
     --------
     Buys of 2 and 1 around a sell of 4: the running delta is 2, -2, -1, so delta -1, min -2, max 2.
     """
-    price, qty = require_int64("price_ticks", price_ticks), require_int64("qty_lots", qty_lots)
-    signs = require_sign("sign", sign)
-    n = require_same_length(price_ticks=price, qty_lots=qty, sign=signs)
-    require_positive("qty_lots", qty)
-    first, end = _checked_ranges(index, n)
-    if len(first):
-        # Twice the volume too: buy and sell come from their sum and difference.
-        require_sum_fits("qty_lots", 2 * int(qty.max()), int((end - first).max()))
-    opened, high, low, close = _ohlc_nb(price, first, end)
-    volume, delta, unsigned, n_buy, n_sell = _sums_by_sign_nb(qty, signs, first, end)
-    min_delta, max_delta = _delta_extremes_nb(qty, signs, first, end, bool(include_zero_start))
-    return BarArrays(
+    price, qty, signs = _columns(price_ticks, qty_lots, sign)
+    first, end = _checked_ranges(index, len(price))
+    return summed_bars(price, qty, signs, first, end, include_zero_start=include_zero_start)[0]
+
+
+def summed_bars(
+    price: Int64,
+    qty: Int64,
+    sign: Int8,
+    first_idx: Int64,
+    end_idx: Int64,
+    *,
+    include_zero_start: bool = True,
+    anchor_ticks: Int64 = _NO_ANCHOR,
+) -> tuple[BarArrays, Int64, Int64]:
+    """Return `aggregate_bars` of columns of the right type, and moments about a price of each bar.
+
+    Parameters
+    ----------
+    price, qty, sign : ndarray, shape (n_trades,)
+        As in `aggregate_bars`, contiguous int64, int64 and int8.
+    first_idx, end_idx : ndarray of int64, shape (n_bars,)
+        Ranges of trades, not empty, in order and without overlap.
+    include_zero_start : bool
+    anchor_ticks : ndarray of int64, shape (n_bars,), optional
+
+    Returns
+    -------
+    bars : BarArrays
+    first_moment, second_moment : ndarray of int64, shape (n_bars,)
+        Sums of q d and of q d^2, d a price less the anchor; they wrap around beyond int64.
+        Without meaning where there is no anchor.
+
+    Raises
+    ------
+    ValueError
+        A sign or quantity outside the domain, or volumes that could leave int64.
+    """
+    sums = np.empty((len(first_idx), _N_SUMS), np.int64)
+    shares = np.linspace(0, len(price), _N_PARTS + 1)
+    parts = np.searchsorted(first_idx, shares).astype(np.int64)
+    parts[0], parts[-1] = 0, len(first_idx)
+    _bar_sums_nb(
+        price, qty, sign, (first_idx, end_idx), anchor_ticks, bool(include_zero_start), parts, sums
+    )
+    columns = np.ascontiguousarray(sums.T)
+    n_trades = columns[7]
+    if len(sums):
+        _require_domain(qty, sign, columns[12:15])
+        require_sum_fits("qty_lots", int(columns[13].max()), int(n_trades.max()))
+    opened, high, low, close, volume, buy, sell, n_trades, n_buy, n_sell, lowest, highest = columns[
+        :12
+    ]
+    bars = BarArrays(
         open_ticks=opened,
         high_ticks=high,
         low_ticks=low,
         close_ticks=close,
         volume_lots=volume,
-        buy_lots=(volume - unsigned + delta) // 2,
-        sell_lots=(volume - unsigned - delta) // 2,
-        unsigned_lots=unsigned,
-        n_trades=end - first,
+        buy_lots=buy,
+        sell_lots=sell,
+        unsigned_lots=volume - buy - sell,
+        n_trades=n_trades,
         n_buy=n_buy,
         n_sell=n_sell,
-        delta_lots=delta,
-        min_delta_lots=min_delta,
-        max_delta_lots=max_delta,
+        delta_lots=buy - sell,
+        min_delta_lots=lowest,
+        max_delta_lots=highest,
     )
+    return bars, columns[15], columns[16]
+
+
+def merge_bars(bars: BarArrays, first_bar: ArrayLike) -> BarArrays:
+    """Return the bars that runs of consecutive bars make together.
+
+    Parameters
+    ----------
+    bars : BarArrays, n_bars elements
+        In time order, all made with or all without the zero start.
+    first_bar : ndarray of int64, shape (n_runs,), strictly increasing from 0, below n_bars
+        Where each run begins; together the runs hold all bars.
+
+    Returns
+    -------
+    BarArrays, n_runs elements
+        To the bit those that `aggregate_bars` makes of the trades of each run.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Positions that aren't integers or don't rise from 0.
+
+    Notes
+    -----
+    Causal at each run's end. The running delta of a bar starts where that of the bar before it in the
+    run came to. No bars: empty arrays. Source: docs/glossary.md.
+
+    Examples
+    --------
+    Bars with deltas 3 and -4, whose running deltas reach 3 and -4: together -1, from -1 to 3.
+    """
+    starts = require_session_starts("first_bar", first_bar, len(bars))
+    if len(bars) == 0:
+        return bars
+    last = np.append(starts[1:], len(bars)) - 1
+    before = np.cumsum(bars.delta_lots) - bars.delta_lots  # may wrap around: differences do not
+    before -= np.repeat(before[starts], last - starts + 1)
+    extremes = {
+        "high_ticks": np.maximum.reduceat(bars.high_ticks, starts),
+        "low_ticks": np.minimum.reduceat(bars.low_ticks, starts),
+        "min_delta_lots": np.minimum.reduceat(before + bars.min_delta_lots, starts),
+        "max_delta_lots": np.maximum.reduceat(before + bars.max_delta_lots, starts),
+    }
+    edges = {"open_ticks": bars.open_ticks[starts], "close_ticks": bars.close_ticks[last]}
+    sums = {
+        field.name: np.add.reduceat(getattr(bars, field.name), starts)
+        for field in fields(BarArrays)
+        if field.name not in extremes | edges
+    }
+    return BarArrays(**edges, **extremes, **sums)
+
+
+def delta_share(bars: BarArrays) -> Float64:
+    """Return each bar's delta over its volume.
+
+    Parameters
+    ----------
+    bars : BarArrays, n_bars elements
+
+    Returns
+    -------
+    ndarray of float64, shape (n_bars,), in [-1, 1]
+        NaN where the volume is 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Columns that don't hold integers, or unequal lengths.
+
+    Notes
+    -----
+    Causal at the bar's end. Unsigned volume counts below, not above. Source: docs/glossary.md;
+    Quantower shows 100 times as much.
+
+    Examples
+    --------
+    Buys of 3, sells of 1, 4 unsigned: 2 / 8 = 0.25.
+    """
+    delta = require_int64("bars.delta_lots", bars.delta_lots)
+    volume = require_int64("bars.volume_lots", bars.volume_lots)
+    require_same_length(delta_lots=delta, volume_lots=volume)
+    share = np.full(len(delta), np.nan)
+    np.divide(delta, volume, out=share, where=volume != 0)
+    return share
+
+
+def delta_since_extremes(
+    price_ticks: ArrayLike, qty_lots: ArrayLike, sign: ArrayLike, index: BarIndex
+) -> tuple[Int64, Int64]:
+    """Return each bar's delta since its high, and since its low, was last traded.
+
+    Parameters
+    ----------
+    price_ticks, qty_lots, sign, index
+        As in `aggregate_bars`.
+
+    Returns
+    -------
+    since_high, since_low : ndarray of int64, shape (n_bars,), unit lots
+        Signed lots of the bar's trades after its last trade at its high (low).
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `aggregate_bars`.
+
+    Notes
+    -----
+    Causal at the bar's end. The trade at the extreme isn't part of what follows it, so a bar that
+    closes at its high has 0 since its high. No bars: empty arrays. Source: NinjaTrader, Order Flow
+    Volumetric Bars (``DeltaSh``, ``DeltaSl``), whether the touching trade counts is our choice.
+
+    Examples
+    --------
+    Trades at 10, 12, 11 of +1, +2, -5: since the high -5, since the low +2 - 5 = -3.
+    """
+    price, qty, signs = _columns(price_ticks, qty_lots, sign)
+    first, end = _checked_ranges(index, len(price))
+    since_high, since_low = np.empty(len(first), np.int64), np.empty(len(first), np.int64)
+    if len(first):
+        require_positive("qty_lots", qty)
+        require_sign("sign", signs)
+        require_sum_fits("qty_lots", int(qty.max()), int((end - first).max()))
+    _delta_since_extremes_nb(price, qty, signs, (first, end), since_high, since_low)
+    return since_high, since_low
+
+
+def _columns(
+    price_ticks: ArrayLike, qty_lots: ArrayLike, sign: ArrayLike
+) -> tuple[Int64, Int64, Int8]:
+    price, qty = require_int64("price_ticks", price_ticks), require_int64("qty_lots", qty_lots)
+    signs = np.asarray(sign)
+    signs = signs if signs.dtype == np.int8 and signs.ndim == 1 else require_sign("sign", signs)
+    signs = np.ascontiguousarray(signs)
+    require_same_length(price_ticks=price, qty_lots=qty, sign=signs)
+    return price, qty, signs
+
+
+def _require_domain(qty: Int64, sign: Int8, found: Int64) -> None:
+    # ``found`` by bar: smallest and largest size, largest magnitude of a sign. The checks name the place.
+    smallest, _, magnitude = found
+    if smallest.min() <= 0:
+        require_positive("qty_lots", qty)
+    if magnitude.max() > 1:
+        require_sign("sign", sign)
 
 
 def _checked_ranges(index: BarIndex, n: int) -> tuple[Int64, Int64]:

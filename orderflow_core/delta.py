@@ -128,6 +128,6 @@ def cvd_candles(bars: BarArrays, session_start_bar: ArrayLike) -> tuple[Int64, I
     if len(delta):
         require_sum_fits("bars.delta_lots", int(np.abs(delta).max()), len(delta))
     close = np.empty(len(delta), np.int64)
-    _session_sum_nb(delta, starts, close)
+    _session_sum_nb(delta, starts, 0, close)
     opened = close - delta
     return opened, opened + highest, opened + lowest, close

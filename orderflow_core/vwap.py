@@ -6,10 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from orderflow_core.cvd_variants import restart_idx
 from orderflow_core.kernels.vwap import _session_vwap_nb
-from orderflow_core.types import Float64, Int64
+from orderflow_core.types import Float64, Int8, Int64
 from orderflow_core.validate import (
     INT64_MAX,
+    require_amount,
     require_float64,
     require_int64,
     require_positive,
@@ -48,6 +50,14 @@ class VwapState:
     first_moment: int
     second_moment: float
     reach: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnchoredVwapState:
+    """Time of the last trade, and the sums since the last anchor; None before the first one."""
+
+    last_ns: int
+    vwap: VwapState | None
 
 
 def session_vwap(
@@ -179,6 +189,146 @@ def vwap_bands(
     if not math.isfinite(multiple) or multiple < 0:
         raise ValueError(f"multiple must be finite and not negative, got {multiple}")
     return centre - multiple * sd, centre + multiple * sd
+
+
+def anchored_vwap(
+    ts_ns: ArrayLike, price_ticks: ArrayLike, qty_lots: ArrayLike, anchor_ns: ArrayLike
+) -> VwapArrays:
+    """Return the volume-weighted average price since the last anchor, at each trade.
+
+    Parameters
+    ----------
+    ts_ns : ndarray of int64, shape (n_trades,), unit ns, non-decreasing
+    price_ticks : ndarray of int64, shape (n_trades,), unit ticks
+    qty_lots : ndarray of int64, shape (n_trades,), unit lots, > 0
+    anchor_ns : ndarray of int64, unit ns, strictly increasing
+        The average starts anew at the first trade at or after each.
+
+    Returns
+    -------
+    VwapArrays
+        NaN before the first anchor.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `session_vwap`, or times that run back.
+
+    Notes
+    -----
+    Causal: element i uses trades up to i and anchors up to its time. Otherwise as `session_vwap`.
+    Between trades the last value stands. No trades: empty arrays. Source: docs/glossary.md.
+
+    Examples
+    --------
+    >>> anchored_vwap([1, 2, 3], [10, 10, 14], [9, 1, 3], [2]).vwap_ticks
+    array([nan, 10., 13.])
+    """
+    return continue_anchored_vwap(None, ts_ns, price_ticks, qty_lots, anchor_ns)[0]
+
+
+def continue_anchored_vwap(
+    state: AnchoredVwapState | None,
+    ts_ns: ArrayLike,
+    price_ticks: ArrayLike,
+    qty_lots: ArrayLike,
+    anchor_ns: ArrayLike,
+) -> tuple[VwapArrays, AnchoredVwapState | None]:
+    """Do as `anchored_vwap` for the next chunk of trades.
+
+    Parameters
+    ----------
+    state : AnchoredVwapState or None
+        What the preceding chunk returned; None before the first.
+    ts_ns, price_ticks, qty_lots, anchor_ns
+        As in `anchored_vwap`. Anchors that lie before the chunk before ended take no part.
+
+    Returns
+    -------
+    vwap : VwapArrays
+        Chunks together give the result of the whole, bit for bit.
+    state : AnchoredVwapState or None
+        For the next chunk; as it came where there are no trades.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `anchored_vwap`.
+    """
+    ts = require_int64("ts_ns", ts_ns)
+    price, qty = require_int64("price_ticks", price_ticks), require_int64("qty_lots", qty_lots)
+    n = require_same_length(ts_ns=ts, price_ticks=price, qty_lots=qty)
+    earlier_ns = None if state is None else state.last_ns
+    starts = restart_idx("anchor", ts, anchor_ns=anchor_ns, earlier_ns=earlier_ns)
+    if n == 0:
+        return VwapArrays(vwap_ticks=np.empty(0), sd_ticks=np.empty(0)), state
+    first_anchor = np.min(anchor_ns, initial=INT64_MAX)
+    is_anchored = (ts >= first_anchor) | (state is not None and state.vwap is not None)
+    skipped = n - int(np.count_nonzero(is_anchored))
+    vwap, sums = continue_session_vwap(
+        state.vwap if state and not (len(starts) and starts[0] == 0) else None,
+        price[skipped:],
+        qty[skipped:],
+        np.union1d(np.zeros(min(n - skipped, 1), np.int64), starts[starts >= skipped] - skipped),
+    )
+    unknown = np.full(skipped, np.nan)
+    after = AnchoredVwapState(last_ns=int(ts[-1]), vwap=sums)
+    return VwapArrays(
+        vwap_ticks=np.append(unknown, vwap.vwap_ticks), sd_ticks=np.append(unknown, vwap.sd_ticks)
+    ), after
+
+
+def vwap_deviation_signal(
+    vwap_dev_ticks: ArrayLike, imbalance: ArrayLike, *, min_imbalance: float
+) -> tuple[Int8, Int8]:
+    """Return whether the flow confirms the price's side of the VWAP, or speaks against it.
+
+    Parameters
+    ----------
+    vwap_dev_ticks : ndarray of float64, shape (n,)
+        Price less VWAP, in ticks or any other unit: its sign counts.
+    imbalance : ndarray of float64, shape (n,), in [-1, 1]
+        Buys less sells over both in a trailing window (`orderflow_core.rolling`).
+    min_imbalance : float, in (0, 1]
+        Buying is large, or sellers dominate, from this magnitude on.
+
+    Returns
+    -------
+    trend : ndarray of int8, shape (n,)
+        +1: above the VWAP with large buying, the rise is confirmed; -1: below it with large selling.
+    reversal : ndarray of int8, shape (n,)
+        -1: above the VWAP while sellers dominate, the price may turn down; +1: below it while
+        buyers dominate, it may turn up.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not floats, lengths differ, or a threshold outside (0, 1].
+
+    Notes
+    -----
+    As causal as its inputs, element by element, so chunks need no state. Ties: 0 at the VWAP
+    exactly; an imbalance at the threshold counts. NaN: 0. At most one of both differs from 0.
+    Source: own definition (docs/glossary.md) of a common reading of order flow around the VWAP.
+
+    Examples
+    --------
+    >>> vwap_deviation_signal(np.array([2.0, 2.0, -1.0]), np.array([0.5, -0.3, -0.4]),
+    ...     min_imbalance=0.3)
+    (array([ 1,  0, -1], dtype=int8), array([ 0, -1,  0], dtype=int8))
+    """
+    deviation = require_float64("vwap_dev_ticks", vwap_dev_ticks)
+    flow = require_float64("imbalance", imbalance)
+    require_same_length(vwap_dev_ticks=deviation, imbalance=flow)
+    threshold = require_amount("min_imbalance", min_imbalance, is_zero_allowed=False)
+    if threshold > 1:
+        raise ValueError(f"min_imbalance must be at most 1, got {min_imbalance}")
+    flow_sign = (flow >= threshold).astype(np.int8) - (flow <= -threshold).astype(np.int8)
+    side = (deviation > 0).astype(np.int8) - (deviation < 0).astype(np.int8)
+    agrees = side == flow_sign
+    return np.where(agrees, side, 0).astype(np.int8), np.where(
+        side == -flow_sign, flow_sign, 0
+    ).astype(np.int8)
 
 
 def _require_volume_fits(qty: Int64, starts: Int64, carried: int) -> None:

@@ -1,4 +1,4 @@
-"""Running sums of signed volume, reset at each session; results go into the caller's array."""
+"""Running sums of signed volume and of other amounts, reset at each session; results go into the caller's array."""
 
 from numba import njit
 
@@ -19,11 +19,11 @@ def _cumulative_delta_nb(
 
 
 @njit(cache=True, nogil=True)
-def _session_sum_nb(delta_lots: Int64, start_idx: Int64, total: Int64) -> None:
+def _session_sum_nb(amount: Int64, start_idx: Int64, carried: int, total: Int64) -> None:
     for session in range(len(start_idx)):
         first = start_idx[session]
-        end = start_idx[session + 1] if session + 1 < len(start_idx) else len(delta_lots)
-        running = 0
+        end = start_idx[session + 1] if session + 1 < len(start_idx) else len(amount)
+        running = carried if session == 0 else 0
         for i in range(first, end):
-            running += delta_lots[i]
+            running += amount[i]
             total[i] = running

@@ -11,7 +11,13 @@ CORE = Path(orderflow_core.__file__).parent
 KERNEL_FILES = sorted((CORE / "kernels").rglob("*.py"))
 WRAPPER_FILES = sorted(set(CORE.rglob("*.py")) - set(KERNEL_FILES))
 # Kernels that may say parallel=True: "module._name_nb". Integers over independent ranges only.
-PARALLEL: frozenset[str] = frozenset()
+PARALLEL: frozenset[str] = frozenset(
+    {
+        "bars._bar_sums_nb",
+        "quote_rules._join_ranges_nb",
+        "tick_rules._tick_segments_nb",
+    }
+)
 MAX_PARAMETERS, MAX_BODY_LINES = 8, 40
 IMPORTABLE = {"numpy", "numba", "math", "typing", "orderflow_core.types"}
 
