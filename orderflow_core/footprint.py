@@ -120,7 +120,7 @@ def footprint(
     price, qty, signs = _checked_trades(price_ticks, qty_lots, sign)
     height = require_positive_scalar("ticks_per_row", ticks_per_row)
     bar_id, first_idx, end_idx = checked_bars(index, len(price))
-    row = _rows_of(price, height, anchor_tick)
+    row = row_of(price, height, anchor_tick)
     if len(bar_id) == 0:
         cells = np.empty((0, 8), np.int64)
     else:
@@ -188,7 +188,34 @@ def checked_bars(index: BarIndex, n_trades: int) -> tuple[Int64, Int64, Int64]:
     return bar_id, first_idx, end_idx
 
 
-def _rows_of(price: Int64, height: int, anchor_tick: int) -> Int64:
+def row_of(price_ticks: ArrayLike, ticks_per_row: int, anchor_tick: int = 0) -> Int64:
+    """Return the ordinal of the price row of each price.
+
+    Parameters
+    ----------
+    price_ticks : ndarray of int64, shape (n,), unit ticks
+        At most 2**61 away from ``anchor_tick``.
+    ticks_per_row : int, > 0
+    anchor_tick : int
+        Lowest tick of row 0.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        ``floor((price - anchor) / ticks_per_row)``; may be the prices themselves, not to be written.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not integers, or a number out of range.
+
+    Examples
+    --------
+    >>> row_of([-1, 0, 4, 5], 5)
+    array([-1,  0,  0,  1])
+    """
+    price = require_int64("price_ticks", price_ticks)
+    height = require_positive_scalar("ticks_per_row", ticks_per_row)
     if len(price) == 0:
         return price
     farthest = max(abs(int(price.min()) - anchor_tick), abs(int(price.max()) - anchor_tick))

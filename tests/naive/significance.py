@@ -1,0 +1,32 @@
+"""Obvious loops for orderflow_core.significance, in fractions."""
+
+from fractions import Fraction
+from math import comb
+
+
+def binomial_tail(k, n):
+    if n == 0:
+        return None
+    return Fraction(sum(comb(n, j) for j in range(k, n + 1)), 2**n)
+
+
+def benjamini_hochberg(p, group):
+    """Adjusted values; None is no test."""
+    found = []
+    for value, own in zip(p, group, strict=True):
+        family = sorted(q for q, g in zip(p, group, strict=True) if g == own and q is not None)
+        ranked = [(q, len(family) * q / (rank + 1)) for rank, q in enumerate(family)]
+        at_least = [adjusted for q, adjusted in ranked if value is not None and q >= value]
+        found.append(None if value is None else min(1, *at_least, 1))
+    return found
+
+
+def sweep_counts(price, sign, sweep, bars, *, ticks_per_row):
+    """(bar_id, row) -> sweeps at bid, at ask, unsigned; bars of (bar_id, first, end)."""
+    found = {}
+    for bar_id, first, end in bars:
+        for i in range(first, end):
+            row = price[i] // ticks_per_row * ticks_per_row
+            kinds = found.setdefault((bar_id, row), (set(), set(), set()))
+            kinds[{-1: 0, 1: 1, 0: 2}[sign[i]]].add(sweep[i])
+    return {key: tuple(len(kind) for kind in kinds) for key, kinds in found.items()}
