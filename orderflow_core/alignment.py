@@ -52,7 +52,7 @@ def prevailing_quote_idx(
     >>> prevailing_quote_idx(np.array([5, 10, 10, 11]), np.array([7, 10]))
     array([-1,  0,  0,  1])
     """
-    trade_ts, quote_ts, shift = _checked_times(trade_ts_ns, quote_ts_ns, lag_ns, inclusive)
+    trade_ts, quote_ts, shift = checked_times(trade_ts_ns, quote_ts_ns, lag_ns, inclusive)
     idx = np.empty(len(trade_ts), np.int64)
     _prevailing_quote_idx_nb(trade_ts, quote_ts, shift, idx)
     return idx
@@ -85,7 +85,7 @@ def quote_at_trade(
     -----
     Causal, and equal to indexing the quotes with `prevailing_quote_idx`, in one pass.
     """
-    trade_ts, quote_ts, shift = _checked_times(trade_ts_ns, quotes.ts_event_ns, lag_ns, inclusive)
+    trade_ts, quote_ts, shift = checked_times(trade_ts_ns, quotes.ts_event_ns, lag_ns, inclusive)
     names = ("bid_ticks", "bid_lots", "ask_ticks", "ask_lots")
     columns = {name: require_int64(f"quotes.{name}", getattr(quotes, name)) for name in names}
     require_same_length(ts_event_ns=quote_ts, **columns)
@@ -97,14 +97,40 @@ def quote_at_trade(
     return QuoteAtTrade(**met, is_known=is_known)
 
 
-def _checked_times(
-    trade_ts_ns: ArrayLike, quote_ts_ns: ArrayLike, lag_ns: int, inclusive: bool
+def checked_times(
+    trade_ts_ns: ArrayLike,
+    quote_ts_ns: ArrayLike,
+    lag_ns: int,
+    inclusive: bool = False,
+    *,
+    is_order_checked: bool = True,
 ) -> tuple[Int64, Int64, int]:
+    """Return the times, and the shift by which a join tells what lies before a trade.
+
+    Parameters
+    ----------
+    trade_ts_ns, quote_ts_ns, lag_ns, inclusive
+        As in `prevailing_quote_idx`.
+    is_order_checked : bool
+        False where the join itself finds times that run back.
+
+    Returns
+    -------
+    trade_ts_ns, quote_ts_ns : ndarray of int64
+    shift : int
+        A quote lies before trade i where ``quote_ts < trade_ts[i] - shift``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As in `prevailing_quote_idx`.
+    """
     # Times are integers, so "<= t" is "< t + 1": one kernel serves both joins, told by its shift.
     trade_ts = require_int64("trade_ts_ns", trade_ts_ns)
     quote_ts = require_int64("quote_ts_ns", quote_ts_ns)
-    require_sorted("trade_ts_ns", trade_ts)
-    require_sorted("quote_ts_ns", quote_ts)
+    if is_order_checked:
+        require_sorted("trade_ts_ns", trade_ts)
+        require_sorted("quote_ts_ns", quote_ts)
     if isinstance(lag_ns, bool) or not isinstance(lag_ns, int | np.integer):
         raise TypeError(f"lag_ns must be an integer, got {lag_ns!r}")
     if not 0 <= lag_ns <= INT64_MAX:

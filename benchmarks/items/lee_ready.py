@@ -16,8 +16,7 @@ from benchmarks.peers import (
     quote_columns,
     trade_columns,
 )
-from orderflow_core.alignment import quote_at_trade
-from orderflow_core.classify import lee_ready
+from orderflow_core.classify import lee_ready_joined
 from orderflow_core.types import Int8, Int64, QuoteArrays
 
 TRADES, QUOTES = ("ts_ns", "price_ticks"), ("quote_ts_ns", "bid_ticks", "ask_ticks")
@@ -63,7 +62,7 @@ def contestants(market: Market) -> list[Contestant]:
 
 
 def _ours(ts: Int64, price: Int64, quotes: QuoteArrays) -> Int8:
-    return lee_ready(price, quote_at_trade(ts, quotes))[0]
+    return lee_ready_joined(ts, price, quotes)[0]
 
 
 def _numpy(ts: Int64, price: Int64, quote_ts: Int64, bid: Int64, ask: Int64) -> Int8:

@@ -1,13 +1,22 @@
 """Linear merges of trades with quotes; results go into the caller's arrays."""
 
-from numba import njit
+from numba import njit, uintp
 
 from orderflow_core.types import Bool, Int64
 
 
 @njit(cache=True, nogil=True)
 def _advance_nb(quote_ts: Int64, n_before: int, bound: int) -> int:
-    # ``n_before`` quotes lie before an earlier bound; return how many lie before this one.
+    # ``n_before`` quotes lie before an earlier bound; return how many lie before this one. Four are
+    # looked at together: how many of them count is a sum and no jump that a processor has to guess.
+    # An unsigned position spares the test for counting from the end.
+    while n_before + 4 <= len(quote_ts):
+        step = int(quote_ts[uintp(n_before)] < bound) + int(quote_ts[uintp(n_before + 1)] < bound)
+        step += int(quote_ts[uintp(n_before + 2)] < bound)
+        step += int(quote_ts[uintp(n_before + 3)] < bound)
+        n_before += step
+        if step < 4:
+            return n_before
     while n_before < len(quote_ts) and quote_ts[n_before] < bound:
         n_before += 1
     return n_before

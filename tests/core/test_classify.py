@@ -1,5 +1,6 @@
 """Trade signs: oracle, chunks, ties."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from orderflow_core.alignment import quote_at_trade
 from orderflow_core.classify import (
+    RESEARCH_RULES,
     RULES,
     TickState,
     classify,
@@ -33,7 +35,7 @@ def test_rules_equal_the_obvious_loops(trades, quotes):
 @given(
     cases.trades(),
     cases.quotes(),
-    st.permutations(RULES),
+    st.permutations(RULES + RESEARCH_RULES),
     st.integers(1, len(RULES)),
     st.booleans(),
     st.booleans(),
@@ -46,39 +48,50 @@ def test_layers_equal_the_obvious_loop(trades, quotes, order, n_rules, has_nativ
         rules=rules,
         native_sign=trades["sign"] if has_native else None,
         at_trade=at_trade,
+        qty_lots=trades["qty"] if has_quotes else None,
         session_start_idx=trades["starts"],
+        allow_look_ahead=True,
     )
-    sign, rule = naive.classify(
+    sign, rule, confidence = naive.classify(
         trades["price"].tolist(),
         rules=rules,
         native=trades["sign"].tolist() if has_native else None,
         quotes=cases.met_rows(at_trade) if has_quotes else None,
+        sizes=trades["qty"].tolist() if has_quotes else None,
         session_starts=trades["starts"].tolist() or [0],
     )
     assert got.sign.tolist() == sign
     assert got.rule.tolist() == rule
+    assert [None if np.isnan(value) else value for value in got.confidence] == confidence
     assert got.sign.dtype == got.rule.dtype == np.int8
+    assert len(got) == len(sign)
 
 
-@given(st.data(), cases.trades(), cases.quotes())
-def test_chunks_equal_the_whole(data, trades, quotes):
+@given(st.data(), cases.trades(), cases.quotes(), st.permutations(RULES))
+def test_chunks_equal_the_whole(data, trades, quotes, order):
     price, starts = trades["price"], trades["starts"]
     at_trade = quote_at_trade(trades["ts"], quotes)
     edges = data.draw(cases.cuts(len(price)))
-    whole = classify(price, rules=("lee_ready",), at_trade=at_trade, session_start_idx=starts)
-    state, signs = None, []
+
+    def over(first, end, **more):
+        return classify(
+            price[first:end],
+            rules=order[:3],
+            native_sign=trades["sign"][first:end],
+            qty_lots=trades["qty"][first:end],
+            at_trade=cases.part(at_trade, first, end),
+            **more,
+        )
+
+    whole = over(0, len(price), session_start_idx=starts)
+    state, parts = None, []
     for first, end in pairwise(edges):
         inner, opens = cases.starts_within(starts, first, end)
-        chunk = classify(
-            price[first:end],
-            rules=("lee_ready",),
-            at_trade=cases.part(at_trade, first, end),
-            session_start_idx=inner,
-            state=None if opens else state,
-        )
-        state = chunk.state
-        signs.append(chunk.sign)
-    assert np.concatenate(signs).tobytes() == whole.sign.tobytes()
+        parts.append(over(first, end, session_start_idx=inner, state=None if opens else state))
+        state = parts[-1].state
+    for name in ("sign", "rule", "confidence"):
+        joined = np.concatenate([getattr(part, name) for part in parts])
+        assert joined.tobytes() == getattr(whole, name).tobytes()
     assert state == whole.state
 
 
@@ -105,15 +118,22 @@ def test_single_rules_carry_their_memory(data, trades, quotes):
     assert states == [tick[1], hybrid[1]]
 
 
-@given(cases.trades(), st.integers(0, 40))
-def test_no_rule_looks_ahead(trades, now):
-    price, at_trade = trades["price"], cases.known_quotes(trades["price"] - 1, trades["price"] + 1)
-    full = classify(price, at_trade=at_trade, native_sign=trades["sign"])
-    prefix = classify(
-        price[:now], at_trade=cases.part(at_trade, 0, now), native_sign=trades["sign"][:now]
-    )
-    assert prefix.sign.tolist() == full.sign[:now].tolist()
-    assert prefix.rule.tolist() == full.rule[:now].tolist()
+@given(cases.trades(), cases.quotes(), st.integers(0, 40), st.permutations(RULES))
+def test_no_rule_looks_ahead(trades, quotes, now, rules):
+    at_trade = quote_at_trade(trades["ts"], quotes)
+
+    def until(end):
+        return classify(
+            trades["price"][:end],
+            rules=rules[:3],
+            at_trade=cases.part(at_trade, 0, end),
+            native_sign=trades["sign"][:end],
+            qty_lots=trades["qty"][:end],
+        )
+
+    full, prefix = until(len(trades["price"])), until(now)
+    for name in ("sign", "rule", "confidence"):
+        assert getattr(prefix, name).tobytes() == getattr(full, name)[:now].tobytes()
 
 
 @given(cases.trades(), cases.quotes())
@@ -194,6 +214,35 @@ def test_layers_tell_who_decided():
     ]
 
 
+def test_confidence_is_the_share_of_the_two_tests_that_back_the_sign():
+    # The venue's flag: 1. Then, all signed by the quote, bid 10 ask 12: 12 after 11, above the mid
+    # and an uptick: 1. 10 after 9 below the mid, yet an uptick: 1/2. 11 after 10 at the mid: signed
+    # by the tick, the quote is silent: 1/2. First trade of a session at the mid: none, NaN.
+    got = classify(
+        np.array([11, 12, 9, 10, 11, 11]),
+        native_sign=np.array([-1, 0, 0, 0, 0, 0]),
+        at_trade=cases.known_quotes([10] * 6, [12] * 6),
+        session_start_idx=np.array([0, 5]),
+    )
+    assert got.sign.tolist() == [-1, 1, -1, -1, 1, 0]
+    np.testing.assert_array_equal(got.confidence, [1, 1, 1, 0.5, 0.5, np.nan])
+
+
+def test_confidence_is_none_where_both_tests_object():
+    # Bid 10 with 5 lots, ask 12 with 4: a trade of 4 lots at 12 after 11 is a sell to the rule of
+    # sizes, above the mid and an uptick: nothing backs it.
+    at_trade = replace(
+        cases.known_quotes([10, 10], [12, 12]),
+        bid_lots=np.array([5, 5]),
+        ask_lots=np.array([4, 4]),
+    )
+    got = classify(
+        np.array([11, 12]), rules=("trade_size",), qty_lots=np.array([5, 4]), at_trade=at_trade
+    )
+    assert got.sign.tolist() == [1, -1]
+    assert got.confidence.tolist() == [0.0, 0.0]
+
+
 def test_tick_memory_is_empty_at_a_session_start():
     got = classify(np.array([10, 11, 12, 12, 11]), session_start_idx=np.array([0, 2]))
     assert got.sign.tolist() == [0, 1, 0, 0, -1]
@@ -213,10 +262,13 @@ def test_native_sign_domain():
     ("arguments", "error", "text"),
     [
         ({"rules": ("tick", "tick")}, ValueError, "rules"),
-        ({"rules": ("emo",)}, ValueError, "emo"),
+        ({"rules": ("vote",)}, ValueError, "vote"),
         ({"rules": "tick"}, ValueError, "rules"),
         ({"rules": ()}, ValueError, "rules"),
         ({"rules": ("quote",)}, ValueError, "at_trade absent"),
+        ({"rules": ("trade_size",)}, ValueError, "at_trade, qty_lots absent"),
+        ({"rules": ("tick", "reverse_tick")}, ValueError, "look ahead .* got 'reverse_tick'"),
+        ({"qty_lots": np.array([1])}, ValueError, "qty_lots"),
         ({"native_sign": np.array([1])}, ValueError, "native_sign"),
         ({"native_sign": np.array([1, 7])}, ValueError, "native_sign"),
         ({"at_trade": cases.known_quotes([1], [2])}, ValueError, "at_trade"),
