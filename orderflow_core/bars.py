@@ -5,7 +5,12 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import ArrayLike
 
-from orderflow_core.kernels.bars import _bar_sums_nb, _delta_since_extremes_nb, _time_bars_nb
+from orderflow_core.kernels.bars import (
+    _bar_sums_nb,
+    _delta_since_extremes_nb,
+    _runs_back_nb,
+    _time_bars_nb,
+)
 from orderflow_core.types import BarIndex, Float64, Int8, Int64
 from orderflow_core.validate import (
     INT64_MAX,
@@ -90,7 +95,8 @@ def time_bar_index(ts_event_ns: ArrayLike, interval_ns: int) -> BarIndex:
     array([-1,  0,  1,  3])
     """
     ts = require_int64("ts_event_ns", ts_event_ns)
-    require_sorted("ts_event_ns", ts)
+    if _runs_back_nb(ts, _parts(len(ts))).any():
+        require_sorted("ts_event_ns", ts)  # names the place
     interval = require_positive_scalar("interval_ns", interval_ns)
     if len(ts):
         first, last = int(ts[0]) // interval, int(ts[-1]) // interval
@@ -185,8 +191,7 @@ def summed_bars(
         A sign or quantity outside the domain, or volumes that could leave int64.
     """
     sums = np.empty((len(first_idx), _N_SUMS), np.int64)
-    shares = np.linspace(0, len(price), _N_PARTS + 1)
-    parts = np.searchsorted(first_idx, shares).astype(np.int64)
+    parts = np.searchsorted(first_idx, _parts(len(price))).astype(np.int64)
     parts[0], parts[-1] = 0, len(first_idx)
     _bar_sums_nb(
         price, qty, sign, (first_idx, end_idx), anchor_ticks, bool(include_zero_start), parts, sums
@@ -341,6 +346,10 @@ def delta_since_extremes(
         require_sum_fits("qty_lots", int(qty.max()), int((end - first).max()))
     _delta_since_extremes_nb(price, qty, signs, (first, end), since_high, since_low)
     return since_high, since_low
+
+
+def _parts(n: int) -> Int64:
+    return np.arange(_N_PARTS + 1) * n // _N_PARTS
 
 
 def _columns(

@@ -16,10 +16,9 @@ from benchmarks.peers import (
     polars_frame,
     trade_columns,
 )
-from orderflow_core.bars import aggregate_bars, time_bar_index
-from orderflow_core.delta import cvd_candles
+from orderflow_core.bars import time_bar_index
+from orderflow_core.flow_bars import flow_bars
 from orderflow_core.types import Int64
-from orderflow_core.vwap import session_vwap
 
 BAR_NS = 60_000 * MS_NS
 INPUTS = ("ts_ns", "price_ticks", "qty_lots", "sign", "session")
@@ -89,16 +88,11 @@ def contestants(market: Market) -> list[Contestant]:
 def _ours(columns: Arrays, session_start_idx: Int64) -> Columns:
     price, qty, sign = columns["price_ticks"], columns["qty_lots"], columns["sign"]
     index = time_bar_index(columns["ts_ns"], BAR_NS)
-    bars = aggregate_bars(price, qty, sign, index)
-    cvd = cvd_candles(bars, np.searchsorted(index.first_idx, session_start_idx))
-    vwap = session_vwap(price, qty, session_start_idx)
-    last = index.end_idx - 1
+    made = flow_bars(price, qty, sign, index, session_start_idx=session_start_idx)
     return {
         "bar_id": index.bar_id,
-        **{name: getattr(bars, name) for name in type(bars).__dataclass_fields__},
-        **dict(zip((f"cvd_{k}_lots" for k in ("open", "high", "low", "close")), cvd, strict=True)),
-        "vwap_ticks": vwap.vwap_ticks[last],
-        "vwap_sd_ticks": vwap.sd_ticks[last],
+        **{name: getattr(made.bars, name) for name in type(made.bars).__dataclass_fields__},
+        **{name: getattr(made, name) for name in type(made).__dataclass_fields__ if name != "bars"},
     }
 
 

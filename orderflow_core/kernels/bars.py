@@ -25,6 +25,20 @@ def _time_bars_nb(ts: Int64, interval_ns: int) -> tuple[Int64, Int64]:
     return bar_id[:n_bars].copy(), first_idx[:n_bars].copy()
 
 
+@njit(cache=True, nogil=True, parallel=True)
+def _runs_back_nb(ts: Int64, edges: Int64) -> Bool:
+    # Whether times run back within each part, its neighbour's first element included.
+    is_bad = np.zeros(len(edges) - 1, np.bool_)
+    for part in prange(len(edges) - 1):
+        here = ts[edges[part] : edges[part + 1]]
+        later = ts[edges[part] + 1 : edges[part + 1] + 1]
+        n_bad = 0
+        for i in range(len(later)):
+            n_bad += later[i] < here[i]
+        is_bad[part] = n_bad > 0
+    return is_bad
+
+
 @njit(cache=True, nogil=True)
 def _first_at_nb(ts: Int64, start: int, bound_ns: int) -> int:
     # First position past ``start`` whose time reaches the bound: steps that double, then halving.
@@ -51,32 +65,50 @@ def _price_sums_nb(price: Int64, row: Int64) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _lot_sums_nb(qty: Int64, sign: Int8, row: Int64) -> None:
-    total = bought = sold = buys = sells = 0
-    smallest = largest = qty[0]
+def _sign_sums_nb(sign: Int8, row: Int64) -> None:
+    buys = sells = 0
     lowest, highest = sign[0], sign[0]
+    for i in range(len(sign)):
+        buys += sign[i] > 0
+        sells += sign[i] < 0
+        lowest, highest = min(lowest, sign[i]), max(highest, sign[i])
+    row[7], row[8], row[9] = len(sign), buys, sells
+    row[14] = max(-np.int64(lowest), np.int64(highest))
+
+
+@njit(cache=True, nogil=True)
+def _block_lots_nb(qty: Int64, sign: Int8) -> tuple[int, int, int, int, int]:
+    total = bought = sold = 0
+    smallest = largest = qty[0]
     for i in range(len(qty)):
         total += qty[i]
         smallest, largest = min(smallest, qty[i]), max(largest, qty[i])
         bought += qty[i] if sign[i] > 0 else 0
         sold += qty[i] if sign[i] < 0 else 0
-    for i in range(len(sign)):
-        buys += sign[i] > 0
-        sells += sign[i] < 0
-        lowest, highest = min(lowest, sign[i]), max(highest, sign[i])
-    row[4], row[5], row[6], row[7], row[8], row[9] = total, bought, sold, len(qty), buys, sells
-    row[12], row[13] = smallest, largest
-    row[14] = max(-np.int64(lowest), np.int64(highest))
+    return total, bought, sold, smallest, largest
 
 
 @njit(cache=True, nogil=True)
-def _delta_extremes_nb(qty: Int64, sign: Int8, include_zero_start: bool, row: Int64) -> None:
-    running = 0
+def _lot_sums_nb(qty: Int64, sign: Int8, include_zero_start: bool, row: Int64) -> None:
+    # The running delta cannot leave what a block's buys alone and sells alone would make of it: only
+    # blocks that might set an extreme are gone through trade by trade.
+    volume = bought = sold = running = 0
+    smallest = largest = qty[0]
     bottom = top = 0 if include_zero_start else sign[0] * qty[0]
-    for i in range(len(qty)):
-        running += sign[i] * qty[i]
-        top, bottom = max(top, running), min(bottom, running)
+    for start in range(0, len(qty), 128):
+        lots, signs = qty[start : start + 128], sign[start : start + 128]
+        total, buys, sells, low, high = _block_lots_nb(lots, signs)
+        if running + buys > top or running - sells < bottom:
+            here = running
+            for i in range(len(lots)):
+                here += signs[i] * lots[i]
+                top, bottom = max(top, here), min(bottom, here)
+        running += buys - sells
+        volume, bought, sold = volume + total, bought + buys, sold + sells
+        smallest, largest = min(smallest, low), max(largest, high)
+    row[4], row[5], row[6] = volume, bought, sold
     row[10], row[11] = bottom, top
+    row[12], row[13] = smallest, largest
 
 
 @njit(cache=True, nogil=True)
@@ -109,8 +141,8 @@ def _bar_sums_nb(
         for bar in range(part_first[part], part_first[part + 1]):
             a, b = first_idx[bar], end_idx[bar]
             _price_sums_nb(price[a:b], sums[bar])
-            _lot_sums_nb(qty[a:b], sign[a:b], sums[bar])
-            _delta_extremes_nb(qty[a:b], sign[a:b], include_zero_start, sums[bar])
+            _sign_sums_nb(sign[a:b], sums[bar])
+            _lot_sums_nb(qty[a:b], sign[a:b], include_zero_start, sums[bar])
             if len(anchor) > 0:
                 _moments_nb(price[a:b], qty[a:b], anchor[bar], sums[bar])
 

@@ -14,6 +14,8 @@ WRAPPER_FILES = sorted(set(CORE.rglob("*.py")) - set(KERNEL_FILES))
 PARALLEL: frozenset[str] = frozenset(
     {
         "bars._bar_sums_nb",
+        "bars._runs_back_nb",
+        "footprint._footprint_nb",
         "quote_rules._join_ranges_nb",
         "tick_rules._tick_segments_nb",
     }
