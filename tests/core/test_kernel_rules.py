@@ -17,6 +17,7 @@ PARALLEL: frozenset[str] = frozenset(
         "bars._runs_back_nb",
         "footprint._footprint_nb",
         "quote_rules._join_ranges_nb",
+        "profile._profile_nb",
         "tick_rules._tick_segments_nb",
     }
 )

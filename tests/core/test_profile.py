@@ -1,198 +1,141 @@
-"""Volume profile, point of control, value area: oracle, invariants, golden ties, a peer."""
+"""Volume profile: oracle in any order, both paths, composites, bad trades, a peer on real trades."""
+
+from dataclasses import astuple
+from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
-from orderflow_core.profile import volume_profile
-from orderflow_core.value_area import ValueArea, point_of_control, value_area
+import orderflow_core.profile
+from orderflow_core.footprint import footprint
+from orderflow_core.profile import ProfileRows, composite_profile, volume_profile
+from orderflow_core.types import BarIndex
+from tests.core import captures
+from tests.core.bar_cases import as_rows
+from tests.core.trade_cases import cuts
 from tests.naive import profile as naive
-
-
-def area(volume, height=1, **options):
-    prices = sorted(volume)
-    return value_area(prices, [volume[p] for p in prices], ticks_per_row=height, **options)
-
-
-def poc_tick(volume):
-    prices = sorted(volume)
-    return prices[point_of_control(prices, [volume[p] for p in prices], ticks_per_row=1)]
-
 
 trades = st.lists(
     st.tuples(st.integers(-30, 30), st.integers(1, 9), st.sampled_from([-1, 0, 1])), max_size=40
 )
-# Few distinct volumes and sparse prices: ties and gaps in most examples.
-ladders = st.dictionaries(st.integers(-20, 20), st.integers(0, 4), min_size=1, max_size=25)
+
+
+def columns(rows):
+    return np.array(rows, np.int64).reshape(-1, 3).T
+
+
+def profile_of(rows, **options):
+    price, qty, sign = columns(rows)
+    return volume_profile(price, qty, sign.astype(np.int8), **{"ticks_per_row": 1} | options)
 
 
 @given(trades, st.integers(1, 7), st.integers(-9, 9), st.randoms(use_true_random=False))
 def test_profile_agrees_with_the_obvious_loop_in_any_order(rows, height, anchor, random):
     shuffled = list(rows)
     random.shuffle(shuffled)
-    expected = naive.volume_profile(
-        *(list(column) for column in zip(*rows, strict=True)) if rows else ([], [], []),
-        ticks_per_row=height,
-        anchor_tick=anchor,
-    )
+    grid = {"ticks_per_row": height, "anchor_tick": anchor}
+    expected = naive.volume_profile(*columns(rows).tolist(), **grid)
     for order in (rows, shuffled):
-        price, qty, sign = np.array(order, np.int64).reshape(-1, 3).T
-        got = volume_profile(price, qty, sign, ticks_per_row=height, anchor_tick=anchor)
-        columns = (got.price_tick, got.bid_lots, got.ask_lots, got.unsigned_lots)
-        assert list(zip(*(c.tolist() for c in columns), strict=True)) == expected
+        got = profile_of(order, **grid)
+        assert as_rows(astuple(got)) == expected
         assert got.volume_lots.sum() == sum(q for _, q, _ in rows)
+        assert len(got) == len(expected)
 
 
-@given(ladders, st.integers(1, 3), st.integers(1, 10))
-def test_value_area_agrees_with_walking_every_row(volume, height, share_num):
-    assume(any(volume.values()))
-    volume = {p * height: v for p, v in volume.items()}
-    got = area(volume, height, share_num=share_num, share_den=10)
-    assert (got.poc_tick, got.val_tick, got.vah_tick, got.volume_lots, got.total_lots) == (
-        naive.value_area(volume, ticks_per_row=height, share_num=share_num, share_den=10)
-    )
-    assert got.val_tick <= got.poc_tick <= got.vah_tick
-    assert got.volume_lots * 10 >= share_num * got.total_lots
-    inside = sum(v for p, v in volume.items() if got.val_tick <= p <= got.vah_tick)
-    assert inside == got.volume_lots
+@given(st.lists(st.tuples(st.integers(-30, 30), st.integers(1, 9), st.integers(-1, 1)), min_size=8))
+def test_ranges_added_up_side_by_side_give_the_same(rows):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(orderflow_core.profile, "_TRADES_PER_RANGE", 4)
+        assert as_rows(astuple(profile_of(rows))) == as_rows(astuple(by_footprint(rows)))
 
 
-@given(ladders, ladders)
-def test_rows_without_volume_change_nothing(volume, more):
-    assume(any(volume.values()))
-    padded = dict.fromkeys(more, 0) | volume
-    assert area(padded) == area(volume)
-    assert poc_tick(padded) == poc_tick(volume) == naive.point_of_control(volume)
-
-
-def test_poc_tie_goes_to_the_middle_of_the_range():
-    # Range 10..20, middle 15. Rows 11 and 16 hold 5 each: |11 - 15| = 4, |16 - 15| = 1.
-    assert poc_tick({10: 1, 11: 5, 16: 5, 20: 1}) == 16
-
-
-def test_poc_tie_at_equal_distance_goes_to_the_heavier_side():
-    # Middle of 10..14 is 12; rows 11 and 13 are 1 away. Above 12: 5 + 2 = 7, below: 5 + 1 = 6.
-    assert poc_tick({10: 1, 11: 5, 13: 5, 14: 2}) == 13
-    assert poc_tick({10: 2, 11: 5, 13: 5, 14: 1}) == 11
-
-
-def test_poc_tie_on_equal_sides_goes_to_the_lower_price():
-    assert poc_tick({10: 1, 11: 5, 13: 5, 14: 1}) == 11
-    # Middle between two rows: 10.5, both 0.5 away, sides equal.
-    assert poc_tick({10: 5, 11: 5}) == 10
-
-
-def test_poc_of_the_middle_row_wins_over_both_sides():
-    # 12 is the middle itself; 11 and 13 hold as much.
-    assert poc_tick({10: 1, 11: 5, 12: 5, 13: 5, 14: 1}) == 12
-
-
-def test_two_rows_at_a_time():
-    # Total 100, wanted 70. POC 15 (30).
-    #   above 16 + 17 = 15 + 9 = 24, below 14 + 13 = 20 + 5 = 25: below, 55.
-    #   above 24 again, below 12 + 11 = 4 + 1 = 5: above, 79 >= 70: stop.
-    volume = {11: 1, 12: 4, 13: 5, 14: 20, 15: 30, 16: 15, 17: 9, 18: 10, 19: 6}
-    assert area(volume) == ValueArea(
-        poc_tick=15, val_tick=13, vah_tick=17, volume_lots=79, total_lots=100
+def by_footprint(rows):
+    price, qty, sign = columns(rows)
+    one = np.zeros(1, np.int64)
+    bar = BarIndex(bar_id=one, t0_ns=one, t1_ns=one + 1, first_idx=one, end_idx=one + len(rows))
+    cells = footprint(price, qty, sign, bar, ticks_per_row=1)
+    return ProfileRows(
+        price_tick=cells.price_tick,
+        bid_lots=cells.bid_lots,
+        ask_lots=cells.ask_lots,
+        unsigned_lots=cells.unsigned_lots,
     )
 
 
-def test_pair_tie_goes_above():
-    # POC 12 (6 of 10, wanted 7): above 13 + 14 = 2, below 11 + 10 = 2: not strictly greater below.
-    assert area({10: 1, 11: 1, 12: 6, 13: 1, 14: 1}) == ValueArea(
-        poc_tick=12, val_tick=12, vah_tick=14, volume_lots=8, total_lots=10
-    )
+def test_an_extreme_that_the_sample_misses():
+    # Every third of 3,000 trades is looked at first: the lone prints at -900 and 900 are not among
+    # them, and lie outside of the ladder that the sample suggests.
+    rows = [(i % 5, 1, 1) for i in range(3_000)]
+    rows[1], rows[2] = (-900, 2, -1), (900, 3, 0)
+    got = profile_of(rows)
+    assert as_rows(astuple(got))[0] == (-900, 2, 0, 0)
+    assert as_rows(astuple(got))[-1] == (900, 0, 0, 3)
+    assert got.volume_lots.sum() == 2_998 + 5
 
 
-def test_pair_past_the_edge_is_what_exists():
-    # POC 12 (5 of 12, wanted 8.4): above only 13 (3), below 11 + 10 = 2 + 2 = 4: below, 9 >= 8.4.
-    assert area({10: 2, 11: 2, 12: 5, 13: 3}) == ValueArea(
-        poc_tick=12, val_tick=10, vah_tick=12, volume_lots=9, total_lots=12
-    )
-    # With 13 at 4 the tie goes above, one row: 5 + 4 = 9 of 13, wanted 9.1; then below: 13.
-    assert area({10: 2, 11: 2, 12: 5, 13: 4}) == ValueArea(
-        poc_tick=12, val_tick=10, vah_tick=13, volume_lots=13, total_lots=13
-    )
+@pytest.mark.parametrize("far", [2**40, 2**61 - 9, -(2**61)])
+def test_far_prints_take_another_path(far):
+    got = profile_of([(7, 2, 1), (far, 3, -1), (7, 1, 0)], ticks_per_row=4)
+    floored = far // 4 * 4
+    assert sorted(as_rows(astuple(got))) == sorted([(4, 0, 2, 1), (floored, 3, 0, 0)])
 
 
-def test_poc_at_the_edge_grows_one_way():
-    # POC 10 is the lowest row (4 of 10): 11 + 12 = 3, then 13 + 14 = 3; wanted 7: stop at 7.
-    assert area({10: 4, 11: 2, 12: 1, 13: 1, 14: 2}) == ValueArea(
-        poc_tick=10, val_tick=10, vah_tick=12, volume_lots=7, total_lots=10
-    )
+BROKEN = {
+    "sign 2": ([(1, 1, 2)], {}, "sign must be in"),
+    "sign -2": ([(1, 1, 1), (1, 1, -2)], {}, "got -2 at position 1"),
+    "size 0": ([(1, 1, 1), (1, 0, 1)], {}, "qty_lots must be positive, got 0 at position 1"),
+    "size -1": ([(1, -1, 1)], {}, "qty_lots must be positive, got -1"),
+    "sum beyond int64": ([(1, 2**62, 1), (1, 2**62, 1)], {}, "qty_lots may overflow int64"),
+    "price beyond 2**61": ([(2**62, 1, 1)], {}, "within 2\\*\\*61 of anchor_tick"),
+    "near the end of int64": ([(-(2**63), 1, 1)], {}, "within 2\\*\\*61 of anchor_tick"),
+    "no row height": ([(1, 1, 1)], {"ticks_per_row": 0}, "ticks_per_row must be positive"),
+}
 
 
-def test_share_met_exactly_is_enough():
-    # 7 of 10 at the POC: 7 * 10 >= 7 * 10. In floats 0.7 * 10 = 7.000000000000001 on some paths.
-    assert area({10: 7, 11: 3}).vah_tick == 10
-    assert area({10: 7, 11: 3}, share_num=71, share_den=100).vah_tick == 11
-
-
-def test_empty_pairs_climb_first():
-    # POC 10 (5 of 12, wanted 8.4), traded above at 15 (4), below at 6 (3).
-    #   above: (11, 12), (13, 14) hold 0, below (9, 8) holds 0: ties go above, twice;
-    #   above (15) = 4 against 0: above, 9 >= 8.4: stop. The edge is what exists: 15.
-    assert area({6: 3, 10: 5, 15: 4}) == ValueArea(
-        poc_tick=10, val_tick=10, vah_tick=15, volume_lots=9, total_lots=12
-    )
-
-
-def test_edge_of_the_area_may_be_an_untraded_row():
-    # POC 10 (5 of 9, wanted 6.3): above (11, 12) = 2 + 0, below (9) = 1: above, 7. VAH is 12.
-    assert area({9: 1, 10: 5, 11: 2, 13: 1}) == ValueArea(
-        poc_tick=10, val_tick=10, vah_tick=12, volume_lots=7, total_lots=9
-    )
-
-
-def test_far_print_costs_no_walk_over_the_range():
-    far = area({0: 5, 1: 4, 10**15: 1}, share_num=1, share_den=1)
-    assert (far.val_tick, far.vah_tick, far.volume_lots) == (0, 10**15, 10)
-
-
-def test_single_row():
-    assert area({10: 3}) == ValueArea(
-        poc_tick=10, val_tick=10, vah_tick=10, volume_lots=3, total_lots=3
-    )
-
-
-@pytest.mark.parametrize(
-    ("rows", "options", "message"),
-    [
-        (([], []), {}, "hold volume in at least one row"),
-        (([1, 2], [0, 0]), {}, "hold volume in at least one row"),
-        (([1, 2], [1, -1]), {}, "must not be negative, got -1"),
-        (([2, 1], [1, 1]), {}, "strictly increasing"),
-        (([1, 2], [1]), {}, "one length"),
-        (([1, 2], [1, 1]), {"ticks_per_row": 2}, "multiples of ticks_per_row 2"),
-        (([1, 2], [1, 1]), {"share_num": 11}, "at most 1, got 11 / 10"),
-        (([1, 2], [1, 1]), {"share_num": 0}, "share_num must be positive"),
-        (([1, 2], [1, 1]), {"algorithm": "two_row_C"}, "algorithm must be one of two_row_A"),
-    ],
-)
-def test_broken_contracts_are_named(rows, options, message):
+@pytest.mark.parametrize("case", BROKEN)
+def test_broken_contracts_are_named(case):
+    rows, options, message = BROKEN[case]
     with pytest.raises(ValueError, match=message):
-        value_area(*rows, **({"ticks_per_row": 1} | options))
+        profile_of(rows, **options)
 
 
-def test_poc_and_totals_agree_with_a_peer_on_recorded_trades(test_data):
-    """MarketProfile takes one row at a time: only its profile, POC and total are comparable."""
-    peer = pytest.importorskip("market_profile")
-    pd = pytest.importorskip("pandas")
-    path = test_data / "emini_mlfinpy/tick_data.csv.gz"
-    frame = pd.read_csv(path, nrows=30_000)
-    price = np.rint(frame["Price"].to_numpy() * 4).astype(np.int64)
-    qty = frame["Volume"].to_numpy().astype(np.int64)
-    rows = volume_profile(price, qty, np.zeros(len(price), np.int8), ticks_per_row=1)
+def test_signs_are_narrowed_or_refused():
+    assert volume_profile([1], [2], [1], ticks_per_row=1).ask_lots.tolist() == [2]
+    with pytest.raises(TypeError, match="sign must hold integers"):
+        volume_profile([1], [2], [1.0], ticks_per_row=1)
+    with pytest.raises(TypeError, match="price_ticks must hold integers"):
+        volume_profile([np.nan], [2], [1], ticks_per_row=1)
+    with pytest.raises(ValueError, match="one length"):
+        volume_profile([1, 2], [2], [1], ticks_per_row=1)
 
-    bars = pd.DataFrame(
-        dict.fromkeys(("Open", "High", "Low", "Close"), frame["Price"])
-        | {"Volume": frame["Volume"]}
-    ).set_index(pd.to_datetime(frame["DateTime"]))
-    theirs = peer.MarketProfile(bars, tick_size=0.25, mode="vol")[bars.index[0] : bars.index[-1]]
-    assert (theirs.profile.index.to_numpy() * 4).astype(
-        np.int64
-    ).tolist() == rows.price_tick.tolist()
-    assert theirs.profile.to_numpy().tolist() == rows.volume_lots.tolist()
-    ours = value_area(rows.price_tick, rows.volume_lots, ticks_per_row=1)
-    assert (ours.poc_tick / 4, ours.total_lots) == (theirs.poc_price, theirs.total_volume)
+
+@given(trades, st.integers(1, 3), st.data())
+def test_composite_of_any_parts_is_the_whole(rows, height, data):
+    edges = data.draw(cuts(len(rows)))
+    parts = [profile_of(rows[a:b], ticks_per_row=height) for a, b in pairwise(edges)]
+    whole = as_rows(astuple(profile_of(rows, ticks_per_row=height)))
+    assert as_rows(astuple(composite_profile(parts, ticks_per_row=height))) == whole
+    so_far = composite_profile([], ticks_per_row=height)
+    for part in parts:
+        so_far = composite_profile([so_far, part], ticks_per_row=height)
+    assert as_rows(astuple(so_far)) == whole
+
+
+def test_composites_of_two_grids_are_refused():
+    days = [profile_of([(0, 1, 1)], ticks_per_row=2), profile_of([(3, 1, 1)], ticks_per_row=1)]
+    with pytest.raises(ValueError, match="multiples of ticks_per_row 2"):
+        composite_profile(days, ticks_per_row=2)
+    with pytest.raises(ValueError, match="profiles may overflow int64"):
+        composite_profile([profile_of([(0, 2**62, 1)])] * 2, ticks_per_row=1)
+
+
+def test_recorded_trades_are_conserved(test_data):
+    for name in (*captures.FUTURES[:2], captures.SPOT[0]):
+        (_, _, price, qty, sign), *_ = captures.read_capture(test_data / captures.FOLDER / name)
+        signs = sign.astype(np.int8)
+        rows = volume_profile(price, qty, signs, ticks_per_row=10)
+        assert int(rows.volume_lots.sum()) == int(qty.sum())
+        assert int(rows.ask_lots.sum() - rows.bid_lots.sum()) == int((signs * qty).sum())
+        assert ((price.min() - rows.price_tick[0]) < 10) & (price.min() >= rows.price_tick[0])
