@@ -11,6 +11,9 @@ run from the root of the repository. It writes beside itself
 - ``tclf_real.json``: for each recorded file the counts and the SHA-256 of tclf's signs (int8, in
   trade order) by rule. The recordings themselves belong to their venue and stay where they are.
 
+emo, depth and trade_size compare floats with numpy's ``isclose``, whose tolerance grows with the
+number: exact on the small made-up ones, several ticks wide on the recorded.
+
 Nothing of the product is imported: the join is pandas' merge_asof without exact matches, the lagged
 price a pandas forward fill. tclf leaves what it cannot decide at NaN; ``strategy="const"`` makes that 0.
 """
@@ -56,15 +59,18 @@ def made_up():
     quotes = pd.DataFrame(
         {"ts": np.sort(rng.integers(20, 500, N_QUOTES)), "bid": bid, "ask": bid + spread}
     )
+    trades["qty"] = rng.integers(1, 5, N_TRADES)
+    quotes["bid_size"], quotes["ask_size"] = rng.integers(1, 5, (2, N_QUOTES))
     return trades, quotes
 
 
 def digest(path):
     trades, quotes, _, _ = captures.read_capture(path)
-    frame = pd.DataFrame({"ts": trades[1], "price": trades[2]})
+    frame = pd.DataFrame({"ts": trades[1], "price": trades[2], "qty": trades[3]})
     best = None
     if quotes is not None:
-        best = pd.DataFrame({"ts": quotes[1], "bid": quotes[2], "ask": quotes[4]})
+        names = ("ts", "bid", "bid_size", "ask", "ask_size")
+        best = pd.DataFrame(dict(zip(names, quotes[1:], strict=True)))
     return {
         rule: {
             "n": len(sign),
@@ -78,16 +84,19 @@ def digest(path):
 
 
 def signs(trades, quotes):
-    """tclf's signs by rule; without quotes of the tick rule alone."""
+    """tclf's signs by rule; without quotes of the rules that look at trades alone."""
     price = trades["price"]
-    features = pd.DataFrame({"trade_price": price})
+    features = pd.DataFrame({"trade_price": price, "trade_size": trades["qty"]})
     is_change = price.ne(price.shift())
     features["price_ex_lag"] = price.shift().where(is_change).ffill()  # the last different price
-    rules = ["tick"]
+    is_last = price.ne(price.shift(-1))
+    features["price_ex_lead"] = price.shift(-1).where(is_last).bfill()  # the next different price
+    rules = ["tick", "rev_tick"]
     if quotes is not None:
         met = pd.merge_asof(trades, quotes, on="ts", allow_exact_matches=False)
-        features["bid_ex"], features["ask_ex"] = met["bid"], met["ask"]
-        rules = ["quote", "tick", "lr"]
+        for name in ("bid", "ask", "bid_size", "ask_size"):
+            features[f"{name}_ex"] = met[name]
+        rules += ["quote", "lr", "emo", "clnv", "depth", "trade_size"]
     features = features.astype(np.float64)  # whole numbers below 2**53: exact, and so is the mid
     found = {}
     for rule in rules:
