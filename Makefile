@@ -53,5 +53,5 @@ type: setup
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) .orderflow soak build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-peers .orderflow soak build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,6 +1,6 @@
 """What takes part in a benchmark, and the check that all arrive at the same answer."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -20,6 +20,15 @@ class DisagreementError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere:
+    """What a contestant in a process of its own tells of one run, which it times itself."""
+
+    seconds: float
+    cpu_s: float
+    peak_mb: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Contestant:
     """One way to do the work of an item.
 
@@ -28,13 +37,16 @@ class Contestant:
     name : str
         `OURS` or the peer's.
     run : callable
-        The work that is timed, on inputs that already have the contestant's own form.
+        The work that is timed, on inputs that already have the contestant's own form. One that
+        works in a process of its own returns an `Elsewhere`.
     columns : callable
         Turns what ``run`` returned into named arrays; not timed.
     leaves_out : tuple of str
         Columns that this contestant does not compute, which is in its favour.
     max_rows : int or None
         Left out where there are more rows, because it would take minutes.
+    why_not : str
+        Why it cannot take part at all; empty where it can.
     """
 
     name: str
@@ -42,6 +54,13 @@ class Contestant:
     columns: Callable[[Any], Columns] = dict
     leaves_out: tuple[str, ...] = ()
     max_rows: int | None = None
+    why_not: str = ""
+
+    def reason_to_leave_out(self, n_rows: int) -> str:
+        """Return why it does not take part with so many rows; empty where it does."""
+        if self.why_not or self.max_rows is None or n_rows <= self.max_rows:
+            return self.why_not
+        return f"above {self.max_rows:,} rows it would take minutes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +74,8 @@ class Item:
         What is computed, in words.
     goal : float
         Wanted ratio of our rows per second to the best peer's.
+    limit_goal : float or None
+        Wanted ratio of our time to the copy limit, at the most rows.
     inputs : callable
         The arrays that must be read: with the output they make the copy limit.
     contestants : callable
@@ -66,14 +87,24 @@ class Item:
     goal: float
     inputs: Callable[[Market], Sequence[np.ndarray]]
     contestants: Callable[[Market], list[Contestant]]
+    limit_goal: float | None = None
 
-    def entered(self, market: Market) -> list[Contestant]:
-        """Return the contestants that take this many rows."""
-        return [
-            contestant
-            for contestant in self.contestants(market)
-            if contestant.max_rows is None or len(market) <= contestant.max_rows
-        ]
+    def entered(
+        self, market: Market, too_slow: Mapping[str, str] | None = None
+    ) -> tuple[list[Contestant], dict[str, str]]:
+        """Return the contestants that take part, and why the others do not.
+
+        Parameters
+        ----------
+        market : Market
+        too_slow : mapping of str to str, optional
+            Contestants to leave out, and why.
+        """
+        contestants = self.contestants(market)
+        why = {c.name: c.reason_to_leave_out(len(market)) for c in contestants}
+        why |= {name: reason for name, reason in (too_slow or {}).items() if name in why}
+        left_out = {name: reason for name, reason in why.items() if reason}
+        return [c for c in contestants if c.name not in left_out], left_out
 
 
 def agreed_runs(

@@ -1,11 +1,14 @@
 """The market in the form that each peer library likes best."""
 
+from functools import cache
 from typing import TypeAlias
 
 import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
+from chdb.session import Session
 
 from benchmarks.contest import Columns
 from benchmarks.data import Market
@@ -76,3 +79,36 @@ def duckdb_columns(found: Arrays) -> Columns:
         name: np.ma.filled(column, np.nan) if np.ma.is_masked(column) else np.asarray(column)
         for name, column in found.items()
     }
+
+
+@cache
+def _chdb_session() -> Session:
+    # A process has one: tables of one name take each other's place.
+    session = Session()
+    session.query("CREATE DATABASE IF NOT EXISTS bench")
+    return session
+
+
+class Chdb:
+    """An in-process ClickHouse with tables in memory; ``i`` is the position of a row.
+
+    One at a time: the tables of a later one replace those of the same name.
+    """
+
+    def __init__(self, **tables: Arrays) -> None:
+        self._session = _chdb_session()
+        for name, columns in tables.items():
+            given = pa.table({"i": np.arange(len(next(iter(columns.values()))))} | columns)  # noqa: F841 - Python() finds it by name
+            self._session.query(
+                f"CREATE OR REPLACE TABLE bench.{name} ENGINE = Memory "  # noqa: S608 - our names
+                "AS SELECT * FROM Python(given)"
+            )
+
+    def run(self, sql: str) -> pa.Table:
+        """Return the result of a query."""
+        return self._session.query(sql, "ArrowTable")
+
+
+def chdb_columns(table: pa.Table) -> Columns:
+    """Return a table's columns as arrays, null as NaN."""
+    return {name: table[name].to_numpy() for name in table.column_names}

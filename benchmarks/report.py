@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.contest import OURS
 
-PACKAGES = ("numpy", "numba", "pandas", "polars", "duckdb")
+PACKAGES = ("numpy", "numba", "pandas", "polars", "duckdb", "chdb")
 RECORD = ("item", "peer", "rows", "seconds_median", "runs", "peak_mb")
 HOW = """\
 Each item ran in a process of its own, ours and its peers in turn, on the same synthetic trades and
@@ -23,6 +23,7 @@ Checks of the input are part of our time. Medians.
 - **ratio**: our rows per second over the best peer's, in the same process.
 - **limit**: our time over that of moving all bytes of inputs and outputs once, at the copy
   bandwidth above.
+- **met**: whether the ratio reaches its goal and, at the most rows, the limit its own, in brackets.
 - **growth**: our time per row over that at the fewest rows; 1.0x is linear.
 """
 BUSY = """\
@@ -60,18 +61,29 @@ class Result:
     limit_s: float
     goal: float
     work: str
+    limit_goal: float | None = None
 
 
-def write(folder: Path, results: list[Result], bandwidth: float) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """A peer that did not take part, and why."""
+
+    item: str
+    peer: str
+    rows: int
+    why: str
+
+
+def write(folder: Path, results: list[Result], left_out: list[LeftOut], bandwidth: float) -> None:
     """Write both files."""
     folder.mkdir(parents=True, exist_ok=True)
     records = [{name: getattr(result, name) for name in RECORD} for result in results]
     lines = ",\n".join(f" {json.dumps(record)}" for record in records)
     (folder / "results.json").write_text(f"[\n{lines}\n]\n")
-    (folder / "results.md").write_text(markdown(results, bandwidth))
+    (folder / "results.md").write_text(markdown(results, left_out, bandwidth))
 
 
-def markdown(results: list[Result], bandwidth: float) -> str:
+def markdown(results: list[Result], left_out: list[LeftOut], bandwidth: float) -> str:
     """Return results.md."""
     ours = [result for result in results if result.peer == OURS]
     sections = ["# Benchmarks", _machine(bandwidth), HOW]
@@ -82,6 +94,7 @@ def markdown(results: list[Result], bandwidth: float) -> str:
     sections.append("## All contestants")
     for item in dict.fromkeys(result.item for result in ours):
         sections.append(_details([result for result in results if result.item == item]))
+        sections += _absent([one for one in left_out if one.item == item])
     return "\n\n".join(section.strip("\n") for section in sections) + "\n"
 
 
@@ -109,9 +122,11 @@ def _processor() -> str:
 
 def _summary(results: list[Result], ours: list[Result], rows: int) -> str:
     fewest = {result.item: result for result in sorted(ours, key=lambda r: -r.rows)}
+    is_most = rows == max(result.rows for result in ours)
     lines = [
-        "| item | M rows/s | best peer | its M rows/s | ratio | goal | limit | growth |",
-        "|---|---|---|---|---|---|---|---|",
+        "| item | M rows/s | best peer | its M rows/s | ratio | goal | limit | met | growth "
+        "| peak MB |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for result in ours:
         if result.rows != rows:
@@ -119,6 +134,7 @@ def _summary(results: list[Result], ours: list[Result], rows: int) -> str:
         peer = best_peer(results, result)
         start = fewest[result.item]
         growth = result.seconds_median / rows / (start.seconds_median / start.rows)
+        limit_goal = result.limit_goal if is_most else None
         cells = (
             result.item,
             _speed(result),
@@ -126,11 +142,27 @@ def _summary(results: list[Result], ours: list[Result], rows: int) -> str:
             _speed(peer) if peer else "-",
             f"{peer.seconds_median / result.seconds_median:.1f}x" if peer else "-",
             f"{result.goal:g}x",
-            f"{result.seconds_median / result.limit_s:.1f}x",
+            f"{_of_limit(result):.1f}x" + ("" if limit_goal is None else f" ({limit_goal:g}x)"),
+            "yes" if is_met(result, peer, limit_goal) else "no",
             f"{growth:.2f}x",
+            _peak(result),
         )
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def is_met(ours: Result, peer: Result | None, limit_goal: float | None) -> bool:
+    """Return whether we are as much faster than the best peer, and as near the limit, as wanted."""
+    is_faster = peer is not None and peer.seconds_median >= ours.goal * ours.seconds_median
+    return is_faster and (limit_goal is None or _of_limit(ours) <= limit_goal)
+
+
+def _of_limit(result: Result) -> float:
+    return result.seconds_median / result.limit_s
+
+
+def _peak(result: Result) -> str:
+    return "-" if result.peak_mb is None else f"{result.peak_mb:,.0f}"
 
 
 def _details(results: list[Result]) -> str:
@@ -142,13 +174,17 @@ def _details(results: list[Result]) -> str:
         "| rows | contestant | seconds | M rows/s | runs | peak MB |",
         "|---|---|---|---|---|---|",
     ]
-    for result in sorted(results, key=lambda r: (r.rows, r.seconds_median)):
-        peak = "-" if result.peak_mb is None else f"{result.peak_mb:,.0f}"
-        lines.append(
-            f"| {result.rows:,} | {result.peer} | {result.seconds_median:.4g} | {_speed(result)} "
-            f"| {result.runs} | {peak} |"
-        )
+    lines += [
+        f"| {result.rows:,} | {result.peer} | {result.seconds_median:.4g} | {_speed(result)} "
+        f"| {result.runs} | {_peak(result)} |"
+        for result in sorted(results, key=lambda r: (r.rows, r.seconds_median))
+    ]
     return "\n".join(lines)
+
+
+def _absent(left_out: list[LeftOut]) -> list[str]:
+    told = [f"- {one.peer}, {one.rows:,} rows: {one.why}." for one in left_out]
+    return ["Left out:\n\n" + "\n".join(told)] if told else []
 
 
 def _speed(result: Result) -> str:

@@ -13,17 +13,19 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from benchmarks import report
-from benchmarks.contest import OURS, Contestant, agreed_runs
+from benchmarks import report, tclf_peer
+from benchmarks.contest import OURS, Contestant, Elsewhere, agreed_runs
 from benchmarks.data import make_market
 from benchmarks.items import ITEMS
-from benchmarks.report import Result
+from benchmarks.report import LeftOut, Result
 from benchmarks.timing import copy_bandwidth, measure, timed, with_peak_mb
 
 FOLDER = Path(__file__).resolve().parent
 ROWS, RUNS = (5_000_000, 20_000_000), 5
 QUICK_ROWS, QUICK_RUNS = (300_000,), 3
 WARM_UP_ROWS = 5_000
+# A peer that would take longer than this for one run is left out, as the report says.
+CAP_S = 60.0
 
 
 def main() -> None:
@@ -31,17 +33,36 @@ def main() -> None:
     rows, runs = (QUICK_ROWS, QUICK_RUNS) if arguments.quick else (ROWS, RUNS)
     is_whole = not (arguments.quick or arguments.items or arguments.rows)
     folder = arguments.output or (FOLDER if is_whole else None)
+    tclf_peer.install()
     bandwidth = copy_bandwidth()
     results: list[Result] = []
+    left_out: list[LeftOut] = []
     for n_rows in sorted(arguments.rows or rows):
         for name in arguments.items or ITEMS:
-            results += _in_own_process(name, n_rows, runs, bandwidth)
+            found = _in_own_process(name, n_rows, runs, bandwidth, too_slow(results, name, n_rows))
+            results += found[0]
+            left_out += found[1]
             if folder:  # after each item: a later one may run out of memory
-                report.write(folder, results, bandwidth)
-    print(report.markdown(results, bandwidth))
+                report.write(folder, results, left_out, bandwidth)
+    print(report.markdown(results, left_out, bandwidth))
 
 
-def run_item(name: str, n_rows: int, min_runs: int, bandwidth: float) -> list[Result]:
+def too_slow(results: list[Result], item: str, n_rows: int) -> dict[str, str]:
+    """Return the peers of an item that, by their time on fewer rows, would take over `CAP_S`."""
+    reasons = {}
+    for result in results:
+        expected_s = result.seconds_median / result.rows * n_rows
+        if result.item == item and result.peer != OURS and expected_s > CAP_S:
+            reasons[result.peer] = (
+                f"{result.seconds_median:.0f} s at {result.rows:,} rows, so more than the cap of "
+                f"{CAP_S:.0f} s a run"
+            )
+    return reasons
+
+
+def run_item(
+    name: str, n_rows: int, min_runs: int, bandwidth: float, left_out: dict[str, str]
+) -> tuple[list[Result], list[LeftOut]]:
     """Check that all contestants of an item agree, then time them.
 
     Parameters
@@ -49,22 +70,27 @@ def run_item(name: str, n_rows: int, min_runs: int, bandwidth: float) -> list[Re
     name : str
     n_rows, min_runs : int
     bandwidth : float, bytes a second
+    left_out : dict of str to str
+        Peers that are not to take part, and why.
 
     Returns
     -------
-    list of Result
+    results : list of Result
         Ours first.
+    left_out : list of LeftOut
     """
     item = ITEMS[name]
-    for contestant in item.entered(make_market(WARM_UP_ROWS)):
+    for contestant in item.entered(make_market(WARM_UP_ROWS))[0]:
         contestant.run()  # compiles, starts thread pools
     market = make_market(n_rows)
-    contestants = item.entered(market)
+    contestants, why = item.entered(market, left_out)
     n_bytes = sum(array.nbytes for array in item.inputs(market))
     peaks, first_s = {}, {}
 
     def observed(contestant: Contestant) -> Any:
         (found, peak), seconds = timed(lambda: with_peak_mb(contestant.run))
+        if isinstance(found, Elsewhere):
+            peak, seconds = found.peak_mb, found.seconds
         peaks[contestant.name], first_s[contestant.name] = peak, seconds
         return found
 
@@ -73,7 +99,7 @@ def run_item(name: str, n_rows: int, min_runs: int, bandwidth: float) -> list[Re
             n_bytes += sum(column.nbytes for column in columns.values())
         del columns
     timings = measure(contestants, first_s, min_runs)
-    return [
+    results = [
         Result(
             item=name,
             peer=contestant.name,
@@ -84,17 +110,21 @@ def run_item(name: str, n_rows: int, min_runs: int, bandwidth: float) -> list[Re
             is_disturbed=timings[contestant.name].is_disturbed,
             limit_s=n_bytes / bandwidth,
             goal=item.goal,
+            limit_goal=item.limit_goal,
             work=item.work,
         )
         for contestant in contestants
     ]
+    return results, [LeftOut(item=name, peer=p, rows=n_rows, why=w) for p, w in why.items()]
 
 
-def _in_own_process(name: str, n_rows: int, runs: int, bandwidth: float) -> list[Result]:
+def _in_own_process(
+    name: str, n_rows: int, runs: int, bandwidth: float, left_out: dict[str, str]
+) -> tuple[list[Result], list[LeftOut]]:
     # Memory that one item's libraries keep would blur the peaks of the next.
     start = time.perf_counter()
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        results = pool.submit(run_item, name, n_rows, runs, bandwidth).result()
+        results, without = pool.submit(run_item, name, n_rows, runs, bandwidth, left_out).result()
     ours, peer = results[0], report.best_peer(results, results[0])
     against = f"{peer.seconds_median / ours.seconds_median:.1f}x {peer.peer}" if peer else "no peer"
     busy = ", on a busy machine" if any(result.is_disturbed for result in results) else ""
@@ -103,7 +133,7 @@ def _in_own_process(name: str, n_rows: int, runs: int, bandwidth: float) -> list
         f"{busy} ({time.perf_counter() - start:.0f} s)",
         file=sys.stderr,
     )
-    return results
+    return results, without
 
 
 def _arguments() -> argparse.Namespace:

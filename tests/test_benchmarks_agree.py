@@ -1,14 +1,20 @@
 """All contestants of each benchmark item arrive at the same answer: otherwise times say nothing."""
 
 import json
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.contest import OURS, Contestant, DisagreementError, agreed_runs
+from benchmarks import tclf_peer
+from benchmarks.contest import OURS, Contestant, DisagreementError, Item, agreed_runs
 from benchmarks.data import SEED, Market, make_market
 from benchmarks.items import ITEMS
-from benchmarks.report import Result, best_peer, write
+from benchmarks.peers import Chdb, chdb_columns, quote_columns, trade_columns
+from benchmarks.report import LeftOut, Result, best_peer, is_met, write
+from benchmarks.run import too_slow
+from benchmarks.tclf_peer import Worker
 from benchmarks.timing import Timing, measure
 
 N_ROWS = 20_000
@@ -21,7 +27,7 @@ def market(request) -> Market:
 
 @pytest.mark.parametrize("name", ITEMS)
 def test_peers_agree(name: str, market: Market):
-    contestants = ITEMS[name].entered(market)
+    contestants, _ = ITEMS[name].entered(market)
     names = [found.name for found, _ in agreed_runs(name, contestants, lambda c: c.run())]
     assert names[0] == OURS
     assert len(names) > 1
@@ -82,20 +88,104 @@ def test_disturbed_runs_count_only_for_want_of_others():
     assert Timing(wanted=2, seconds=[1.0], disturbed_s=[9.0]).is_disturbed
 
 
+def result(peer, seconds, *, rows=1_000, limit_goal=None):
+    return Result(
+        item="bars", peer=peer, rows=rows, seconds_median=seconds, runs=5, peak_mb=1.5,
+        is_disturbed=False, limit_s=0.0005, goal=10, work="bars", limit_goal=limit_goal,
+    )  # fmt: skip
+
+
 def test_report_holds_records_and_ratios(tmp_path):
-    results = [
-        Result(
-            item="bars", peer=peer, rows=1_000, seconds_median=seconds, runs=5, peak_mb=1.5,
-            is_disturbed=False, limit_s=0.0005, goal=10, work="bars",
-        )
-        for peer, seconds in ((OURS, 0.001), ("polars", 0.004), ("pandas", 0.009))
-    ]  # fmt: skip
+    results = [result(OURS, 0.001), result("polars", 0.004), result("pandas", 0.009)]
     assert best_peer(results, results[0]).peer == "polars"
-    write(tmp_path, results, 2e10)
+    absent = LeftOut(item="bars", peer="numpy", rows=1_000, why="above 500 rows it is slow")
+    write(tmp_path, results, [absent], 2e10)
     records = json.loads((tmp_path / "results.json").read_text())
     assert records[1] == {
         "item": "bars", "peer": "polars", "rows": 1_000, "seconds_median": 0.004, "runs": 5,
         "peak_mb": 1.5,
     }  # fmt: skip
-    row = "| bars | 1 | polars | 0.25 | 4.0x | 10x | 2.0x | 1.00x |"
-    assert row in (tmp_path / "results.md").read_text()
+    row = "| bars | 1 | polars | 0.25 | 4.0x | 10x | 2.0x | no | 1.00x | 2 |"
+    text = (tmp_path / "results.md").read_text()
+    assert row in text
+    assert "- numpy, 1,000 rows: above 500 rows it is slow." in text
+
+
+@pytest.mark.parametrize(
+    ("ours_s", "limit_goal", "met"),
+    [(0.001, None, True), (0.0011, None, False), (0.001, 2.0, True), (0.001, 1.9, False)],
+)
+def test_a_goal_is_met_by_both_its_ratios(ours_s, limit_goal, met):
+    # The peer takes 10 ms, the limit is 0.5 ms: ten times the peer, twice the limit.
+    ours, peer = result(OURS, ours_s), result("polars", 0.01)
+    assert is_met(ours, peer, limit_goal) is met
+    assert not is_met(ours, None, None)
+
+
+def test_peers_that_would_take_minutes_are_left_out_and_told():
+    peers = [
+        Contestant(name=OURS, run=dict),
+        Contestant(name="small", run=dict, max_rows=10),
+        Contestant(name="absent", run=dict, why_not="it could not be installed: no network"),
+        Contestant(name="slow", run=dict),
+    ]
+    item = Item(name="x", work="x", goal=1, inputs=lambda _: [], contestants=lambda _: peers)
+    seen = [result("slow", 20.0, rows=5), result("polars", 0.1, rows=5), result(OURS, 99.0, rows=5)]
+    reasons = too_slow(seen, "bars", n_rows=20)
+    entered, left_out = item.entered(range(20), reasons)
+    assert [contestant.name for contestant in entered] == [OURS]
+    assert left_out == {
+        "small": "above 10 rows it would take minutes",
+        "absent": "it could not be installed: no network",
+        "slow": "20 s at 5 rows, so more than the cap of 60 s a run",
+    }
+
+
+TCLF = """
+import numpy as np
+class ClassicalClassifier:
+    def __init__(self, layers, strategy):
+        assert (layers, strategy) == ([("lr", "ex")], "const")
+    def fit(self, frame):
+        return self
+    def predict(self, frame):
+        return np.sign(2 * frame.trade_price - frame.bid_ex - frame.ask_ex).fillna(0)
+"""
+
+
+@pytest.mark.parametrize("kind", ["whole", "prepared"])
+def test_a_peer_in_a_process_of_its_own_times_itself(kind, market, tmp_path, monkeypatch):
+    # A stand-in for tclf in this very interpreter: what travels there and back is the same.
+    (tmp_path / "tclf").mkdir()
+    (tmp_path / "tclf" / "classical_classifier.py").write_text(TCLF)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    trades, quotes = trade_columns(market), quote_columns(market)
+    inputs = {name: trades[name] for name in ("ts_ns", "price_ticks")}
+    inputs |= {name: quotes[name] for name in ("quote_ts_ns", "bid_ticks", "ask_ticks")}
+    worker = Worker(Path(sys.executable), "lee_ready", kind, inputs)
+    found = worker.run()
+    assert found.seconds > 0
+    sign = worker.columns(found)["sign"]
+    idx = np.searchsorted(inputs["quote_ts_ns"], inputs["ts_ns"], side="left") - 1
+    mid2 = (inputs["bid_ticks"] + inputs["ask_ticks"])[idx]
+    expected = np.where(idx < 0, 0, np.sign(2 * inputs["price_ticks"] - mid2))
+    np.testing.assert_array_equal(sign, expected)
+    timing = measure([Contestant(name="tclf", run=worker.run)], {"tclf": 1.0}, min_runs=1)["tclf"]
+    assert 0 < timing.median < 60
+
+
+def test_chdb_holds_the_tables_in_order():
+    database = Chdb(trades={"price_ticks": np.array([3, 5, 4])})
+    made = database.run("SELECT i, price_ticks FROM bench.trades WHERE price_ticks > 3 ORDER BY i")
+    assert {name: c.tolist() for name, c in chdb_columns(made).items()} == {
+        "i": [1, 2], "price_ticks": [5, 4],
+    }  # fmt: skip
+
+
+def test_an_environment_that_cannot_be_made_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(tclf_peer, "ENVIRONMENTS", tmp_path)
+    assert "was not run" in tclf_peer.reason_why_not()
+    monkeypatch.setattr(tclf_peer, "_failure", lambda _: "no network")
+    tclf_peer.install()
+    (absent,) = tclf_peer.tclf_contestants("tick", {"price_ticks": np.arange(3)})
+    assert absent.why_not == "it could not be installed: no network"
