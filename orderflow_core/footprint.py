@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from orderflow_core.kernels.footprint import _footprint_nb, _row_ranges_nb
+from orderflow_core.kernels.footprint import _footprint_nb
 from orderflow_core.types import BarIndex, Int8, Int64
 from orderflow_core.validate import (
+    INT64_MAX,
     require_int64,
     require_positive,
     require_positive_scalar,
@@ -21,9 +22,8 @@ from orderflow_core.validate import (
 MAX_ABS_TICKS = 2**61
 # A ladder that holds more rows than this per trade is mostly empty (a print far from the market):
 # then sorting the trades is faster than clearing the ladder.
-_LADDER_ROWS_PER_TRADE = 8
-_LADDER_ROWS_FREE = 65_536
-_LADDER_MAX_ROWS = 2**21  # 100 MB
+_LADDER_LIMITS = (8, 65_536, 2**21)  # rows a trade, rows free, rows of one bar (128 MB)
+_MAX_BLOCKS, _TRADES_PER_BLOCK = 8, 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,18 +117,25 @@ def footprint(
     >>> cells.price_tick, cells.bid_lots, cells.ask_lots
     (array([10, 11]), array([4, 3]), array([2, 0]))
     """
-    price, qty, signs = _checked_trades(price_ticks, qty_lots, sign)
+    price, qty = require_int64("price_ticks", price_ticks), require_int64("qty_lots", qty_lots)
+    signs = np.asarray(sign)
+    if signs.dtype != np.int8 or signs.ndim != 1:  # else the kernel looks at the values
+        signs = require_sign("sign", signs)
+    signs = np.ascontiguousarray(signs)
+    n = require_same_length(price_ticks=price, qty_lots=qty, sign=signs)
     height = require_positive_scalar("ticks_per_row", ticks_per_row)
-    bar_id, first_idx, end_idx = checked_bars(index, len(price))
-    row = row_of(price, height, anchor_tick)
-    if len(bar_id) == 0:
-        cells = np.empty((0, 8), np.int64)
-    else:
-        cells = _cells(row, qty, signs, first_idx, end_idx)
+    bar_id, first_idx, end_idx = checked_bars(index, n)
+    # Rows of one tick are the prices themselves, whatever the anchor.
+    row, origin = (price, 0) if height == 1 else (row_of(price, height, anchor_tick), anchor_tick)
+    cells = _cells_on_ladders((row, qty, signs), first_idx, end_idx, anchor_tick - origin)
+    if cells is None or int((end_idx - first_idx).sum()) < n:
+        _require_trades(price, qty, signs, anchor_tick)
+    if cells is None:
+        cells = _cells_by_sorting(row, qty, signs, first_idx, end_idx)
     columns = np.ascontiguousarray(cells.T)
     return FootprintCells(
         bar_id=bar_id[columns[0]],
-        price_tick=anchor_tick + columns[1] * height,
+        price_tick=origin + columns[1] * height,
         bid_lots=columns[2],
         ask_lots=columns[3],
         unsigned_lots=columns[4],
@@ -138,16 +145,12 @@ def footprint(
     )
 
 
-def _checked_trades(
-    price_ticks: ArrayLike, qty_lots: ArrayLike, sign: ArrayLike
-) -> tuple[Int64, Int64, Int8]:
-    price = require_int64("price_ticks", price_ticks)
-    qty = require_int64("qty_lots", qty_lots)
-    signs = require_sign("sign", sign)
-    require_same_length(price_ticks=price, qty_lots=qty, sign=signs)
+def _require_trades(price: Int64, qty: Int64, signs: Int8, anchor_tick: int) -> None:
+    # Names the first fault among all trades, those outside of the bars too.
+    require_sign("sign", signs)
     require_positive("qty_lots", qty)
     require_sum_fits("qty_lots", int(qty.max(initial=0)), len(qty))
-    return price, qty, signs
+    row_of(price, 1, anchor_tick)
 
 
 def checked_bars(index: BarIndex, n_trades: int) -> tuple[Int64, Int64, Int64]:
@@ -227,18 +230,28 @@ def row_of(price_ticks: ArrayLike, ticks_per_row: int, anchor_tick: int = 0) -> 
     return above_anchor // height if height > 1 else above_anchor
 
 
-def _cells(row: Int64, qty: Int64, sign: Int8, first_idx: Int64, end_idx: Int64) -> Int64:
-    # Bar position, row, three sums of lots and three counts, one line a traded row.
-    low, high = _row_ranges_nb(row, first_idx, end_idx)
-    n_trades = int((end_idx - first_idx).sum())
-    height = high - low + 1
-    n_rows = float(np.sum(height, dtype=np.float64))  # may exceed int64
-    is_sparse = n_rows > _LADDER_ROWS_PER_TRADE * n_trades + _LADDER_ROWS_FREE
-    if is_sparse or int(height.max()) > _LADDER_MAX_ROWS:
-        return _cells_by_sorting(row, qty, sign, first_idx, end_idx)
-    capacity = min(n_trades, int(n_rows))
-    cells: Int64 = _footprint_nb(row, qty, sign, first_idx, end_idx, low, high, capacity)
-    return cells
+def _cells_on_ladders(
+    trades: tuple[Int64, Int64, Int8], first_idx: Int64, end_idx: Int64, anchor_row: int
+) -> Int64 | None:
+    # Bar position, row, three sums of lots and three counts, one line a traded row; None where a
+    # trade breaks the contract or the rows of the bars are mostly empty.
+    n_trades, n_bars = len(trades[0]), len(first_idx)
+    if n_bars == 0:
+        return np.empty((0, 8), np.int64)
+    n_blocks = min(_MAX_BLOCKS, 1 + n_trades // _TRADES_PER_BLOCK)
+    edges = np.searchsorted(first_idx, np.arange(n_blocks + 1) * n_trades // n_blocks)
+    edges[0], edges[-1] = 0, n_bars
+    room = np.empty((n_trades, 8), np.int64)  # pages that nobody writes to cost nothing
+    found = np.zeros((n_blocks, 5), np.int64)
+    found[:, 1], found[:, 2] = INT64_MAX, -INT64_MAX
+    limits = (*_LADDER_LIMITS, INT64_MAX // n_trades)
+    _footprint_nb(trades, first_idx, end_idx, edges, limits, room, found)
+    farthest = max(anchor_row - int(found[:, 1].min()), int(found[:, 2].max()) - anchor_row)
+    if found[:, 3:].any() or farthest > MAX_ABS_TICKS:
+        return None
+    used = found[:, 0].nonzero()[0]
+    starts = first_idx[edges[used]]
+    return np.concatenate([room[at : at + n] for at, n in zip(starts, found[used, 0], strict=True)])
 
 
 def _cells_by_sorting(

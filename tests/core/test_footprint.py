@@ -14,6 +14,8 @@ from orderflow_core.footprint import footprint
 from orderflow_core.types import BarIndex
 from tests.naive import footprint as naive
 
+JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT") == "1"
+
 
 def bars_of(ranges):
     """Return a BarIndex of (bar_id, first, end) triples."""
@@ -91,6 +93,65 @@ def test_far_print_is_summed_without_a_ladder_of_that_height():
     )
 
 
+def test_many_bars_in_parallel_equal_one_sort():
+    # Enough trades for every block; the reference sums a sorted key.
+    rng = np.random.default_rng(3)
+    n = 20_000 if JIT_OFF else 700_000
+    price = 5_000 + np.cumsum(rng.integers(-1, 2, n)) + rng.integers(0, 40, n)
+    qty, sign = rng.integers(1, 1_000, n), rng.integers(-1, 2, n).astype(np.int8)
+    edges = np.unique(np.concatenate([[0, n], rng.integers(0, n, n // 300)]))
+    cells = footprint(
+        price, qty, sign, bars_of([(k, *r) for k, r in enumerate(pairwise(edges))]), ticks_per_row=1
+    )
+    bar = np.repeat(np.arange(len(edges) - 1), np.diff(edges))
+    keys, inverse = np.unique(bar * 2**32 + price, return_inverse=True)
+    assert (cells.bar_id * 2**32 + cells.price_tick == keys).all()
+    for side, name in ((-1, "bid"), (1, "ask"), (0, "unsigned")):
+        own = sign == side
+        lots = np.bincount(inverse, np.where(own, qty, 0), len(keys))
+        assert (getattr(cells, f"{name}_lots") == lots).all()
+        assert (getattr(cells, f"n_{name}") == np.bincount(inverse[own], minlength=len(keys))).all()
+
+
+def test_sizes_up_to_the_edge_of_int64_keep_every_lot():
+    # Up to (2**63 - 1) / 3 lots in each of 3 trades; from about 2**58 on there is no room for a
+    # count in the same word.
+    large = (2**63 - 1) // 3
+    for lots in (2**57, 2**60, large):
+        cells = footprint(
+            [10, 10, 400], [lots, lots, 1], [1, 1, 0], bars_of([(0, 0, 3)]), ticks_per_row=1
+        )
+        assert as_tuples(cells) == [
+            (0, 10, 0, 2 * lots, 0, 0, 2, 0),
+            (0, 400, 0, 0, 1, 0, 0, 1),
+        ]
+    with pytest.raises(ValueError, match="overflow"):
+        footprint([10] * 3, [large + 1] * 3, [1] * 3, bars_of([(0, 0, 3)]), ticks_per_row=1)
+
+
+def test_prices_at_the_edges_of_int64():
+    edge = 2**61
+    cells = footprint([-edge, edge], [1, 2], [1, -1], bars_of([(0, 0, 2)]), ticks_per_row=1)
+    assert as_tuples(cells) == [(0, -edge, 0, 1, 0, 0, 1, 0), (0, edge, 2, 0, 0, 1, 0, 0)]
+    for price in (edge + 1, -edge - 1, 2**63 - 1, -(2**63)):
+        with pytest.raises(ValueError, match="within 2\\*\\*61"):
+            footprint([price, 0], [1, 2], [1, -1], bars_of([(0, 0, 2)]), ticks_per_row=1)
+        with pytest.raises(ValueError, match="within 2\\*\\*61"):
+            footprint([price], [1], [1], bars_of([(0, 0, 1)]), ticks_per_row=3)
+
+
+def test_faulty_trade_outside_of_the_bars_is_named_too():
+    for qty, sign, message in (
+        ([1, -5], [1, 1], "got -5 at position 1"),
+        ([1, 1], [1, 3], "got 3"),
+    ):
+        for signs in (sign, np.array(sign, np.int8)):
+            with pytest.raises(ValueError, match=message):
+                footprint([5, 6], qty, signs, bars_of([(0, 0, 1)]), ticks_per_row=1)
+            with pytest.raises(ValueError, match=message):
+                footprint([5, 6], qty, signs, bars_of([(0, 0, 2)]), ticks_per_row=1)
+
+
 def test_no_trades_no_cells():
     assert len(footprint([], [], [], bars_of([]), ticks_per_row=1)) == 0
     assert len(footprint([5], [1], [1], bars_of([]), ticks_per_row=1)) == 0
@@ -162,7 +223,6 @@ def bar_ranges(ts, interval):
     )
 
 
-JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT") == "1"
 needs_jit = pytest.mark.skipif(JIT_OFF, reason="too many trades for interpreted kernels")
 
 
