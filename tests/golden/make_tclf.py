@@ -44,8 +44,8 @@ def main():
 
 def made_up():
     """Prices walk within five ticks and times within few values: equal times of trades and quotes,
-    trades at the mid, on both sides of half-tick mids, outside the quote, locked and crossed quotes,
-    long runs of one price, trades before the first quote.
+    trades at the mid, on both sides of half-tick mids, outside the quote, locked, crossed and wide
+    quotes, long runs of one price, trades before the first quote.
     """
     rng = np.random.default_rng(SEED)
     trades = pd.DataFrame(
@@ -55,7 +55,7 @@ def made_up():
         }
     )
     bid = rng.integers(97, 102, N_QUOTES)
-    spread = rng.choice([-1, 0, 1, 2, 3], N_QUOTES, p=[0.1, 0.2, 0.3, 0.3, 0.1])
+    spread = rng.choice([-1, 0, 1, 2, 3, 5], N_QUOTES, p=[0.1, 0.2, 0.2, 0.2, 0.1, 0.2])
     quotes = pd.DataFrame(
         {"ts": np.sort(rng.integers(20, 500, N_QUOTES)), "bid": bid, "ask": bid + spread}
     )
