@@ -14,7 +14,7 @@ from orderflow_core.footprint import footprint
 from orderflow_core.profile import volume_profile
 from orderflow_core.value_area import value_area
 from tests.core import captures
-from tests.core.bar_cases import as_cells, as_rows, bars_of_cells
+from tests.core.cell_cases import as_cells, as_rows, bars_of_cells
 from tests.core.trade_cases import cuts
 from tests.naive import levels as naive
 

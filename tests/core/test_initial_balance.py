@@ -15,7 +15,7 @@ from orderflow_core.initial_balance import (
     initial_balance,
 )
 from tests.core import captures
-from tests.core.bar_cases import as_rows
+from tests.core.cell_cases import as_rows
 from tests.core.trade_cases import cuts
 from tests.naive import levels as naive
 

@@ -13,7 +13,7 @@ from orderflow_core.footprint import footprint
 from orderflow_core.profile import ProfileRows, composite_profile, volume_profile
 from orderflow_core.types import BarIndex
 from tests.core import captures
-from tests.core.bar_cases import as_rows
+from tests.core.cell_cases import as_rows
 from tests.core.trade_cases import cuts
 from tests.naive import profile as naive
 

@@ -17,7 +17,7 @@ from orderflow_core.significant_levels import (
     significant_levels,
 )
 from tests.core import captures
-from tests.core.bar_cases import as_cells, as_rows, bars_of_cells
+from tests.core.cell_cases import as_cells, as_rows, bars_of_cells
 from tests.core.trade_cases import cuts
 from tests.naive import levels as naive
 

@@ -89,13 +89,3 @@ def by_halves(ladder, wanted):
         short = short or given < half
     while short and ladder.inside < wanted:
         ladder.add(ladder.next_rows(1, 1) or ladder.next_rows(1, -1))
-
-
-def disagreement(areas):
-    """Pairs of algorithms -> share of profiles in which their areas differ."""
-    names = list(areas)
-    return {
-        (a, b): sum(x != y for x, y in zip(areas[a], areas[b], strict=True)) / len(areas[a])
-        for i, a in enumerate(names)
-        for b in names[i + 1 :]
-    }
