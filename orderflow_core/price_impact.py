@@ -17,11 +17,11 @@ from orderflow_core.validate import (
     require_session_starts,
     require_sign,
     require_sorted,
-    require_sum_fits,
 )
 from orderflow_core.window_rows import BLOCK_ROWS, WindowRows, no_rows, with_rows
 
 _N_SUMS, _N_COLUMNS = 11, 7
+_MAX_LOTS, _MAX_ROWS = 2**40, 2**22  # whose product stays within int64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +93,8 @@ def rolling_impact(
     ------
     TypeError, ValueError
         Not integers, lengths differ, times that run back, a sign or quantity outside the domain, a
-        price beyond 2**40, a window that is not positive, or sums that could leave int64.
+        price or quantity beyond 2**40, a window that is not positive or holds more than 2**22
+        trades, or sums that could leave int64.
 
     Notes
     -----
@@ -167,26 +168,52 @@ def continue_rolling_impact(
     starts = require_session_starts("session_start_idx", session_start_idx, n)
     is_start = np.zeros(n, np.int64)
     is_start[starts] = 1
-    before = state
-    if before is None:
-        before = RollingImpactState(
-            window=no_rows(_N_COLUMNS),
-            n_before_newest=0,
-            sums=np.zeros(_N_SUMS, np.int64),
-            reach=np.zeros(1),
-        )
-    else:
+    if state is not None:
         is_start[:1] = 0
-        last_ts = before.window.rows[-1, :1]
+        last_ts = state.window.rows[-1, :1]
         require_sorted("trade_ts_ns", np.concatenate((last_ts, columns[0][:1])))
-    columns = (*columns, is_start)
+    return extend_rolling_impact(state, (*columns, is_start), window)
+
+
+def extend_rolling_impact(
+    state: RollingImpactState | None, columns: tuple[Int64, ...], window_ns: int
+) -> tuple[RollingImpact, RollingImpactState | None]:
+    """Do as `continue_rolling_impact` with columns that the caller has checked.
+
+    Parameters
+    ----------
+    state : RollingImpactState or None
+        As in `continue_rolling_impact`.
+    columns : tuple of 7 ndarray of int64, shape (n_trades,)
+        Time, price, lots, signed lots, twice the mid (`orderflow_core.spreads.twice_mid`), 1 where it is
+        known, 1 where a session starts: the first element is 1 where ``state`` is None, else 0 unless
+        a session starts there.
+    window_ns : int, unit ns, > 0
+
+    Returns
+    -------
+    impact : RollingImpact
+    state : RollingImpactState or None
+
+    Raises
+    ------
+    ValueError
+        Sums could leave int64. Nothing else is checked: a stream that is fed trade by trade spends
+        most of its time on checks, and makes them once for all of its features.
+    """
+    n = len(columns[0])
+    after = state or RollingImpactState(
+        window=no_rows(_N_COLUMNS),
+        n_before_newest=0,
+        sums=np.zeros(_N_SUMS, np.int64),
+        reach=np.zeros(1),
+    )
     out = np.empty((3, n))
     for block in range(0, n, BLOCK_ROWS):
-        stop = min(block + BLOCK_ROWS, n)
-        part = tuple(column[block:stop] for column in columns)
-        before = _advanced(before, part, window, out[:, block:stop])
+        part = slice(block, min(block + BLOCK_ROWS, n))
+        after = _advanced(after, tuple(c[part] for c in columns), window_ns, out[:, part])
     impact = RollingImpact(kyle_lambda=out[0], roll_spread_ticks=out[1], amihud=out[2])
-    return impact, before if n else state
+    return impact, after if n else state
 
 
 def _columns(
@@ -205,6 +232,8 @@ def _columns(
     require_sorted("trade_ts_ns", ts)
     require_price("price_ticks", price)
     require_positive("qty_lots", qty)
+    if n and int(qty.max()) > _MAX_LOTS:
+        raise ValueError(f"qty_lots must be at most 2**40, got {qty.max()}")
     mid2, is_known = np.zeros(n, np.int64), np.zeros(n, np.int64)
     if at_trade is not None:
         mid2, is_mid = twice_mid(at_trade)
@@ -218,7 +247,8 @@ def _advanced(
 ) -> RollingImpactState:
     window = with_rows(state.window, part)
     rows = window.rows
-    require_sum_fits("qty_lots", int(rows[:, 2].max()), len(rows))
+    if len(rows) > _MAX_ROWS:
+        raise ValueError(f"window_ns must hold at most 2**22 trades, got {len(rows)}")
     sums, reach = state.sums.copy(), state.reach.copy()
     position = (0, state.n_before_newest, len(state.window))
     first, newest, largest = _impact_nb(rows, position, window_ns, sums, reach, out)

@@ -1,26 +1,21 @@
 """What a trade cost against the mid: effective spread, realised spread, price impact."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from orderflow_core.alignment import quote_at_trade
-from orderflow_core.kernels.spreads import _spreads_nb
 from orderflow_core.types import Bool, Float64, Int8, Int64, QuoteArrays, QuoteAtTrade
 from orderflow_core.validate import (
     INT64_MAX,
     require_int64,
     require_positive_scalar,
     require_same_length,
-    require_session_starts,
     require_sign,
-    require_sorted,
 )
-from orderflow_core.window_rows import BLOCK_ROWS, WindowRows, no_rows, with_rows
 
 _MAX_PRICE = 2**40  # sums of four prices over 2**20 trades and more stay within int64
-_N_SUMS, _N_COLUMNS = 5, 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,42 +33,6 @@ class SpreadOutcomes:
     realised_half_spread_ticks: Float64
     price_impact_ticks: Float64
     known_ns: Int64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RollingSpreads:
-    """Mean costs of the trades of a window; float64, shape (n_trades,), unit ticks, NaN for none.
-
-    Attributes
-    ----------
-    effective_half_spread_ticks
-        Of the trades in the window.
-    realised_half_spread_ticks, price_impact_ticks
-        Of the trades whose outcome became known in the window.
-    """
-
-    effective_half_spread_ticks: Float64
-    realised_half_spread_ticks: Float64
-    price_impact_ticks: Float64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RollingSpreadsState:
-    """The trades that a later window may still look at, and its sums.
-
-    Attributes
-    ----------
-    window : WindowRows
-    n_before_window, n_settled : int
-        How many of its rows have left the window and wait only for their outcome to leave it, and
-        how many have their outcome.
-    sums : ndarray of int64
-    """
-
-    window: WindowRows
-    n_before_window: int
-    n_settled: int
-    sums: Int64
 
 
 def twice_mid(at_trade: QuoteAtTrade) -> tuple[Int64, Bool]:
@@ -162,7 +121,7 @@ def effective_half_spread(
     --------
     A buy at 12 that met 10 to 12: 1. A sell at 11 that met the same: 0.
     """
-    price, signs, mid2, is_known = _checked(price_ticks, sign, at_trade)
+    price, signs, mid2, is_known = require_signed_prices(price_ticks, sign, at_trade)
     is_known = is_known & (signs != 0)
     return np.where(is_known, signs * (2 * price - mid2) / 2, np.nan)
 
@@ -217,7 +176,7 @@ def spread_outcomes(
         raise ValueError(f"horizon_ns of {horizon} leads beyond int64")
     met = quote_at_trade(ts, quotes, lag_ns=lag_ns)
     later = quote_at_trade(ts + horizon, quotes, lag_ns=lag_ns)
-    price, signs, mid2, is_known = _checked(price_ticks, sign, met)
+    price, signs, mid2, is_known = require_signed_prices(price_ticks, sign, met)
     require_same_length(trade_ts_ns=ts, price_ticks=price)
     later_mid2, is_later_known = twice_mid(later)
     quote_ts = require_int64("quotes.ts_event_ns", quotes.ts_event_ns)
@@ -231,147 +190,28 @@ def spread_outcomes(
     )
 
 
-def rolling_spreads(
-    trade_ts_ns: ArrayLike,
-    price_ticks: ArrayLike,
-    sign: ArrayLike,
-    at_trade: QuoteAtTrade,
-    session_start_idx: ArrayLike,
-    *,
-    window_ns: int,
-    horizon_ns: int,
-) -> RollingSpreads:
-    """Return mean effective and realised half-spread and price impact over a moving window.
-
-    Parameters
-    ----------
-    trade_ts_ns : ndarray of int64, shape (n_trades,), unit ns, non-decreasing
-    price_ticks : ndarray of int64, shape (n_trades,), unit ticks
-    sign : ndarray of int8, shape (n_trades,), in {-1, 0, +1}
-    at_trade : QuoteAtTrade, n_trades elements
-        The quote strictly before each trade.
-    session_start_idx : ndarray of int64, shape (n_sessions,), strictly increasing from 0
-        Sessions and ends of gaps: the window starts empty there.
-    window_ns, horizon_ns : int, unit ns, > 0
-
-    Returns
-    -------
-    RollingSpreads
-        Element i: of the window ``(ts[i] - window, ts[i]]`` up to trade i.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `effective_half_spread`; times that run back, a window or horizon that is not positive.
-
-    Notes
-    -----
-    Causal. The outcome of a trade is known at the first later trade that is a horizon away and met
-    a quote: that quote's mid is m', and the outcome belongs to the windows that hold that later trade.
-    `spread_outcomes` takes the mid at the horizon itself, for which it needs the quotes. Trades count
-    alike, whatever their size. Sums are exact. Source: Huang, Stoll (1996).
-
-    Examples
-    --------
-    Horizon and window of 10. A buy at 12 and time 0 met the mid 11, a sell at 12 and time 10 the mid
-    13: at time 10 effective 1 (only the sell is younger than 10), realised 12 - 13 = -1, impact 2.
-    """
-    return continue_rolling_spreads(
-        None,
-        trade_ts_ns,
-        price_ticks,
-        sign,
-        at_trade,
-        session_start_idx,
-        window_ns=window_ns,
-        horizon_ns=horizon_ns,
-    )[0]
-
-
-def continue_rolling_spreads(
-    state: RollingSpreadsState | None,
-    trade_ts_ns: ArrayLike,
-    price_ticks: ArrayLike,
-    sign: ArrayLike,
-    at_trade: QuoteAtTrade,
-    session_start_idx: ArrayLike,
-    *,
-    window_ns: int,
-    horizon_ns: int,
-) -> tuple[RollingSpreads, RollingSpreadsState | None]:
-    """Do as `rolling_spreads` for the next chunk of trades, at a constant cost a trade.
-
-    Parameters
-    ----------
-    state : RollingSpreadsState or None
-        What the preceding chunk returned; None where the chunk's first trade opens a session.
-    trade_ts_ns, price_ticks, sign, at_trade, session_start_idx, window_ns, horizon_ns
-        As in `rolling_spreads`; position 0 is the chunk's first trade.
-
-    Returns
-    -------
-    spreads : RollingSpreads
-        Chunks together give the result of the whole, bit for bit.
-    state : RollingSpreadsState or None
-        For the next chunk; as it came where there are no trades.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `rolling_spreads`, also between the state and the first trade.
-    """
-    ts = require_int64("trade_ts_ns", trade_ts_ns)
-    price, signs, mid2, is_known = _checked(price_ticks, sign, at_trade)
-    n = require_same_length(trade_ts_ns=ts, price_ticks=price)
-    starts = require_session_starts("session_start_idx", session_start_idx, n)
-    window_ns = require_positive_scalar("window_ns", window_ns)
-    horizon_ns = require_positive_scalar("horizon_ns", horizon_ns)
-    is_start = np.zeros(n, np.int64)
-    is_start[starts] = 1
-    before = state
-    if before is None:
-        before = RollingSpreadsState(
-            window=no_rows(_N_COLUMNS),
-            n_before_window=0,
-            n_settled=0,
-            sums=np.zeros(_N_SUMS, np.int64),
-        )
-    else:
-        is_start[:1] = 0
-        require_sorted("trade_ts_ns", np.concatenate((before.window.rows[-1, :1], ts[:1])))
-    require_sorted("trade_ts_ns", ts)
-    columns = (ts, price, signs.astype(np.int64), mid2, is_known.astype(np.int64), is_start)
-    out = np.empty((3, n))
-    for block in range(0, n, BLOCK_ROWS):
-        stop = min(block + BLOCK_ROWS, n)
-        part = tuple(column[block:stop] for column in columns)
-        before = _advanced(before, part, (window_ns, horizon_ns), out[:, block:stop])
-    spreads = RollingSpreads(
-        effective_half_spread_ticks=out[0],
-        realised_half_spread_ticks=out[1],
-        price_impact_ticks=out[2],
-    )
-    return spreads, before if n else state
-
-
-def _advanced(
-    state: RollingSpreadsState, part: tuple[Int64, ...], spans: tuple[int, int], out: Float64
-) -> RollingSpreadsState:
-    window = with_rows(state.window, part)
-    sums = state.sums.copy()
-    position = (state.n_before_window, state.n_settled, 0, len(state.window))
-    first, due, gone = _spreads_nb(window.rows, position, *spans, sums, out)
-    return RollingSpreadsState(
-        window=replace(window, first=window.first + gone),
-        n_before_window=first - gone,
-        n_settled=due - gone,
-        sums=sums,
-    )
-
-
-def _checked(
+def require_signed_prices(
     price_ticks: ArrayLike, sign: ArrayLike, at_trade: QuoteAtTrade
 ) -> tuple[Int64, Int8, Int64, Bool]:
+    """Return prices, signs, twice the mid and whether it is known, after their checks.
+
+    Parameters
+    ----------
+    price_ticks, sign, at_trade
+        As in `effective_half_spread`.
+
+    Returns
+    -------
+    price_ticks : ndarray of int64, shape (n_trades,)
+    sign : ndarray of int8, shape (n_trades,)
+    twice_mid_ticks : ndarray of int64, shape (n_trades,)
+    is_known : ndarray of bool, shape (n_trades,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `effective_half_spread`.
+    """
     price, signs = require_int64("price_ticks", price_ticks), require_sign("sign", sign)
     mid2, is_known = twice_mid(at_trade)
     require_same_length(price_ticks=price, sign=signs, at_trade=mid2)

@@ -145,6 +145,13 @@ def test_a_price_that_is_not_positive_has_no_return():
     assert got.amihud[1] == 2 / 10
 
 
+def test_a_window_of_too_many_trades_is_refused(monkeypatch):
+    monkeypatch.setattr("orderflow_core.price_impact._MAX_ROWS", 3)
+    four = np.arange(4)
+    with pytest.raises(ValueError, match=r"window_ns must hold at most 2\*\*22 trades, got 4"):
+        rolling_impact(four, four, four + 1, four * 0, None, FIRST, window_ns=99)
+
+
 def test_nothing_and_errors():
     got, state = continue_rolling_impact(None, [], [], [], [], None, [], window_ns=5)
     assert (len(got.amihud), state) == (0, None)
@@ -157,8 +164,8 @@ def test_nothing_and_errors():
         rolling_impact(one, one, one * 1.5, one, None, FIRST, window_ns=5)
     with pytest.raises(ValueError, match="trade_ts_ns must be non-decreasing"):
         rolling_impact([2, 1], [1, 1], [1, 1], [1, 1], None, FIRST, window_ns=5)
-    with pytest.raises(ValueError, match="qty_lots may overflow"):
-        rolling_impact([1, 2], [1, 1], [2**62, 2**62], [1, 1], None, FIRST, window_ns=5)
+    with pytest.raises(ValueError, match=r"qty_lots must be at most 2\*\*40"):
+        rolling_impact([1, 2], [1, 1], [1, 2**40 + 1], [1, 1], None, FIRST, window_ns=5)
     with pytest.raises(ValueError, match="overflow int64: products"), np.errstate(over="ignore"):
         rolling_impact([1, 2], [2**40] * 2, [2**40] * 2, [1, 1], None, FIRST, window_ns=5)
     _, state = continue_rolling_impact(None, one, one, one, one, None, FIRST, window_ns=5)

@@ -16,10 +16,9 @@ from orderflow_core.depth import DepthArrays, multi_level_ofi, ofi_by_interval
 from orderflow_core.integrated_ofi import integrated_ofi
 from orderflow_core.ofi import ofi_at_trade, ofi_events, rolling_ofi
 from orderflow_core.price_impact import continue_rolling_impact, rolling_impact
+from orderflow_core.rolling_spreads import continue_rolling_spreads, rolling_spreads
 from orderflow_core.spreads import (
-    continue_rolling_spreads,
     effective_half_spread,
-    rolling_spreads,
     spread_outcomes,
     twice_mid,
 )

@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orderflow_core.alignment import quote_at_trade
+from orderflow_core.rolling_spreads import continue_rolling_spreads, rolling_spreads
 from orderflow_core.spreads import (
-    continue_rolling_spreads,
     effective_half_spread,
-    rolling_spreads,
     spread_outcomes,
     twice_mid,
 )
