@@ -4,8 +4,9 @@
 
 Shares are per cent. A hit: within the next ten bars price reaches the target on the side to which
 the signal points before it reaches the same distance on the other. The target is twice the median
-range of a bar. Signals that overlap the last one counted are left out. "fade" rows are no signal of
-their own: they show what the bounce between bid and ask gives to anybody who bets against the last bar.
+range of a bar. Signals that overlap the last one counted are left out. A signal has to beat its
+control too: pivots without divergence, a bet against the price whatever the running delta does, a bet
+against a bar's delta whatever its volume. What the bounce between bid and ask gives, they have as well.
 """
 
 import os
@@ -96,14 +97,19 @@ def signals(bars: dict[str, Int64], absorbed: Int8, ticks_per_step: int) -> dict
     move = bars["close"] - bars["open"]
     is_still = np.abs(move) // ticks_per_step <= rule.still_steps
     fade_delta = -np.sign(bars["delta"])
+    turn = pivots.is_low_pivot.astype(np.int8) - pivots.is_high_pivot.astype(np.int8)
     return {
         "absorption by price": absorbed,
         "absorption by bar": by_bar.sign,
         "pivot divergence": pivots.sign,
         "window divergence": window.divergence,
-        "fade delta of still bars": np.where(is_still & ~by_bar.is_absorbed, fade_delta, 0),
-        "fade delta of all bars": fade_delta,
-        "fade move of all bars": -np.sign(move),
+        "control: other pivots": np.where(pivots.sign == 0, turn, 0),
+        "control: fade ten bars' move": window.divergence - window.confirmation,
+        "control: fade delta of still bars": np.where(
+            is_still & ~by_bar.is_absorbed, fade_delta, 0
+        ),
+        "control: fade delta of all bars": fade_delta,
+        "control: fade move of all bars": -np.sign(move),
     }
 
 
