@@ -1,6 +1,6 @@
 """Price impact and illiquidity over a moving window: Kyle's lambda, Roll's spread, Amihud's ratio."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -257,7 +257,7 @@ def _advanced(
             f"price_ticks and qty_lots overflow int64: products in a window sum to {largest:.3g}"
         )
     return RollingImpactState(
-        window=replace(window, first=window.first + first),
+        window=window.without(first),
         n_before_newest=newest - first,
         sums=sums,
         reach=reach,

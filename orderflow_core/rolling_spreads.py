@@ -1,6 +1,6 @@
 """Mean costs of the trades of a moving window: effective and realised half-spread, price impact."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -213,7 +213,7 @@ def _advanced(
     position = (state.n_before_window, state.n_settled, 0, len(state.window))
     first, due, gone = _spreads_nb(window.rows, position, *spans, sums, out)
     return RollingSpreadsState(
-        window=replace(window, first=window.first + gone),
+        window=window.without(gone),
         n_before_window=first - gone,
         n_settled=due - gone,
         sums=sums,

@@ -41,6 +41,15 @@ class WindowRows:
         """The rows, shape (n_rows, n_columns), as a view."""
         return self.table[self.first : self.end]
 
+    def without(self, n_rows: int) -> "WindowRows":
+        """Return the window without its first ``n_rows`` rows."""
+        return WindowRows(
+            table=self.table,
+            first=self.first + n_rows,
+            end=self.end,
+            n_written=self.n_written,
+        )
+
 
 def no_rows(n_columns: int) -> WindowRows:
     """Return a window without rows.

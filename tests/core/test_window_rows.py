@@ -1,7 +1,5 @@
 """Rows that states share."""
 
-from dataclasses import replace
-
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +19,7 @@ def test_rows_are_those_appended_less_those_dropped(steps):
         window = with_rows(window, (values, -values))
         next_value += n_new
         kept = [*kept, *values.tolist()][min(n_dropped, len(kept) + n_new) :]
-        window = replace(window, first=window.end - len(kept))
+        window = window.without(len(window) - len(kept))
         assert window.rows[:, 0].tolist() == kept
         assert window.rows[:, 1].tolist() == [-value for value in kept]
         assert len(window) == len(kept)
@@ -42,6 +40,6 @@ def test_appending_one_row_at_a_time_copies_rarely():
     for value in range(20_000):
         after = with_rows(window, column(value))
         tables += after.table is not window.table
-        window = replace(after, first=max(after.first, after.end - 500))
+        window = after.without(max(len(after) - 500, 0))
     assert tables <= 20_000 // 400
     assert len(window.table) < 3_000
