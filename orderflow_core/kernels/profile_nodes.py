@@ -1,0 +1,51 @@
+"""A profile smoothed along its ladder, its extrema, and how far each stands out."""
+
+import numpy as np
+from numba import njit
+
+from orderflow_core.types import Float64, Int64
+
+
+@njit(cache=True, nogil=True)
+def _smooth_nb(volume: Float64, weights: Float64, smoothed: Float64) -> None:
+    # ``smoothed`` reaches half of the weights past both ends. Empty rows add nothing and are passed.
+    smoothed[:] = 0.0
+    for row in range(len(volume)):
+        if volume[row] != 0.0:
+            for j in range(len(weights)):
+                smoothed[row + j] += volume[row] * weights[j]
+
+
+@njit(cache=True, nogil=True)
+def _peaks_nb(values: Float64) -> Int64:
+    # Positions of the maxima; of a flat top its middle, rounded down. The ends are none.
+    peaks, n_peaks, i = np.empty(len(values), np.int64), 0, 1
+    while i < len(values) - 1:
+        end = i
+        while end < len(values) - 1 and values[end + 1] == values[i]:
+            end += 1
+        if values[i - 1] < values[i] and end < len(values) - 1 and values[end + 1] < values[i]:
+            peaks[n_peaks] = (i + end) // 2
+            n_peaks += 1
+        i = end + 1
+    return peaks[:n_peaks].copy()
+
+
+@njit(cache=True, nogil=True)
+def _lowest_until_higher_nb(values: Float64, start: int, step: int) -> float:
+    # Lowest value on the way from a peak to a higher value, or to the end.
+    lowest, i = values[start], start
+    while 0 <= i < len(values) and values[i] <= values[start]:
+        lowest = min(lowest, values[i])
+        i += step
+    return float(lowest)
+
+
+@njit(cache=True, nogil=True)
+def _prominence_nb(values: Float64, peaks: Int64) -> Float64:
+    prominence = np.empty(len(peaks))
+    for k in range(len(peaks)):
+        left = _lowest_until_higher_nb(values, peaks[k], -1)
+        right = _lowest_until_higher_nb(values, peaks[k], 1)
+        prominence[k] = values[peaks[k]] - max(left, right)
+    return prominence
