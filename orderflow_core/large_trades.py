@@ -276,7 +276,7 @@ def continue_large_trade_clusters(
     max_gap_ns: int,
     n_least: int = 3,
     session_start_idx: ArrayLike = (),
-) -> tuple[LargeTradeClusters, ClusterState]:
+) -> tuple[LargeTradeClusters, ClusterState | None]:
     """Do as `large_trade_clusters` for the next chunk of trades.
 
     Parameters
@@ -290,8 +290,8 @@ def continue_large_trade_clusters(
     -------
     clusters : LargeTradeClusters
         Chunks together give the result of the whole.
-    state : ClusterState
-        For the next chunk.
+    state : ClusterState or None
+        For the next chunk; as it came where there are no trades.
 
     Raises
     ------
@@ -311,7 +311,7 @@ def continue_large_trade_clusters(
     require_positive_scalar("n_least", n_least)
     if n == 0:
         columns = np.empty((3, 0), np.int64)
-        return _clusters(columns, n_least), before
+        return _clusters(columns, n_least), state
     _require_clusters_fit(ts, qty, before)
     columns = np.empty((3, n), np.int64)
     memory = (before.sign, before.n_large, before.lots, before.large_ns)

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderflow_core.bars import BarArrays, aggregate_bars, time_bar_index
+from orderflow_core.bars import (
+    BarArrays,
+    aggregate_bars,
+    delta_share,
+    delta_since_extremes,
+    merge_bars,
+    time_bar_index,
+)
 from orderflow_core.types import BarIndex
 from tests.core import trade_cases as cases
 from tests.naive import bars as naive
@@ -58,6 +65,74 @@ def test_flipped_signs_flip_the_delta(trades, interval):
     assert (here.delta_lots == -there.delta_lots).all()
     assert (here.max_delta_lots == -there.min_delta_lots).all()
     assert (here.buy_lots == there.sell_lots).all()
+
+
+@given(st.data(), cases.trades(), st.integers(1, 6), st.booleans())
+def test_merged_bars_equal_bars_of_the_trades(data, trades, interval, include_zero_start):
+    index = time_bar_index(trades["ts"], interval)
+    columns = (trades["price"], trades["qty"], trades["sign"])
+    bars = aggregate_bars(*columns, index, include_zero_start=include_zero_start)
+    first = data.draw(cases.session_starts(len(bars)))
+    end = index.end_idx[np.append(first[1:], len(bars))[: len(first)] - 1]
+    wider = BarIndex(
+        bar_id=first, t0_ns=first, t1_ns=first, first_idx=index.first_idx[first], end_idx=end
+    )
+    expected = aggregate_bars(*columns, wider, include_zero_start=include_zero_start)
+    merged = merge_bars(bars, first)
+    for field in fields(BarArrays):
+        assert getattr(merged, field.name).tolist() == getattr(expected, field.name).tolist()
+
+
+@given(cases.trades(), st.integers(1, 12))
+def test_shares_and_deltas_since_extremes_equal_the_obvious_loop(trades, interval):
+    index = time_bar_index(trades["ts"], interval)
+    columns = (trades["price"], trades["qty"], trades["sign"])
+    bars = aggregate_bars(*columns, index)
+    expected = [
+        naive.delta_share(*pair)
+        for pair in zip(bars.delta_lots.tolist(), bars.volume_lots.tolist(), strict=True)
+    ]
+    assert delta_share(bars).tolist() == expected
+    since = [
+        naive.delta_since_extremes(*(column[first:end].tolist() for column in columns))
+        for *_, first, end in index_rows(index)
+    ]
+    assert (
+        list(zip(*(x.tolist() for x in delta_since_extremes(*columns, index)), strict=True))
+        == since
+    )
+
+
+def test_the_trade_at_the_extreme_is_not_since_it():
+    # +1 at 10, +2 at 12, -5 at 11, +3 at 12, -1 at 11. Since the second touch of 12: -1. Since 10:
+    # 2 - 5 + 3 - 1 = -1. A bar of one trade: nothing since.
+    price, qty, sign = [10, 12, 11, 12, 11, 7], [1, 2, 5, 3, 1, 9], [1, 1, -1, 1, -1, 1]
+    index = time_bar_index(np.array([0, 0, 0, 0, 0, 10]), 10)
+    since_high, since_low = delta_since_extremes(price, qty, sign, index)
+    assert since_high.tolist() == [-1, 0]
+    assert since_low.tolist() == [-1, 0]
+    with pytest.raises(ValueError, match="qty_lots may overflow"):
+        delta_since_extremes(price, [2**62] * 6, sign, index)
+    with pytest.raises(ValueError, match="sign"):
+        delta_since_extremes(price, qty, np.full(6, 2, np.int8), index)
+
+
+def test_no_volume_has_no_share():
+    one = np.array([0])
+    bars = BarArrays(**dict.fromkeys((f.name for f in fields(BarArrays)), one))
+    assert np.isnan(delta_share(bars)).all()
+
+
+@given(st.integers(0, 700), st.integers(0, 3))
+def test_long_bars_keep_their_extremes(seed, drift):
+    # Longer than the blocks that are passed over where they cannot set an extreme.
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 1000))
+    qty, sign = rng.integers(1, 9, n), rng.choice([-1, 0, 1, 1 if drift else -1], n)
+    index = time_bar_index(np.zeros(n, np.int64), 10)
+    bars = aggregate_bars(qty, qty, sign, index)
+    path = np.append(0, np.cumsum(qty * sign))
+    assert (bars.min_delta_lots[0], bars.max_delta_lots[0]) == (path.min(), path.max())
 
 
 def test_bounds_are_half_open_also_before_1970():

@@ -36,3 +36,16 @@ def aggregate_bar(prices, qtys, signs, *, include_zero_start=True):
         "min_delta_lots": min(path),
         "max_delta_lots": max(path),
     }
+
+
+def delta_share(delta, volume):
+    return delta / volume if volume else None
+
+
+def delta_since_extremes(prices, qtys, signs):
+    """Of one bar: (since the high, since the low)."""
+    result = []
+    for extreme in (max(prices), min(prices)):
+        last = max(i for i in range(len(prices)) if prices[i] == extreme)
+        result.append(sum(signs[i] * qtys[i] for i in range(last + 1, len(prices))))
+    return tuple(result)

@@ -26,3 +26,16 @@ def sweep_bounds(sweeps):
         if i == len(sweeps) - 1 or sweeps[i] != sweeps[i + 1]:
             end.append(i + 1)
     return first, end
+
+
+def sweep_table(sweeps, ts, prices, qtys, signs):
+    """Rows of (first, end, ts, sign, lots, fills, first price, last price, average price)."""
+    rows = []
+    for first, end in zip(*sweep_bounds(sweeps), strict=True):
+        fills = range(first, end)
+        lots = sum(qtys[i] for i in fills)
+        moment = sum(qtys[i] * (prices[i] - prices[first]) for i in fills)
+        average = prices[first] + moment / lots
+        edges = (prices[first], prices[end - 1])
+        rows.append((first, end, ts[first], signs[first], lots, len(fills), *edges, average))
+    return rows

@@ -26,3 +26,33 @@ def exact_vwap(prices, qtys):
     mean = Fraction(sum(p * q for p, q in zip(prices, qtys, strict=True)), total)
     variance = sum(q * (p - mean) ** 2 for p, q in zip(prices, qtys, strict=True)) / total
     return mean, variance
+
+
+def anchored_vwap(ts, prices, qtys, anchors):
+    """Rows of (vwap, sd), NaN before the first anchor."""
+    rows, members = [], []
+    for i in range(len(ts)):
+        earlier = ts[i - 1] if i else -math.inf
+        if any(earlier < anchor <= ts[i] for anchor in anchors):
+            members = []
+        if all(anchor > ts[i] for anchor in anchors):
+            rows.append((math.nan, math.nan))
+            continue
+        members.append(i)
+        inner = session_vwap([prices[k] for k in members], [qtys[k] for k in members], [0])
+        rows.append(inner[-1])
+    return rows
+
+
+def vwap_deviation_signal(deviations, imbalances, threshold):
+    """Rows of (trend, reversal)."""
+    rows = []
+    for deviation, imbalance in zip(deviations, imbalances, strict=True):
+        buying, selling = imbalance >= threshold, imbalance <= -threshold
+        trend = reversal = 0
+        if deviation > 0:
+            trend, reversal = int(buying), -int(selling)
+        if deviation < 0:
+            trend, reversal = -int(selling), int(buying)
+        rows.append((trend, reversal))
+    return rows
