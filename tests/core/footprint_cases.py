@@ -1,5 +1,7 @@
 """Random bars of trades whose footprints meet the hard cases often: gaps, zeros, single rows."""
 
+import gzip
+import json
 from functools import cache
 
 import numpy as np
@@ -89,3 +91,20 @@ def recorded_trades(folder, n_trades):
         np.rint(table["quantity"].to_numpy() * 10).astype(np.int64),
         np.where(is_sell, -1, 1).astype(np.int8),
     )
+
+
+@cache
+def captured_trades(folder, file, tick, lot):
+    """Times in ns, prices in ticks, sizes in lots and signs of a Binance capture, by trade id."""
+    rows = []
+    with gzip.open(folder / "binance_ws/hftbacktest" / file, "rt") as frames:
+        for line in frames:
+            if "@trade" not in line:
+                continue
+            data = json.loads(line.split(" ", 1)[1])["data"]
+            if data.get("X", "MARKET") == "MARKET":
+                price, qty = round(float(data["p"]) / tick), round(float(data["q"]) / lot)
+                rows.append((data["t"], data["T"] * 1_000_000, price, qty, -1 if data["m"] else 1))
+    _, ts, price, qty, sign = np.array(sorted(rows), np.int64).T
+    order = np.argsort(ts, kind="stable")  # a few times run back in the order of the ids
+    return ts[order], price[order], qty[order], sign[order].astype(np.int8)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from orderflow_core.footprint import FootprintCells
 from orderflow_core.imbalance import diagonal_imbalance, stacked_levels
+from tests.core.footprint_cases import cells_of
 from tests.naive import imbalance as naive
 
 ATAS_STACKED = {
@@ -18,17 +19,6 @@ ATAS_STACKED = {
     "gap_policy": "skip",
 }
 STRICT = ATAS_STACKED | {"gap_policy": "zero"}
-
-
-def cells_of(bars):
-    """Return cells of a list of dicts price -> (bid, ask)."""
-    flat = [(k, p, *bars[k][p]) for k in range(len(bars)) for p in sorted(bars[k])]
-    bar_id, price, bid, ask = np.array(flat, np.int64).reshape(-1, 4).T
-    zero = np.zeros(len(flat), np.int64)
-    return FootprintCells(
-        bar_id=bar_id, price_tick=price, bid_lots=bid, ask_lots=ask, unsigned_lots=zero,
-        n_bid=zero, n_ask=zero, n_unsigned=zero,
-    )  # fmt: skip
 
 
 def flags(rows, **rule):
