@@ -158,23 +158,39 @@ def classify(
     inclusive: Annotated[
         bool, typer.Option("--inclusive", help="The usual, wrong quote join: a negative control.")
     ] = False,
+    by_position: Annotated[
+        bool, typer.Option("--by-position", help="Also for each place in the spread.")
+    ] = False,
+    lags: Annotated[
+        str | None,
+        typer.Option("--lags", help="Milliseconds, as in 0,5,50: Lee-Ready by the quotes' lag."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score classification rules against the true side, per fill and per sweep."""
+    """Score classification rules against the true side: per fill, per sweep, by volume."""
     from orchestration.runtime import instrument, open_store
-    from orchestration.scoring import SCORABLE, score_rules
+    from orchestration.scoring import SCORABLE, lags_from_text, score_lags, score_rules
+    from orchestration.terminal import lag_table, score_table
 
     names = [name.strip() for name in rules.split(",") if name.strip()]
     for layer in [layer for name in names or [""] for layer in name.split("+")]:
         if layer not in SCORABLE:
             raise typer.BadParameter(f"cannot score {layer!r}: choose from {', '.join(SCORABLE)}")
-    result = score_rules(open_store(), instrument(symbol), day.date(), names, inclusive=inclusive)
-    if as_json:
-        print_json(result)
-        return
-    from orchestration.terminal import score_table
-
-    out.print(score_table(result))
+    try:
+        lags_ms = lags_from_text(lags) if lags else []
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    store, known = open_store(), instrument(symbol)
+    if lags_ms:
+        result, table = score_lags(store, known, day.date(), lags_ms), lag_table
+    else:
+        result, table = (
+            score_rules(
+                store, known, day.date(), names, inclusive=inclusive, by_position=by_position
+            ),
+            score_table,
+        )
+    print_json(result) if as_json else out.print(table(result))
 
 
 @app.command()

@@ -69,6 +69,19 @@ def score_table(result: Mapping[str, Any]) -> Table:
     return table
 
 
+def lag_table(result: Mapping[str, Any]) -> Table:
+    """Return Lee-Ready's accuracy by the lag of the quotes as a table."""
+    best = result["best_lag_ms"]
+    table = _table(
+        f"{result['symbol']} {result['day']}: Lee-Ready by lag, best {best} ms",
+        "lag, ms", "n", "accuracy", "95 % interval",
+    )  # fmt: skip
+    for s in result["lags"]:
+        interval = f"[{s['low']:.4f}, {s['high']:.4f}]"
+        table.add_row(str(s["lag_ms"]), f"{result['n']:,}", f"{s['accuracy']:.4f}", interval)
+    return table
+
+
 # The metric that decides, and what a person asks next; `orderflow models --json` has them all.
 _SHOWN_METRICS = ("log_loss", "accuracy", "auc_up_down", "mse", "r2_zero", "rank_ic")
 

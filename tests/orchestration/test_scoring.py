@@ -3,11 +3,13 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
+from rich.console import Console
 
 from orchestration.errors import NothingToScore
 from orchestration.instruments import load_instruments
-from orchestration.scoring import score_rules
+from orchestration.scoring import lags_from_text, score_lags, score_rules
 from orchestration.sources.records import QUOTES
+from orchestration.terminal import lag_table
 from tests.orchestration.conftest import date_of
 from tests.orchestration.rows import raw_quotes, raw_trades
 
@@ -55,6 +57,7 @@ def test_accuracy_per_fill_and_per_sweep(store, known):
     assert {per: (s["n"], s["n_decided"], s["accuracy"]) for per, s in quote.items()} == {
         "fill": (4, 4, 1.0),
         "sweep": (3, 3, 1.0),
+        "volume": (4, 4, 1.0),
     }
     # The tick rule decides nothing before the price has moved: prices 100 100 100 99, only the
     # last one is decided, and right. Undecided counts as wrong: 1 of 4 fills, 1 of 3 sweeps.
@@ -69,6 +72,59 @@ def test_the_inclusive_join_turns_sides_round(store, known):
     # Sells at 100 and at 99 meet the book after them, whose ask is 100 and 99: taken for buys.
     assert found["join"] == "inclusive"
     assert found["rules"]["quote"]["fill"]["accuracy"] == 0.5
+
+
+def test_positions_in_the_spread_on_request(store, known):
+    publish(store, known, *market())
+    found = score_rules(store, known, DAY, ["quote", "tick"], by_position=True)["rules"]
+    # The sells stand at the bid of the book before them, the buys at its ask.
+    counts = {per: s["n"] for per, s in found["quote"].items()}
+    assert counts == {"fill": 4, "sweep": 3, "volume": 4, "at_bid": 2, "at_ask": 2}
+    assert found["tick"]["at_bid"]["accuracy"] == 0.5
+
+
+def test_a_rule_that_looks_ahead_may_be_judged(store, known):
+    publish(store, known, *market())
+    # Prices 100 100 100 99: the first three lie above the next different one: buys, of which two
+    # were. Nothing follows the last: undecided, so wrong.
+    ahead = score_rules(store, known, DAY, ["reverse_tick"])["rules"]["reverse_tick"]["fill"]
+    assert (ahead["n_decided"], ahead["accuracy"]) == (3, 0.5)
+
+
+def test_lags_of_the_join(store, known):
+    trades = raw_trades(ts=[20_000_000], trade_id=[1], price=[100], native=[1])
+    # Stamped 1 ms before the trade stands the book that it left: bid 100. 9 ms before: ask 100.
+    quotes = raw_quotes(ts=[11_000_000, 19_000_000], bid=[99, 100], ask=[100, 101])
+    publish(store, known, trades, quotes)
+    found = score_lags(store, known, DAY, [0, 1, 5])
+    assert (found["clock"], found["n"], found["best_lag_ms"]) == ("ts_event_ns", 1, 1)
+    assert [(row["lag_ms"], row["accuracy"]) for row in found["lags"]] == [
+        (0, 0.0), (1, 1.0), (5, 1.0),
+    ]  # fmt: skip
+
+
+def test_lags_as_a_table():
+    row = {"lag_ms": 5, "accuracy": 0.5, "low": 0.25, "high": 0.75}
+    result = {"symbol": "A", "day": "2026-01-01", "n": 1200, "best_lag_ms": 5, "lags": [row]}
+    console = Console(width=80)
+    with console.capture() as shown:
+        console.print(lag_table(result))
+    assert "best 5 ms" in shown.get()
+    assert "1,200" in shown.get()
+    assert "[0.2500, 0.7500]" in shown.get()
+
+
+@pytest.mark.parametrize("text", ["", "1,", "-1", "1.5", "5,5", "5,1", "a"])
+def test_lags_that_are_none_are_named(text):
+    with pytest.raises(ValueError, match="lags"):
+        lags_from_text(text)
+    assert lags_from_text("0, 5,50") == [0, 5, 50]
+
+
+def test_lags_need_quotes(store, known):
+    publish(store, known, market()[0], no_quotes())
+    with pytest.raises(NothingToScore, match="lags need quotes"):
+        score_lags(store, known, DAY, [0])
 
 
 def test_layers_fill_what_the_first_rule_leaves_open(store, known):
