@@ -128,7 +128,7 @@ def bar_absorption(
 
     Notes
     -----
-    ``z = (V - E[V | b]) / SD[V | b]`` with ``b = min(|close - open| // ticks_per_step, cap_steps)``,
+    ``z = (V - E[V | b]) / SD[V | b]``, ``b = min(|close - open| // ticks_per_step, cap_steps)``:
     sample mean and sample deviation (n - 1) over the bars with the same b among the ``n_windows``
     bars before, of the same session. The bar itself is never among them. Causal: known at the
     bar's close. No bars: empty arrays. Source: own definition (docs/glossary.md).

@@ -1,4 +1,4 @@
-"""Divergence: price and running delta tell different stories, at turning points or over a window."""
+"""Divergence: price and running delta disagree, at turning points or over a window."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""Do signals announce a turn of price? Hit rates beside those of the same signals with shuffled signs.
+"""Do signals announce a turn of price? Hit rates beside the same signals with shuffled signs.
 
 This module looks ahead, to judge signals after the fact; nothing here is a feature.
 """

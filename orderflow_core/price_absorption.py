@@ -195,7 +195,7 @@ def continue_price_absorption(
 
     Notes
     -----
-    The cost of a chunk grows with its trades, those of the last window and the span of their prices.
+    The cost of a chunk grows with its trades, those of the last window and their range of prices.
     """
     fresh = _checked_trades(ts_event_ns, price_ticks, qty_lots, sign)
     n = len(fresh[0])
