@@ -154,6 +154,14 @@ def price_absorption(
     empty arrays. O(1) amortised per trade. Source: Bookmap, Absorption indicator (time, size, and
     a size from the standard deviation over the last x minutes); its population is not published,
     the cells are ours.
+
+    Examples
+    --------
+    Buckets of 1 and 3 lots have mean 2 and deviation 1.41: 9 lots exceed 3.41, taken by the ask.
+
+    >>> rule = PriceAbsorptionRule(window_ns=10, lookback_ns=20, multiplier=1.0, least_cells=2)
+    >>> price_absorption([0, 10, 20], [5] * 3, [1, 3, 9], [1] * 3, [0], rule=rule).sign
+    array([ 0,  0, -1], dtype=int8)
     """
     ts = require_int64("ts_event_ns", ts_event_ns)
     starts = require_session_starts("session_start_idx", session_start_idx, len(ts))
