@@ -200,7 +200,8 @@ def ofi_by_interval(
     Notes
     -----
     Causal at the interval's end. Regressing ``mid_change_ticks`` on ``ofi_lots`` of the same interval
-    has a slope of about ``1 / (2 mean_lots)``. Source: Cont, Kukanov, Stoikov (2014); depth scaling
+    has a slope of about ``1 / (2 mean_lots)`` where every price holds orders; recorded crypto books,
+    with their empty prices, have 5 to 150 times that. Source: Cont, Kukanov, Stoikov (2014); depth scaling
     as in Cont, Cucuringu, Zhang (2023), *Quantitative Finance* 23.
     """
     return continue_ofi_by_interval(

@@ -24,7 +24,7 @@ def first_component(rows):
     centred = [[row[m] - means[m] for m in range(n_levels)] for row in rows]
     # Not along an axis, so that it meets the component.
     vector = [1.0 + 0.1 * m for m in range(n_levels)]
-    for _ in range(2_000):
+    for _ in range(200):
         projections = [sum(r * v for r, v in zip(row, vector, strict=True)) for row in centred]
         image = [
             sum(p * row[m] for p, row in zip(projections, centred, strict=True))
