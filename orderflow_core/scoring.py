@@ -260,6 +260,8 @@ def score_volume(
     Notes
     -----
     ``sum(min(V_buy, B) + min(V_sell, S)) / sum(B + S)`` over bars. Bars without volume are left out.
+    The interval is wide on purpose: it trusts the bars no more than as many that are right or wrong
+    as a whole.
     Source: Easley, Lopez de Prado and O'Hara (2012); Chakrabarty, Pascual and Shkilko (2015).
 
     Examples
