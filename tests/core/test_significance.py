@@ -19,9 +19,8 @@ from orderflow_core.sweeps import assign_sweeps
 from tests.core.footprint_cases import bars_of, cells_of, recorded_trades, time_bars
 from tests.naive import significance as naive
 
-needs_jit = pytest.mark.skipif(
-    os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="too many trades for interpreted kernels"
-)
+JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT") == "1"
+needs_jit = pytest.mark.skipif(JIT_OFF, reason="too many trades for interpreted kernels")
 
 
 def counted(bars):
@@ -41,8 +40,9 @@ def test_tails_are_exact_for_small_numbers():
 
 def test_tails_agree_with_scipy_for_large_numbers():
     stats = pytest.importorskip("scipy.stats")
-    n = np.repeat(np.array([100, 1_000, 10_001, 100_000]), 40)
-    k = (n // 2 + np.tile(np.arange(-20, 20), 4) * np.sqrt(n) / 4).astype(np.int64)
+    sizes = np.array([100, 1_000, 10_001] if JIT_OFF else [100, 1_000, 10_001, 100_000])
+    n = np.repeat(sizes, 40)
+    k = (n // 2 + np.tile(np.arange(-20, 20), len(sizes)) * np.sqrt(n) / 4).astype(np.int64)
     np.testing.assert_allclose(binomial_tail(k, n), stats.binom.sf(k - 1, n, 0.5), rtol=1e-9)
     # A chance too small for a double is 0, not an error.
     assert binomial_tail([5_000], [5_000])[0] == 0.0
@@ -96,14 +96,15 @@ def test_other_bars_do_not_count_and_the_gap_policy_decides_what_is_tested():
 
 
 def test_fair_coins_are_rarely_called_significant():
-    # 2,000 bars of 20 rows without any imbalance: a false discovery in about 1 bar of 20.
+    # Bars of 20 rows without any imbalance: a false discovery in at most about 1 bar of 20.
     rng = np.random.default_rng(11)
-    sweeps = rng.poisson(30, (2_000, 20, 2))
+    n_bars = 200 if JIT_OFF else 2_000
+    sweeps = rng.poisson(30, (n_bars, 20, 2))
     got = significant_imbalances(
         counted([dict(enumerate(map(tuple, bar))) for bar in sweeps.tolist()]),
         ticks_per_row=1, gap_policy="zero", false_discovery_rate=0.05,
     )  # fmt: skip
-    is_any = (got.is_buy | got.is_sell).reshape(2_000, 20).any(axis=1)
+    is_any = (got.is_buy | got.is_sell).reshape(n_bars, 20).any(axis=1)
     assert 0.005 < is_any.mean() < 0.07
 
 
