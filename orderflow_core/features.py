@@ -1,35 +1,41 @@
-"""The feature matrix: what is known at each decision, one row a closed sweep.
+"""The feature matrix: what is known at each decision, one row a decision of a clock.
 
-What is known is a position in the order of trades, not a time: most trades of a busy market share
-their predecessor's time stamp. A row knows every trade up to and including the last fill of its
-deciding sweep, and nothing later. It is emitted when the next trade of another sweep, a gap or the
-session's end closes that sweep; an open sweep emits none. Truncating the future therefore leaves
-the emitted rows as they are, bit for bit.
+A row knows the trades before a position in their order, and nothing later (decision_clocks). Every
+column comes from a kernel that runs through the trades once and carries a few figures, so that a
+whole day and one trade at a time give the same bits.
 """
 
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from orderflow_core.decision_clocks import Decisions, next_sweep_decisions, next_time_decisions
+from orderflow_core.feature_input import Chunk, checked_chunk
 from orderflow_core.feature_registry import FEATURES as FEATURES
 from orderflow_core.feature_registry import Feature as Feature
-from orderflow_core.known import KnownTrades, known_trades, ratio
-from orderflow_core.rolling import RollingFlow as RollingFlow
-from orderflow_core.rolling import last_known_idx
-from orderflow_core.rolling import rolling_flow as rolling_flow
+from orderflow_core.feature_state import FeatureState, new_state
+from orderflow_core.kernels.features import _past_nb, _running_nb, _touch_nb
+from orderflow_core.kernels.rolling import _rolling_quantile_nb, _rolling_sums_nb
+from orderflow_core.rolling import size_counters, window_start
+from orderflow_core.row_ranges import ranges_of, side_by_side
 from orderflow_core.types import Bool, Float64, Int64, QuoteAtTrade, TradeArrays
 from orderflow_core.validate import (
+    INT64_MAX,
     require_int64,
+    require_same_length,
     require_session_starts,
     require_sorted,
-    require_sum_fits,
 )
-from orderflow_core.vwap import VwapState
 
 SECOND_NS = 1_000_000_000
-WINDOW_NS = 60 * SECOND_NS  # the longest look back of any feature: what a state must carry
-_N_LAGS = 2
+WINDOW_NS = 60 * SECOND_NS
+NAMES = tuple(feature.name for feature in FEATURES)
+_SHARE = (95, 100)  # the quantile from which on trades are large
+Clock: TypeAlias = str | Decisions
+_Rows: TypeAlias = tuple[Int64, Int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +45,9 @@ class FeatureMatrix:
     Attributes
     ----------
     t0_ns : ndarray of int64, shape (n_rows,), unit ns, non-decreasing
-        Time of the deciding sweep's last fill.
+        Time of the decision: on the sweep clock that of the deciding sweep's last fill.
     decision_id : ndarray of int64, shape (n_rows,)
-        ``trade_id`` of that fill.
+        ``trade_id`` of the last trade that the row knows.
     last_idx : ndarray of int64, shape (n_rows,)
         Its position in the trades given; negative where an earlier chunk held it.
     values : ndarray of float64, shape (n_rows, n_features)
@@ -64,26 +70,6 @@ class FeatureMatrix:
         return self.values[:, self.names.index(name)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeatureState:
-    """What the next chunk of trades needs to know of the ones before it.
-
-    Attributes
-    ----------
-    tail
-        The trades that a later row may still look at: those of the last 60 s, of the open sweep
-        and of the two before it, whichever is most, and no more.
-    n_decided : int
-        How many of them belong to sweeps whose rows are out.
-    vwap : VwapState or None
-        Sums of the session's average price.
-    """
-
-    tail: KnownTrades
-    n_decided: int
-    vwap: VwapState | None
-
-
 def decision_features(
     trades: TradeArrays,
     sweep: ArrayLike,
@@ -92,8 +78,9 @@ def decision_features(
     session_start_idx: ArrayLike,
     gap_idx: ArrayLike,
     session_ended: bool = False,
+    clock: Clock = "sweep",
 ) -> FeatureMatrix:
-    """Return the feature matrix on the sweep clock, one row a closed sweep.
+    """Return the feature matrix, one row a decision of the clock.
 
     Parameters
     ----------
@@ -111,27 +98,31 @@ def decision_features(
     session_ended : bool
         Whether the session is over after the last trade, which closes the last sweep. A session
         start or a gap closes the sweep before it in any case.
+    clock : str or Decisions
+        ``"sweep"``: at each closed sweep. ``"time:5s"``: every 5 seconds, or any other number.
+        Or decisions of one's own, such as those of `decision_clocks.bar_decisions`.
 
     Returns
     -------
     FeatureMatrix
-        Columns as in `FEATURES`. No trades, or one open sweep only: no rows.
+        Columns as in `FEATURES`. No decisions: no rows.
 
     Raises
     ------
     TypeError
         An array does not hold integers.
     ValueError
-        Lengths differ, an order or a domain is broken, a sweep holds two times, or sums could
-        leave int64.
+        Lengths differ, an order or a domain is broken, a sweep holds two times, a clock is not
+        known, or sums could leave int64.
 
     Notes
     -----
-    Causal: a row uses trades up to its deciding sweep's last fill and their quotes, so that the
-    rows of a prefix of the trades equal the first rows of the whole, bit for bit. Running sums are
+    Causal: a row uses trades before its ``end_idx`` and their quotes, so that the rows of a prefix
+    of the trades equal the first rows of the whole, bit for bit. Running sums are
     exact in int64; the one float sum (of the VWAP's variance) runs in trade order.
-    Every feature starts empty at a session start and after a gap. A window of h seconds is warm when h
-    seconds have passed since the first trade after that, and covers what is known with time in ``(t - h, t]``.
+    Every feature starts empty at a session start and after a gap. A window of h seconds is warm
+    once the first trade after that has left it, and covers what is known with time in
+    ``(t - h, t]``, on clocks that do not know trades at t itself in ``[t - h, t)``.
     Source: each feature's own, in `FEATURES`.
 
     Examples
@@ -143,18 +134,15 @@ def decision_features(
     >>> matrix.decision_id, matrix.column("cvd_lots")
     (array([1]), array([1.]))
     """
-    n = len(require_int64("trades.ts_event_ns", trades.ts_event_ns))
-    starts = require_session_starts("session_start_idx", session_start_idx, n)
-    matrix, _ = continue_decision_features(
-        None,
-        trades,
-        sweep,
-        at_trade,
-        session_start_idx=starts,
-        gap_idx=gap_idx,
-        session_ended=session_ended,
-    )
-    return matrix
+    state = new_state()
+    chunk = checked_chunk(trades, sweep, at_trade, session_start_idx, gap_idx, state.clock.last)
+    _require_session_first(chunk, session_start_idx)
+    _count_lots(state, chunk)
+    decisions = _due(clock, state, chunk, session_ended)
+    values = np.empty((len(FEATURES), len(decisions)))
+    _fill_side_by_side(state, chunk, decisions, values)
+    _require_sums_fit(state)
+    return _matrix(decisions, values)
 
 
 def continue_decision_features(
@@ -166,25 +154,28 @@ def continue_decision_features(
     session_start_idx: ArrayLike,
     gap_idx: ArrayLike,
     session_ended: bool = False,
+    clock: Clock = "sweep",
 ) -> tuple[FeatureMatrix, FeatureState | None]:
     """Do as `decision_features` for the next chunk of trades.
 
     Parameters
     ----------
     state : FeatureState or None
-        What the preceding chunk returned; None where the chunk's first trade opens a session.
+        What the preceding chunk returned; None where the chunk's first trade opens a session. It
+        is used up: only the state returned can be continued.
     trades, sweep, at_trade
         As in `decision_features`, of this chunk only. A sweep may go on from the chunk before.
     session_start_idx, gap_idx : ndarray of int64, strictly increasing, in 0..n_trades - 1
         Positions in this chunk; empty where none lies in it.
-    session_ended : bool
-        As in `decision_features`.
+    session_ended, clock
+        As in `decision_features`; the same clock for all chunks. Decisions of one's own count in
+        the trades of the chunk.
 
     Returns
     -------
     matrix : FeatureMatrix
-        Rows of the sweeps that this chunk closed. Chunks together give the rows of the whole, bit
-        for bit.
+        Rows of the decisions that this chunk closed. Chunks together give the rows of the whole,
+        bit for bit.
     state : FeatureState or None
         For the next chunk; None after the session's end.
 
@@ -195,182 +186,197 @@ def continue_decision_features(
 
     Notes
     -----
-    The cost of a chunk grows with its trades and those of the last 60 s, not with the session.
+    The cost of a chunk grows with its trades, not with those before it.
     """
-    fresh, vwap = known_trades(
-        state.tail if state else None,
-        state.vwap if state else None,
-        trades,
-        sweep,
-        at_trade,
-        session_start_idx,
-        gap_idx,
-    )
-    known = state.tail.followed_by(fresh) if state else fresh
-    require_sorted("trades.ts_event_ns", known.ts_ns)
-    require_sorted("sweep", known.sweep)
-    sweeps = _sweeps(known)
-    n_out = int(np.searchsorted(sweeps.first_idx, state.n_decided)) if state else 0
-    n_closed = len(sweeps) if session_ended else max(len(sweeps) - 1, 0)
-    matrix = _matrix(known, sweeps, n_out, n_closed, n_before=len(known) - len(fresh))
-    if session_ended or len(known) == 0:
-        return matrix, None
-    start = _tail_start(known, sweeps)
-    n_decided = int(sweeps.first_idx[-1]) - start
-    return matrix, FeatureState(tail=known.since(start), n_decided=n_decided, vwap=vwap)
+    state = state or new_state()
+    chunk = checked_chunk(trades, sweep, at_trade, session_start_idx, gap_idx, state.clock.last)
+    _count_lots(state, chunk)
+    decisions = _due(clock, state, chunk, session_ended)
+    state.take(chunk.ts, chunk.price, chunk.qty, chunk.sign, chunk.sweep)
+    n_before = state.n_known() - len(chunk.ts)
+    values = np.empty((len(FEATURES), len(decisions)))
+    _fill(state, chunk, decisions, n_before, values)
+    _require_sums_fit(state)
+    is_over = session_ended or state.n_known() == 0
+    return _matrix(decisions, values), None if is_over else state
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sweeps:
-    # One element a sweep, the open one last.
-    first_idx: Int64  # of its fills
-    last_idx: Int64
-    floor_idx: Int64  # first trade known of its session
-    ts_ns: Int64
+def _due(clock: Clock, state: FeatureState, chunk: Chunk, session_ended: bool) -> Decisions:
+    arrays = (chunk.ts, chunk.trade_id, chunk.sweep)
+    if isinstance(clock, Decisions):
+        found = _checked_decisions(clock, len(chunk.ts), bool(state.clock.last[3]))
+    elif clock == "sweep":
+        found = next_sweep_decisions(state.clock, arrays, chunk.starts, session_ended)
+    else:
+        starts = (chunk.sessions, chunk.gaps)
+        interval = _interval_ns(clock)
+        found = next_time_decisions(state.clock, arrays, starts, interval, session_ended)
+    if len(chunk.ts):
+        last = state.clock.last
+        last[0], last[1], last[2], last[3] = chunk.ts[-1], chunk.trade_id[-1], chunk.sweep[-1], 1
+    return found
 
-    def __len__(self) -> int:
-        return len(self.first_idx)
+
+def _interval_ns(clock: str) -> int:
+    kind, _, length = clock.partition(":")
+    if (
+        kind != "time"
+        or not length.endswith("s")
+        or not length[:-1].isdecimal()
+        or clock == "time:0s"
+    ):
+        raise ValueError(f"clock must be 'sweep', 'time:<n>s' or Decisions, got {clock!r}")
+    return int(length[:-1]) * SECOND_NS
 
 
-def _sweeps(known: KnownTrades) -> _Sweeps:
-    sweep, ts, is_start = known.sweep, known.ts_ns, known.is_start
-    is_first = np.ones(len(known), np.bool_)
-    is_first[1:] = (sweep[1:] != sweep[:-1]) | is_start[1:]
-    first = np.flatnonzero(is_first)
-    last = np.append(first[1:], len(known))[: len(first)] - 1
-    if (ts[last] != ts[first]).any():
-        k = int(np.argmax(ts[last] != ts[first]))
+def _checked_decisions(decisions: Decisions, n_trades: int, is_known: bool) -> Decisions:
+    ends = require_int64("clock.end_idx", decisions.end_idx)
+    t0 = require_int64("clock.t0_ns", decisions.t0_ns)
+    require_same_length(end_idx=ends, t0_ns=t0, decision_id=decisions.decision_id)
+    require_sorted("clock.end_idx", ends)
+    require_sorted("clock.t0_ns", t0)
+    least = 0 if is_known else 1
+    if len(ends) and not (ends[0] >= least and ends[-1] <= n_trades):
         raise ValueError(
-            f"sweep must hold fills of one time, got {ts[first[k]]} and {ts[last[k]]} "
-            f"in sweep {sweep[first[k]]}"
+            f"clock.end_idx must lie in {least}..{n_trades}, got {ends[0]} to {ends[-1]}"
         )
-    floor = np.maximum.accumulate(np.where(is_start, np.arange(len(known)), 0))
-    return _Sweeps(first_idx=first, last_idx=last, floor_idx=floor[last], ts_ns=ts[last])
+    return decisions
 
 
-def _tail_start(known: KnownTrades, sweeps: _Sweeps) -> int:
-    # Later rows look at trades with ts > t - 60 s, at the last one before those (returns; the
-    # first change of the volatility's window) and at two sweeps before their own: t is at least the
-    # time of the last trade here, and the next sweep to be decided the open one.
-    floor = int(sweeps.floor_idx[-1])
-    before_window = int(np.searchsorted(sweeps.ts_ns, known.ts_ns[-1] - WINDOW_NS, "right")) - 1
-    earliest = min(before_window, len(sweeps) - 1 - _N_LAGS)
-    if earliest < 0:
-        return floor
-    return max(int(sweeps.first_idx[earliest]), floor)
-
-
-def _matrix(
-    known: KnownTrades, sweeps: _Sweeps, n_out: int, n_closed: int, n_before: int
-) -> FeatureMatrix:
-    # Rows of the sweeps n_out..n_closed - 1; ``n_before`` trades precede the chunk.
-    rows = slice(n_out, n_closed)
-    last = sweeps.last_idx[rows]
-    columns = (
-        _flow_columns(known, last)
-        | _trade_columns(known, last)
-        | _return_columns(known, sweeps, rows)
-        | _sweep_columns(known, sweeps, rows)
+def _fill(
+    state: FeatureState, chunk: Chunk, decisions: Decisions, n_before: int, values: Float64
+) -> None:
+    # One after another: what the state holds goes on.
+    ts, price, qty, sign, sweep = state.history.columns()
+    starts = chunk.starts + n_before if n_before else chunk.starts
+    starts = np.concatenate((state.starts, starts)) if len(state.starts) else starts
+    # Rows make the kernels go on: a start after the last row is still to come.
+    n_done = int(decisions.end_idx[-1]) + n_before if len(decisions) else int(state.running[0])
+    state.starts = starts[starts >= n_done] if len(starts) else starts
+    if len(decisions) == 0:
+        _keep_quote(state, chunk)
+        return
+    end_idx = decisions.end_idx + n_before if n_before else decisions.end_idx
+    known_ns = decisions.t0_ns if decisions.is_end_included else decisions.t0_ns - 1
+    rows, flow = (end_idx, known_ns - WINDOW_NS), (ts, qty, sign)
+    is_warm = np.empty(len(end_idx), np.bool_)
+    _rolling_sums_nb(flow, rows, starts, state.sums, _columns(values, 0, 7), is_warm)
+    large = (np.empty(len(end_idx), np.int64), values[7], values[8])
+    _rolling_quantile_nb(flow, rows, starts, _SHARE, state.counters, state.quantile, large)
+    _hide_cold(values, is_warm)
+    _past_nb(
+        (ts, price, sweep), (end_idx, known_ns), starts, state.past, state.reach, values[11:22]
     )
-    values = np.empty((len(FEATURES), len(last)))
-    for i, feature in enumerate(FEATURES):
-        values[i] = columns[feature.name]
+    trades = (price, qty, sign, sweep)
+    _running_nb(trades, end_idx, starts, state.running, state.moments, values[9:21])
+    _fill_touch(state, chunk, price, end_idx, n_before, values)
+
+
+def _keep_quote(state: FeatureState, chunk: Chunk) -> None:
+    # The quote of the last trade, for rows that a later chunk brings.
+    if chunk.quotes is not None and len(chunk.ts):
+        for i, column in enumerate(chunk.quotes):
+            state.quote[i] = column[-1]
+
+
+def _fill_side_by_side(
+    state: FeatureState, chunk: Chunk, decisions: Decisions, values: Float64
+) -> None:
+    # A whole at once: windows need no earlier rows, so that ranges of rows are independent.
+    known_ns = decisions.t0_ns if decisions.is_end_included else decisions.t0_ns - 1
+    rows = (decisions.end_idx, known_ns)
+
+    def running() -> None:
+        trades = (chunk.price, chunk.qty, chunk.sign, chunk.sweep)
+        _running_nb(trades, rows[0], chunk.starts, state.running, state.moments, values[9:21])
+
+    def windows(part: slice) -> None:
+        ends, known, into = rows[0][part], rows[1][part], values[:, part]
+        _fill_windows(chunk, (ends, known), into, state.reach)
+        _fill_touch(state, chunk, chunk.price, ends, 0, into)
+
+    parts = ranges_of(len(decisions))
+    if len(parts) == 1:
+        running()
+        windows(parts[0])
+    else:
+        side_by_side([running, *(partial(windows, part) for part in parts)])
+
+
+def _fill_windows(chunk: Chunk, rows: _Rows, values: Float64, reach: Float64) -> None:
+    end_idx, known_ns = rows
+    if len(end_idx) == 0:
+        return
+    flow, left = (chunk.ts, chunk.qty, chunk.sign), (end_idx, known_ns - WINDOW_NS)
+    is_warm = np.empty(len(end_idx), np.bool_)
+    held, starts = window_start(chunk.ts, left, chunk.starts, 7)
+    _rolling_sums_nb(flow, left, starts, held, _columns(values, 0, 7), is_warm)
+    held, starts = window_start(chunk.ts, left, chunk.starts, 8)
+    large = (np.empty(len(end_idx), np.int64), values[7], values[8])
+    counters = size_counters(len(chunk.ts))
+    _rolling_quantile_nb(flow, left, starts, _SHARE, counters, held, large)
+    _hide_cold(values, is_warm)
+    held, starts = window_start(chunk.ts, left, chunk.starts, 10)
+    begin, floor = int(held[0]), int(held[2])
+    close = chunk.price[begin - 1] if begin > floor else chunk.price[floor]
+    held[:] = begin, floor, begin, begin, begin, 0, close, 0, close, 0
+    own_reach = np.zeros(2)
+    past = (chunk.ts, chunk.price, chunk.sweep)
+    _past_nb(past, rows, starts, held, own_reach, values[11:22])
+    np.maximum(reach, own_reach, out=reach)
+
+
+def _fill_touch(
+    state: FeatureState,
+    chunk: Chunk,
+    price: Int64,
+    end_idx: Int64,
+    n_before: int,
+    values: Float64,
+) -> None:
+    if chunk.quotes is None:
+        values[22:26] = np.nan
+    else:
+        _touch_nb(price, chunk.quotes, end_idx, n_before, state.quote, values[22:26])
+
+
+def _hide_cold(values: Float64, is_warm: Bool) -> None:
+    if not is_warm.all():
+        values[:9, ~is_warm] = np.nan
+
+
+def _columns(values: Float64, start: int, stop: int) -> tuple[Float64, ...]:
+    return tuple(values[row] for row in range(start, stop))
+
+
+def _require_session_first(chunk: Chunk, session_start_idx: ArrayLike) -> None:
+    require_session_starts("session_start_idx", session_start_idx, len(chunk.ts))
+
+
+def _count_lots(state: FeatureState, chunk: Chunk) -> None:
+    # Half of the range leaves room for the rounding of the sum.
+    state.total_lots += chunk.total_lots
+    if state.total_lots > INT64_MAX // 2:
+        raise ValueError(
+            f"trades.qty_lots may overflow int64: they add up to {state.total_lots:.3g}"
+        )
+
+
+def _require_sums_fit(state: FeatureState) -> None:
+    squares, largest_change = state.reach
+    reach = max(state.moments[2], squares + largest_change**2)
+    if reach > INT64_MAX // 2:
+        raise ValueError(
+            "trades.price_ticks and trades.qty_lots overflow int64: sums of squared price changes, "
+            f"or of lots times price changes, reach {reach:.3g}"
+        )
+
+
+def _matrix(decisions: Decisions, values: Float64) -> FeatureMatrix:
     return FeatureMatrix(
-        t0_ns=known.ts_ns[last],
-        decision_id=known.trade_id[last],
-        last_idx=last - n_before,
+        t0_ns=decisions.t0_ns,
+        decision_id=decisions.decision_id,
+        last_idx=decisions.end_idx - 1,
         values=values.T,
-        names=tuple(feature.name for feature in FEATURES),
+        names=NAMES,
     )
-
-
-def _flow_columns(known: KnownTrades, last: Int64) -> dict[str, Float64]:
-    starts = np.union1d(np.zeros(1, np.int64), np.flatnonzero(known.is_start))
-    flow = rolling_flow(
-        known.ts_ns,
-        known.qty_lots,
-        known.sign,
-        last + 1,
-        window_ns=WINDOW_NS,
-        session_start_idx=starts,
-    )
-    signed = flow.buy_lots + flow.sell_lots
-    total = signed + flow.unsigned_lots
-    columns = {
-        "buy_lots_60s": flow.buy_lots.astype(np.float64),
-        "sell_lots_60s": flow.sell_lots.astype(np.float64),
-        "n_buy_60s": flow.n_buy.astype(np.float64),
-        "n_sell_60s": flow.n_sell.astype(np.float64),
-        "imbalance_60s": ratio(flow.buy_lots - flow.sell_lots, signed),
-        "avg_buy_lots_60s": ratio(flow.buy_lots, flow.n_buy),
-        "avg_sell_lots_60s": ratio(flow.sell_lots, flow.n_sell),
-        "large_buy_ratio_60s": ratio(flow.large_buy_lots, total),
-        "large_sell_ratio_60s": ratio(flow.large_sell_lots, total),
-    }
-    is_cold = known.ts_ns[last] - known.start_ns[last] < WINDOW_NS
-    for column in columns.values():
-        column[is_cold] = np.nan
-    return columns
-
-
-def _trade_columns(known: KnownTrades, last: Int64) -> dict[str, Float64]:
-    return {
-        "cvd_lots": known.cvd_lots[last].astype(np.float64),
-        "vwap_dev_sd": known.vwap_dev_sd[last],
-        "last_tick_sign": known.tick_sign[last],
-        "spread_ticks": known.spread_ticks[last],
-        "queue_imbalance": known.queue_imbalance[last],
-        "microprice_dev_ticks": known.microprice_dev_ticks[last],
-        "mid_dev_ticks": known.mid_dev_ticks[last],
-    }
-
-
-def _return_columns(known: KnownTrades, sweeps: _Sweeps, rows: slice) -> dict[str, Float64]:
-    columns = {}
-    price, now = known.price_ticks, sweeps.last_idx[rows]
-    for seconds in (1, 10, 60):
-        then = last_known_idx(known.ts_ns, sweeps.ts_ns[rows] - seconds * SECOND_NS)
-        change = (price[now] - price[then]).astype(np.float64)
-        change[then < sweeps.floor_idx[rows]] = np.nan
-        columns[f"return_{seconds}s_ticks"] = change
-    return columns
-
-
-def _sweep_columns(known: KnownTrades, sweeps: _Sweeps, rows: slice) -> dict[str, Float64]:
-    first, last, ts = sweeps.first_idx[rows], sweeps.last_idx[rows], sweeps.ts_ns
-    lots = np.add.reduceat(known.qty_lots, sweeps.first_idx)[rows] if len(sweeps) else first
-    elapsed = ts[rows] - known.start_ns[last]
-    # Squared price changes up to each sweep; a window is a difference of two. The change into the
-    # first sweep of a session lies in no warm window: both ends of the difference hold it.
-    close = known.price_ticks[sweeps.last_idx]
-    change = np.diff(close, prepend=close[:1])
-    require_sum_fits("squared price changes", int(np.abs(change).max(initial=0)) ** 2, len(change))
-    squares = np.cumsum(change * change)
-    position = np.arange(len(sweeps))[rows]
-    past_10s = last_known_idx(ts, ts[rows] - 10 * SECOND_NS)
-    is_warm = elapsed >= WINDOW_NS
-    past_60s = np.where(is_warm, last_known_idx(ts, ts[rows] - WINDOW_NS), position)
-    volatility = np.sqrt(squares[rows] - squares[past_60s])
-    sweeps_10s = (position - past_10s).astype(np.float64)
-    volatility[~is_warm] = np.nan
-    sweeps_10s[elapsed < 10 * SECOND_NS] = np.nan
-    sign = known.sign[sweeps.first_idx].astype(np.float64)
-    lag1 = _lagged(sign, known.is_start[sweeps.first_idx])
-    lag2 = _lagged(lag1, known.is_start[sweeps.first_idx])
-    return {
-        "volatility_60s_ticks": volatility,
-        "sweep_sign": sign[rows],
-        "sweep_lots": lots.astype(np.float64),
-        "sweep_n_fills": (last - first + 1).astype(np.float64),
-        "sweep_sign_lag1": lag1[rows],
-        "sweep_sign_lag2": lag2[rows],
-        "sweeps_10s": sweeps_10s,
-    }
-
-
-def _lagged(values: Float64, is_start: Bool) -> Float64:
-    # The value one sweep earlier; NaN where a session starts.
-    out = np.full(len(values), np.nan)
-    out[1:] = values[:-1]
-    out[is_start] = np.nan
-    return out

@@ -1,12 +1,19 @@
 """Order flow in a moving time window: sums by side and a causal quantile of trade sizes."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from orderflow_core.kernels.rolling import _last_at_nb, _rolling_nb
-from orderflow_core.types import Bool, Int64
+from orderflow_core.kernels.rolling import (
+    _first_fault_nb,
+    _last_at_nb,
+    _rolling_quantile_nb,
+    _rolling_sums_nb,
+)
+from orderflow_core.row_ranges import ranges_of, side_by_side
+from orderflow_core.types import Bool, Float64, Int8, Int64
 from orderflow_core.validate import (
     INT64_MAX,
     require_int64,
@@ -19,42 +26,134 @@ from orderflow_core.validate import (
     require_sum_fits,
 )
 
-# Sizes up to this are counted as they are; larger ones are replaced by their ranks first.
-_DIRECT_SIZES = 65_536
+# Buckets of sizes: one a size below 65,536 lots, then 512 to each doubling up to 2**63.
+_DIRECT_SIZES, _N_WIDE = 65_536, (63 - 16) * 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RollingFlow:
-    """Order flow in the window of each row; int64 arrays of shape (n_rows,), lots and counts.
+class RollingSums:
+    """Order flow in the window of each row; arrays of shape (n_rows,).
 
     Attributes
     ----------
-    buy_lots, sell_lots, unsigned_lots, n_buy, n_sell, n_unsigned
-        Volume and trades by aggressor.
-    quantile_lots
-        The causal quantile of the sizes in the window, whatever their side.
-    large_buy_lots, large_sell_lots
-        Volume of the trades that are larger than `quantile_lots`.
+    buy_lots, sell_lots : ndarray of int64, unit lots
+    n_buy, n_sell : ndarray of int64, unit trades
+    imbalance : ndarray of float64
+        ``(buy - sell) / (buy + sell)`` lots; NaN if both are 0.
+    avg_buy_lots, avg_sell_lots : ndarray of float64, unit lots
+        Lots a trade; NaN without one.
     is_warm : ndarray of bool
-        Whether the whole window lies behind the first trade since the session's start.
+        Whether the first trade since the session's start has left the window.
     """
 
     buy_lots: Int64
     sell_lots: Int64
-    unsigned_lots: Int64
     n_buy: Int64
     n_sell: Int64
-    n_unsigned: Int64
-    quantile_lots: Int64
-    large_buy_lots: Int64
-    large_sell_lots: Int64
+    imbalance: Float64
+    avg_buy_lots: Float64
+    avg_sell_lots: Float64
     is_warm: Bool
 
     def __len__(self) -> int:
         return len(self.buy_lots)
 
 
-def rolling_flow(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollingQuantile:
+    """Large trades in the window of each row; arrays of shape (n_rows,).
+
+    Attributes
+    ----------
+    quantile_lots : ndarray of int64, unit lots
+        The causal quantile of the sizes in the window, whatever their side.
+    large_buy_ratio, large_sell_ratio : ndarray of float64
+        Lots of the buy (sell) trades larger than `quantile_lots`, over the lots of all trades.
+    """
+
+    quantile_lots: Int64
+    large_buy_ratio: Float64
+    large_sell_ratio: Float64
+
+    def __len__(self) -> int:
+        return len(self.quantile_lots)
+
+
+def rolling_sums(
+    ts_ns: ArrayLike,
+    qty_lots: ArrayLike,
+    sign: ArrayLike,
+    end_idx: ArrayLike,
+    *,
+    window_ns: int,
+    session_start_idx: ArrayLike,
+) -> RollingSums:
+    """Return lots, trades, imbalance and means by side of the last `window_ns` at given positions.
+
+    Parameters
+    ----------
+    ts_ns : ndarray of int64, shape (n_trades,), unit ns, non-decreasing
+    qty_lots : ndarray of int64, shape (n_trades,), unit lots, > 0
+    sign : ndarray of int8, shape (n_trades,)
+        Aggressor sign in {-1, 0, +1}; trades of sign 0 count on neither side.
+    end_idx : ndarray of int64, shape (n_rows,), non-decreasing, in 1..n_trades
+        Row k knows the trades before position ``end_idx[k]`` and no other, also of those that
+        share its time. Its own time t is that of trade ``end_idx[k] - 1``.
+    window_ns : int, unit ns, > 0
+        The window of row k holds what it knows with time in ``(t - window_ns, t]``.
+    session_start_idx : ndarray of int64, strictly increasing, first element 0
+        Where the window starts empty again: session starts, and the first trades after gaps.
+
+    Returns
+    -------
+    RollingSums
+        Figures of a window that is not warm yet are those of the trades so far; `is_warm` tells.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Lengths differ, an order or a domain is broken, or sums or times could leave int64.
+
+    Notes
+    -----
+    Causal: row k uses trades ``0 .. end_idx[k] - 1`` only. Exact in integers, O(1) amortised per
+    trade. Source: 60 s rolling order-flow features (docs/glossary.md).
+
+    Examples
+    --------
+    >>> flow = rolling_sums([0, 5, 10], [3, 1, 2], [1, -1, 1], [3], window_ns=10,
+    ...     session_start_idx=[0])
+    >>> flow.buy_lots, flow.sell_lots, flow.avg_buy_lots, flow.is_warm
+    (array([2]), array([1]), array([2.]), array([ True]))
+    """
+    trades, ends, starts, window = _checked(
+        ts_ns, qty_lots, sign, end_idx, window_ns, session_start_idx
+    )
+    lots = tuple(np.empty(len(ends), np.int64) for _ in range(4))
+    ratios = tuple(np.empty(len(ends)) for _ in range(3))
+    is_warm, left_ns = np.empty(len(ends), np.bool_), _left_ns(trades[0], ends, window)
+    out: tuple[Int64 | Float64, ...] = (*lots, *ratios)
+
+    def work(part: slice) -> None:
+        rows = (ends[part], left_ns[part])
+        held, later = window_start(trades[0], rows, starts, 7)
+        cut = tuple(column[part] for column in out)
+        _rolling_sums_nb(trades, rows, later, held, cut, is_warm[part])
+
+    side_by_side([partial(work, part) for part in ranges_of(len(ends))])
+    return RollingSums(
+        buy_lots=lots[0],
+        sell_lots=lots[1],
+        n_buy=lots[2],
+        n_sell=lots[3],
+        imbalance=ratios[0],
+        avg_buy_lots=ratios[1],
+        avg_sell_lots=ratios[2],
+        is_warm=is_warm,
+    )
+
+
+def rolling_quantile(
     ts_ns: ArrayLike,
     qty_lots: ArrayLike,
     sign: ArrayLike,
@@ -64,79 +163,92 @@ def rolling_flow(
     session_start_idx: ArrayLike,
     share_num: int = 95,
     share_den: int = 100,
-) -> RollingFlow:
-    """Return the order flow of the last `window_ns` before each of the given positions.
+) -> RollingQuantile:
+    """Return an exact quantile of the sizes of the last `window_ns`, and what lies above it.
 
     Parameters
     ----------
-    ts_ns : ndarray of int64, shape (n_trades,), unit ns, non-decreasing
-    qty_lots : ndarray of int64, shape (n_trades,), unit lots, > 0
-    sign : ndarray of int8, shape (n_trades,)
-        Aggressor sign in {-1, 0, +1}.
-    end_idx : ndarray of int64, shape (n_rows,), non-decreasing, in 1..n_trades
-        Row k knows the trades before position ``end_idx[k]`` and no other, also of those that
-        share its time. Its own time t is that of trade ``end_idx[k] - 1``.
-    window_ns : int, unit ns, > 0
-        The window of row k holds what it knows with time in ``(t - window_ns, t]``.
-    session_start_idx : ndarray of int64, strictly increasing, first element 0
-        Where the window starts empty again: session starts, and the first trades after gaps.
+    ts_ns, qty_lots, sign, end_idx, window_ns, session_start_idx
+        As in `rolling_sums`. Trades of sign 0 count for the quantile and for all lots.
     share_num, share_den : int, 0 < share_num <= share_den
         The quantile is the nearest rank: the smallest size with at least
         ``ceil(n * share_num / share_den)`` of the window's n sizes at or below it.
 
     Returns
     -------
-    RollingFlow
-        Figures of a window that is not warm yet are those of the trades so far; `is_warm` tells.
+    RollingQuantile
 
     Raises
     ------
     TypeError, ValueError
-        Lengths differ, an order or a domain is broken, or sums could leave int64.
+        As `rolling_sums`, or a share outside (0, 1].
 
     Notes
     -----
-    Causal: row k uses trades ``0 .. end_idx[k] - 1`` only. Sizes above 65,536 lots are replaced by
-    their rank among all sizes given, which also come later; that renames the counters and changes
-    no result, as the quantile is one of the sizes inside the window, found by counting.
-    Exact in integers. O(1) amortised per trade and side of the window, plus a search over at most
-    64 + 64 + n / 4096 counters when the quantile moves. Source: 60 s rolling order-flow features;
-    nearest-rank percentile (NIST/SEMATECH e-Handbook 7.2.6.2 discusses the variants).
+    Causal: row k uses trades ``0 .. end_idx[k] - 1`` only, also of a window that is not warm.
+    Exact in integers. O(1) amortised per trade, plus a search over at most 64 + 1,400
+    counters when the quantile moves; above 65,536 lots, sizes within 0.2 % of the quantile are sorted.
+    Source: nearest-rank percentile (NIST/SEMATECH e-Handbook 7.2.6.2 discusses the variants).
 
     Examples
     --------
-    >>> flow = rolling_flow([0, 5, 10], [3, 1, 2], [1, -1, 1], [3], window_ns=10,
-    ...     session_start_idx=[0])
-    >>> flow.buy_lots, flow.sell_lots, flow.quantile_lots, flow.is_warm
-    (array([2]), array([1]), array([2]), array([ True]))
+    >>> flow = rolling_quantile([0, 5, 10], [3, 1, 2], [1, -1, 1], [2, 3], window_ns=10,
+    ...     session_start_idx=[0], share_num=1, share_den=2)
+    >>> flow.quantile_lots, flow.large_buy_ratio
+    (array([1, 1]), array([0.75      , 0.66666667]))
     """
-    ts, qty = require_int64("ts_ns", ts_ns), require_int64("qty_lots", qty_lots)
-    signs, ends = require_sign("sign", sign), require_int64("end_idx", end_idx)
-    n_trades = require_same_length(ts_ns=ts, qty_lots=qty, sign=signs)
-    starts = require_session_starts("session_start_idx", session_start_idx, n_trades)
-    window = require_positive_scalar("window_ns", window_ns)
     share = _checked_share(share_num, share_den)
-    require_sorted("ts_ns", ts)
-    require_positive("qty_lots", qty)
-    require_sum_fits("qty_lots", int(qty.max(initial=0)), n_trades)
-    _require_positions(ends, n_trades)
-    if n_trades and int(ts[-1]) - int(ts[0]) > INT64_MAX:
-        raise ValueError(f"ts_ns must span less than 2**63 ns, got {ts[0]} to {ts[-1]}")
+    trades, ends, starts, window = _checked(
+        ts_ns, qty_lots, sign, end_idx, window_ns, session_start_idx
+    )
+    quantile, buy_ratio, sell_ratio = (
+        np.empty(len(ends), np.int64), np.empty(len(ends)), np.empty(len(ends)),
+    )  # fmt: skip
+    out: tuple[Int64 | Float64, ...] = (quantile, buy_ratio, sell_ratio)
+    left_ns = _left_ns(trades[0], ends, window)
 
-    floor_idx = starts[np.searchsorted(starts, ends - 1, side="right") - 1] if len(ends) else ends
-    rank, sizes, n_ranks = _ranks(qty)
-    columns = _rolling_nb(ts, qty, signs, rank, ends, floor_idx, (window, *share, n_ranks))
-    return RollingFlow(
-        buy_lots=columns[2],
-        sell_lots=columns[0],
-        unsigned_lots=columns[1],
-        n_buy=columns[5],
-        n_sell=columns[3],
-        n_unsigned=columns[4],
-        quantile_lots=columns[6] if sizes is None else sizes[columns[6]],
-        large_buy_lots=columns[9],
-        large_sell_lots=columns[7],
-        is_warm=ts[ends - 1] - ts[floor_idx] >= window,
+    def work(part: slice) -> None:
+        rows = (ends[part], left_ns[part])
+        held, later = window_start(trades[0], rows, starts, 8)
+        counters = size_counters(len(trades[0]))
+        _rolling_quantile_nb(
+            trades, rows, later, share, counters, held, tuple(column[part] for column in out)
+        )
+
+    side_by_side([partial(work, part) for part in ranges_of(len(ends))])
+    return RollingQuantile(
+        quantile_lots=quantile, large_buy_ratio=buy_ratio, large_sell_ratio=sell_ratio
+    )
+
+
+def window_start(
+    ts: Int64, rows: tuple[Int64, Int64], starts: Int64, n_held: int
+) -> tuple[Int64, Int64]:
+    """Return what a rolling kernel holds before the first of some rows, and the starts after that.
+
+    It begins empty at the first trade of that row's window, and so needs nothing of earlier rows.
+    """
+    held = np.zeros(n_held, np.int64)
+    end_idx, left_ns = rows
+    if len(end_idx) == 0 or end_idx[0] == 0:
+        return held, starts
+    floor = int(starts[np.searchsorted(starts, end_idx[0] - 1, side="right") - 1])
+    begin = max(floor, int(np.searchsorted(ts[: end_idx[0]], left_ns[0], side="right")))
+    held[:3] = begin, begin, floor
+    return held, starts[np.searchsorted(starts, begin) :]
+
+
+def size_counters(n_trades: int) -> tuple[Int64, Int64, Int64, Int64]:
+    """Return empty counters of the kernel of `rolling_quantile` for trades at 0..n_trades - 1.
+
+    Untouched pages of zeros cost nothing.
+    """
+    n_buckets = _DIRECT_SIZES + _N_WIDE
+    return (
+        np.zeros((n_buckets, 4), np.int64),
+        np.zeros(n_buckets // 64, np.int64),
+        np.zeros((_N_WIDE, 2), np.int64),
+        np.zeros(n_trades, np.int64),
     )
 
 
@@ -175,24 +287,54 @@ def last_known_idx(ts_ns: ArrayLike, at_ns: ArrayLike) -> Int64:
     return idx
 
 
+def _checked(
+    ts_ns: ArrayLike,
+    qty_lots: ArrayLike,
+    sign: ArrayLike,
+    end_idx: ArrayLike,
+    window_ns: int,
+    session_start_idx: ArrayLike,
+) -> tuple[tuple[Int64, Int64, Int8], Int64, Int64, int]:
+    ts, qty = require_int64("ts_ns", ts_ns), require_int64("qty_lots", qty_lots)
+    signs, ends = _int8("sign", sign), require_int64("end_idx", end_idx)
+    n_trades = require_same_length(ts_ns=ts, qty_lots=qty, sign=signs)
+    starts = require_session_starts("session_start_idx", session_start_idx, n_trades)
+    window = require_positive_scalar("window_ns", window_ns)
+    _, fault, largest = _first_fault_nb(ts, qty, signs)
+    if fault:  # the slower contracts tell what is wrong
+        require_sign("sign", signs)
+        require_sorted("ts_ns", ts)
+        require_positive("qty_lots", qty)
+    require_sum_fits("qty_lots", int(largest), n_trades)
+    require_sorted("end_idx", ends)
+    if len(ends) and not (ends[0] >= 1 and ends[-1] <= n_trades):
+        raise ValueError(f"end_idx must lie in 1..{n_trades}, got {ends[0]} to {ends[-1]}")
+    if n_trades and (int(ts[0]) - window < -INT64_MAX or int(ts[-1]) - int(ts[0]) > INT64_MAX):
+        raise ValueError(
+            f"ts_ns must span less than 2**63 ns, a window of {window} included, "
+            f"got {ts[0]} to {ts[-1]}"
+        )
+    return (ts, qty, signs), ends, starts, window
+
+
+def _int8(name: str, values: ArrayLike) -> Int8:
+    # Signs whose domain the kernel looks at, in its one pass.
+    array = np.asarray(values)
+    if array.dtype == np.int8 and array.ndim == 1:
+        return np.ascontiguousarray(array)
+    return require_sign(name, array)
+
+
+def _left_ns(ts: Int64, ends: Int64, window: int) -> Int64:
+    # Trades at or before this have left the window of the row.
+    left: Int64 = ts[ends - 1]
+    left -= window
+    return left
+
+
 def _checked_share(share_num: int, share_den: int) -> tuple[int, int]:
     num = require_positive_scalar("share_num", share_num)
     den = require_positive_scalar("share_den", share_den)
     if num > den:
         raise ValueError(f"share_num / share_den must be at most 1, got {num} / {den}")
     return num, den
-
-
-def _require_positions(end_idx: Int64, n_trades: int) -> None:
-    require_sorted("end_idx", end_idx)
-    if len(end_idx) and not (end_idx[0] >= 1 and end_idx[-1] <= n_trades):
-        raise ValueError(f"end_idx must lie in 1..{n_trades}, got {end_idx[0]} to {end_idx[-1]}")
-
-
-def _ranks(qty: Int64) -> tuple[Int64, Int64 | None, int]:
-    # Rank of each size, the sizes by rank (None: a size is its own rank), and how many ranks.
-    largest = int(qty.max(initial=0))
-    if largest <= _DIRECT_SIZES:
-        return qty, None, largest + 1
-    sizes, rank = np.unique(qty, return_inverse=True)
-    return rank.astype(np.int64), sizes, len(sizes)

@@ -7,14 +7,15 @@ from benchmarks.contest import OURS, Columns, Contestant, Item
 from benchmarks.data import Market
 from benchmarks.items import rolling
 from benchmarks.peers import (
+    Arrays,
     duckdb_columns,
     duckdb_tables,
     polars_columns,
     polars_frame,
     trade_columns,
 )
-from orderflow_core.known import ratio
-from orderflow_core.rolling import RollingFlow
+from orderflow_core.rolling import RollingQuantile, RollingSums, rolling_quantile
+from orderflow_core.types import Int64
 
 LARGE = ("large_buy_ratio", "large_sell_ratio")
 # The nearest rank: the smallest size with at least 95 % of the window at or below it. Neither numpy
@@ -31,7 +32,7 @@ def contestants(market: Market) -> list[Contestant]:
     frame = polars_frame(columns, in_order_of="ts_ns")
     database = duckdb_tables(trades=columns)
     return [
-        Contestant(name=OURS, run=lambda: _flow_columns(rolling.flow_at(columns, ends))),
+        Contestant(name=OURS, run=lambda: _ours(columns, ends), columns=_columns),
         Contestant(
             name="polars",
             run=lambda: _polars(frame),
@@ -64,14 +65,22 @@ def polars_large_ratios() -> dict[str, pl.Expr]:
     }
 
 
-def _flow_columns(flow: RollingFlow) -> Columns:
-    sums = {name: getattr(flow, name) for name in rolling.SUMS}
-    total = flow.buy_lots + flow.sell_lots + flow.unsigned_lots
-    return rolling.with_ratios(sums, ratio) | {
-        "quantile_lots": flow.quantile_lots,
-        "large_buy_ratio": ratio(flow.large_buy_lots, total),
-        "large_sell_ratio": ratio(flow.large_sell_lots, total),
-    }
+def _ours(columns: Arrays, ends: Int64) -> tuple[RollingSums, RollingQuantile]:
+    large = rolling_quantile(
+        columns["ts_ns"],
+        columns["qty_lots"],
+        columns["sign"],
+        ends,
+        window_ns=rolling.WINDOW_NS,
+        session_start_idx=np.zeros(1, np.int64),
+    )
+    return rolling.flow_at(columns, ends), large
+
+
+def _columns(found: tuple[RollingSums, RollingQuantile]) -> Columns:
+    flow, large = found
+    names = ("quantile_lots", *LARGE)
+    return rolling.flow_columns(flow) | {name: getattr(large, name) for name in names}
 
 
 def _polars(frame: pl.DataFrame) -> pl.DataFrame:

@@ -1,8 +1,10 @@
-"""A moving window over trades: sums by side, and an exact quantile of the sizes with the lots above it.
+"""Moving windows over trades: sums by side, and an exact quantile of the sizes with the lots above it.
 
-The sizes in the window are counted per rank, with partial counts of 64 and of 4,096 ranks, so that
-the next rank that occurs is found in a few steps however sparse the ranks are. The quantile is a
-pointer into the ranks: one trade in or out moves it by at most one rank that occurs.
+The sizes in the window are counted per bucket, with partial counts of 64 buckets, so that the next
+bucket that occurs is found in a few steps however sparse they are. Below 65,536 lots
+a bucket is one size; above, 512 buckets share each doubling, and the trades of a bucket are linked
+in the order of time, to be sorted when the quantile falls among them. The quantile is a pointer
+into the buckets: one trade in or out moves it by at most one bucket that occurs.
 """
 
 from typing import TypeAlias
@@ -10,129 +12,243 @@ from typing import TypeAlias
 import numpy as np
 from numba import njit
 
-from orderflow_core.types import Int8, Int64
+from orderflow_core.types import Bool, Float64, Int8, Int64
 
-# Sizes in the window: by rank (trades; lots sold, unsigned, bought), by 64 and by 4,096 ranks.
-_Counters: TypeAlias = tuple[Int64, Int64, Int64]
-
-
-@njit(cache=True, nogil=True)
-def _next_rank_nb(counters: _Counters, rank: int) -> int:
-    # Smallest rank above ``rank`` that occurs in the window; the caller knows that there is one.
-    by_rank, by_64, by_4096 = counters
-    rank += 1
-    while rank & 63 and by_rank[rank, 0] == 0:
-        rank += 1
-    if rank & 63 == 0:
-        block = rank >> 6
-        while block & 63 and by_64[block] == 0:
-            block += 1
-        if block & 63 == 0:
-            part = block >> 6
-            while by_4096[part] == 0:
-                part += 1
-            block = part << 6
-            while by_64[block] == 0:
-                block += 1
-        rank = block << 6
-        while by_rank[rank, 0] == 0:
-            rank += 1
-    return rank
+# Sizes in the window: by bucket (trades; lots sold, unsigned, bought), trades by 64 buckets; first
+# and last trade of each wide bucket, and the trade after each in its bucket.
+_Counters: TypeAlias = tuple[Int64, Int64, Int64, Int64]
 
 
 @njit(cache=True, nogil=True)
-def _previous_rank_nb(counters: _Counters, rank: int) -> int:
-    # Largest rank below ``rank`` that occurs in the window; the caller knows that there is one.
-    by_rank, by_64, by_4096 = counters
-    rank -= 1
-    while rank & 63 != 63 and by_rank[rank, 0] == 0:
-        rank -= 1
-    if rank & 63 == 63:
-        block = rank >> 6
-        while block & 63 != 63 and by_64[block] == 0:
-            block -= 1
-        if block & 63 == 63:
-            part = block >> 6
-            while by_4096[part] == 0:
-                part -= 1
-            block = (part << 6) + 63
-            while by_64[block] == 0:
-                block -= 1
-        rank = (block << 6) + 63
-        while by_rank[rank, 0] == 0:
-            rank -= 1
-    return rank
+def _first_fault_nb(ts: Int64, qty: Int64, sign: Int8) -> tuple[int, int, int]:
+    # Position of the first trade that breaks a rule, and the rule: 1 times run back, 2 size not
+    # positive, 3 sign outside the domain, 0 none. And the largest size, at a position without fault.
+    largest, bad = 0, 0
+    for i in range(len(qty)):
+        largest = max(largest, qty[i])
+        bad |= (qty[i] <= 0) | (sign[i] < -1) | (sign[i] > 1)
+    earlier, later = ts[:-1], ts[1:]
+    for i in range(len(later)):
+        bad |= later[i] < earlier[i]
+    if bad:
+        for i in range(len(ts)):
+            if i > 0 and ts[i] < ts[i - 1]:
+                return i, 1, largest
+            if qty[i] <= 0:
+                return i, 2, largest
+            if sign[i] < -1 or sign[i] > 1:
+                return i, 3, largest
+    return 0, 0, largest
 
 
 @njit(cache=True, nogil=True)
-def _settle_nb(counters: _Counters, flow: Int64, share_num: int, share_den: int) -> None:
-    # Move the pointer to the smallest rank with the wanted share of the trades at or below it.
-    by_rank = counters[0]
-    pointer, n_low = flow[6], flow[10]
-    n_wanted = -(-share_num * (flow[3] + flow[4] + flow[5]) // share_den)
-    while n_low < n_wanted:
-        pointer = _next_rank_nb(counters, pointer)
-        n_low += by_rank[pointer, 0]
-        for side in range(3):
-            flow[7 + side] -= by_rank[pointer, 1 + side]
-    while n_low - by_rank[pointer, 0] >= n_wanted:
-        n_low -= by_rank[pointer, 0]
-        for side in range(3):
-            flow[7 + side] += by_rank[pointer, 1 + side]
-        pointer = _previous_rank_nb(counters, pointer)
-    flow[6], flow[10] = pointer, n_low
-
-
-@njit(cache=True, nogil=True)
-def _count_nb(counters: _Counters, flow: Int64, rank: int, side: int, lots: int, step: int) -> None:
-    # One trade comes in (step 1) or leaves (step -1, with its lots negative).
-    by_rank, by_64, by_4096 = counters
-    flow[side] += lots
-    flow[3 + side] += step
-    by_rank[rank, 0] += step
-    by_rank[rank, 1 + side] += lots
-    by_64[rank >> 6] += step
-    by_4096[rank >> 12] += step
-    if rank <= flow[6]:
-        flow[10] += step
-    else:
-        flow[7 + side] += lots
-
-
-@njit(cache=True, nogil=True)
-def _rolling_nb(
-    ts: Int64,
-    qty: Int64,
-    sign: Int8,
-    rank: Int64,
-    end_idx: Int64,
-    floor_idx: Int64,
-    rule: tuple[int, int, int, int],
-) -> Int64:
-    # One column per window: lots sold, unsigned, bought; their trades; rank of the quantile; lots
-    # above it sold, unsigned, bought. ``rule``: window, share as a fraction, number of ranks.
-    window, share_num, share_den, n_ranks = rule
-    n_4096 = (n_ranks >> 12) + 1
-    counters = (
-        np.zeros((((n_ranks >> 6) + 1) << 6, 4), np.int64),
-        np.zeros(n_4096 << 6, np.int64),
-        np.zeros(n_4096, np.int64),
-    )
-    flow = np.zeros(11, np.int64)  # a column, then the number of trades at or below the quantile
-    columns = np.empty((10, len(end_idx)), np.int64)
-    first, end = 0, 0
+def _rolling_sums_nb(
+    trades: tuple[Int64, Int64, Int8],
+    rows: tuple[Int64, Int64],
+    start_idx: Int64,
+    held: Int64,
+    out: tuple[Int64 | Float64, ...],
+    is_warm: Bool,
+) -> None:
+    # A row is an end, and the time at or before which trades have left. ``held``: first and end of
+    # the window, first trade since the last start; lots and trades bought and sold.
+    (ts, qty, sign), (end_idx, left_ns) = trades, rows
+    out_buy, out_sell, out_n_buy, out_n_sell, imbalance, mean_buy, mean_sell = out
+    first, end, floor = held[0], held[1], held[2]
+    buy, sell, n_buy, n_sell = held[3], held[4], held[5], held[6]
+    start = 0
     for k in range(len(end_idx)):
-        last = end_idx[k] - 1
-        for i in range(end, last + 1):
-            _count_nb(counters, flow, rank[i], sign[i] + 1, qty[i], 1)
-        end = last + 1
-        while first < floor_idx[k] or ts[last] - ts[first] >= window:
-            _count_nb(counters, flow, rank[first], sign[first] + 1, -qty[first], -1)
+        while end < end_idx[k]:
+            is_buy, is_sell = sign[end] > 0, sign[end] < 0
+            buy += is_buy * qty[end]
+            sell += is_sell * qty[end]
+            n_buy += is_buy
+            n_sell += is_sell
+            end += 1
+        while start < len(start_idx) and start_idx[start] < end:
+            floor = start_idx[start]
+            start += 1
+        while first < floor or (first < end and ts[first] <= left_ns[k]):
+            is_buy, is_sell = sign[first] > 0, sign[first] < 0
+            buy -= is_buy * qty[first]
+            sell -= is_sell * qty[first]
+            n_buy -= is_buy
+            n_sell -= is_sell
             first += 1
-        _settle_nb(counters, flow, share_num, share_den)
-        for column in range(10):
-            columns[column, k] = flow[column]
-    return columns
+        out_buy[k], out_sell[k], out_n_buy[k], out_n_sell[k] = buy, sell, n_buy, n_sell
+        imbalance[k] = (buy - sell) / (buy + sell) if buy + sell else np.nan
+        mean_buy[k] = buy / n_buy if n_buy else np.nan
+        mean_sell[k] = sell / n_sell if n_sell else np.nan
+        is_warm[k] = first > floor
+    held[0], held[1], held[2], held[3], held[4] = first, end, floor, buy, sell
+    held[5], held[6] = n_buy, n_sell
+
+
+@njit(cache=True, nogil=True)
+def _wide_bucket_nb(size: int) -> int:
+    # Of a size from 65,536 on.
+    shift = 7
+    while size >> shift >= 1_024:
+        shift += 1
+    return 65_536 + (shift - 7) * 512 + (size >> shift) - 512
+
+
+@njit(cache=True, nogil=True)
+def _next_bucket_nb(by_bucket: Int64, by_64: Int64, bucket: int) -> int:
+    # Smallest bucket above that occurs in the window; the caller knows that there is one.
+    bucket += 1
+    while bucket & 63 and by_bucket[bucket, 0] == 0:
+        bucket += 1
+    if bucket & 63 == 0:
+        block = bucket >> 6
+        while by_64[block] == 0:
+            block += 1
+        bucket = block << 6
+        while by_bucket[bucket, 0] == 0:
+            bucket += 1
+    return bucket
+
+
+@njit(cache=True, nogil=True)
+def _previous_bucket_nb(by_bucket: Int64, by_64: Int64, bucket: int) -> int:
+    # Largest bucket below that occurs in the window; the caller knows that there is one.
+    bucket -= 1
+    while bucket & 63 != 63 and by_bucket[bucket, 0] == 0:
+        bucket -= 1
+    if bucket & 63 == 63:
+        block = bucket >> 6
+        while by_64[block] == 0:
+            block -= 1
+        bucket = (block << 6) + 63
+        while by_bucket[bucket, 0] == 0:
+            bucket -= 1
+    return bucket
+
+
+@njit(cache=True, nogil=True)
+def _linked_bucket_nb(counters: _Counters, size: int, position: int, step: int) -> int:
+    # The wide bucket of a trade, which joins the end of its chain (the order of time) or, with step
+    # -1, leaves its front.
+    by_bucket, ends, follower = counters[0], counters[2], counters[3]
+    bucket = _wide_bucket_nb(size)
+    wide = bucket - 65_536
+    if step < 0:
+        ends[wide, 0] = follower[position]
+    elif by_bucket[bucket, 0] == 0:
+        ends[wide, 0] = ends[wide, 1] = position
+    else:
+        follower[ends[wide, 1]] = position
+        ends[wide, 1] = position
+    return bucket
+
+
+@njit(cache=True, nogil=True)
+def _settle_nb(
+    counts: tuple[Int64, Int64],
+    pointer: int,
+    n_low: int,
+    wanted: int,
+    share_den: int,
+    above: tuple[int, int],
+) -> tuple[int, int, int, int]:
+    # Move the pointer to the smallest bucket with the wanted share (its trades times the share's
+    # denominator) at or below it.
+    by_bucket, by_64 = counts
+    sold, bought = above
+    if wanted == 0:  # the window is empty
+        return 0, 0, 0, 0
+    while n_low * share_den < wanted:
+        pointer = _next_bucket_nb(by_bucket, by_64, pointer)
+        n_low += by_bucket[pointer, 0]
+        sold -= by_bucket[pointer, 1]
+        bought -= by_bucket[pointer, 3]
+    while (n_low - by_bucket[pointer, 0]) * share_den >= wanted:
+        n_low -= by_bucket[pointer, 0]
+        sold += by_bucket[pointer, 1]
+        bought += by_bucket[pointer, 3]
+        pointer = _previous_bucket_nb(by_bucket, by_64, pointer)
+    return pointer, n_low, sold, bought
+
+
+@njit(cache=True, nogil=True)
+def _within_bucket_nb(
+    counters: _Counters, qty: Int64, sign: Int8, bucket: int, n_above: int
+) -> tuple[int, int, int]:
+    # The size with ``n_above`` of the wide bucket's trades after it in order of size, and the lots
+    # sold and bought above it within the bucket.
+    ends, follower = counters[2], counters[3]
+    n = counters[0][bucket, 0]
+    sizes = np.empty(n, np.int64)
+    position = ends[bucket - 65_536, 0]
+    for j in range(n):
+        sizes[j] = qty[position]
+        position = follower[position]
+    sizes.sort()
+    size = sizes[n - 1 - n_above]
+    sold = bought = 0
+    position = ends[bucket - 65_536, 0]
+    for _ in range(n):
+        if qty[position] > size:
+            sold += (sign[position] < 0) * qty[position]
+            bought += (sign[position] > 0) * qty[position]
+        position = follower[position]
+    return size, sold, bought
+
+
+@njit(cache=True, nogil=True)
+def _rolling_quantile_nb(
+    trades: tuple[Int64, Int64, Int8],
+    rows: tuple[Int64, Int64],
+    start_idx: Int64,
+    share: tuple[int, int],
+    counters: _Counters,
+    held: Int64,
+    out: tuple[Int64 | Float64, ...],
+) -> None:
+    # Rows as in _rolling_sums_nb. ``held``: first and end of the window, first trade since the last
+    # start, pointer; trades at or below it, all lots, lots sold and bought above it. ``out``: the
+    # quantile, and the lots bought and sold above it over all lots. Helpers are called in rare
+    # cases only: to hand over an array costs more than to count a trade.
+    (ts, qty, sign), (end_idx, left_ns), (quantile, buy_ratio, sell_ratio) = trades, rows, out
+    by_bucket, by_64, _, _ = counters
+    first, end, floor, pointer = held[0], held[1], held[2], held[3]
+    n_low, lots, sold, bought = held[4], held[5], held[6], held[7]
+    (share_num, share_den), start = share, 0
+    for k in range(len(end_idx)):
+        while start < len(start_idx) and start_idx[start] < end_idx[k]:
+            floor = start_idx[start]
+            start += 1
+        while True:
+            if end < end_idx[k]:
+                i, step, end = end, 1, end + 1
+            elif first < floor or (first < end and ts[first] <= left_ns[k]):
+                i, step, first = first, -1, first + 1
+            else:
+                break
+            bucket = qty[i]
+            if bucket >= 65_536:
+                bucket = _linked_bucket_nb(counters, qty[i], i, step)
+            by_bucket[bucket, 0] += step
+            by_bucket[bucket, 2 + sign[i]] += step * qty[i]
+            by_64[bucket >> 6] += step
+            lots, n_low = lots + step * qty[i], n_low + step * (bucket <= pointer)
+            above = (bucket > pointer) * step * qty[i]
+            sold, bought = sold + (sign[i] < 0) * above, bought + (sign[i] > 0) * above
+        wanted = share_num * (end - first)
+        if n_low * share_den < wanted or (n_low - by_bucket[pointer, 0]) * share_den >= wanted:
+            pointer, n_low, sold, bought = _settle_nb(
+                (by_bucket, by_64), pointer, n_low, wanted, share_den, (sold, bought)
+            )
+        size, more_sold, more_bought = pointer, 0, 0
+        if pointer >= 65_536:
+            size, more_sold, more_bought = _within_bucket_nb(
+                counters, qty, sign, pointer, n_low - -(-wanted // share_den)
+            )
+        quantile[k] = size
+        buy_ratio[k] = (bought + more_bought) / lots if lots else np.nan
+        sell_ratio[k] = (sold + more_sold) / lots if lots else np.nan
+    held[0], held[1], held[2], held[3] = first, end, floor, pointer
+    held[4], held[5], held[6], held[7] = n_low, lots, sold, bought
 
 
 @njit(cache=True, nogil=True)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from orderflow_core.alignment import quote_at_trade
 from orderflow_core.classify import tick_rule
+from orderflow_core.decision_clocks import Decisions
 from orderflow_core.sweeps import assign_sweeps
 from orderflow_core.types import QuoteArrays, QuoteAtTrade, TradeArrays
 
@@ -29,6 +30,7 @@ class Stream:
     session_start_idx: np.ndarray
     gap_idx: np.ndarray
     session_ended: bool
+    n_before: int = 0
 
     def part(self, start, stop, *, ended=False):
         """Return the trades start..stop - 1 with positions that count from ``start``."""
@@ -48,6 +50,7 @@ class Stream:
             session_start_idx=inside[0],
             gap_idx=inside[1],
             session_ended=ended,
+            n_before=self.n_before + start,
         )
 
     def first_fills(self):
@@ -85,13 +88,8 @@ class Stream:
             )
         return replace(self, trades=trades, at_trade=at_trade)
 
-    def n_closed(self):
-        """Number of sweeps that are closed."""
-        n = len(self.first_fills())
-        return n if self.session_ended else max(n - 1, 0)
 
-
-def call(function, stream, *state):
+def call(function, stream, *state, clock="sweep"):
     return function(
         *state,
         stream.trades,
@@ -100,7 +98,27 @@ def call(function, stream, *state):
         session_start_idx=stream.session_start_idx,
         gap_idx=stream.gap_idx,
         session_ended=stream.session_ended,
+        clock=clock(stream) if callable(clock) else clock,
     )
+
+
+def every_seventh_trade(stream):
+    """Decisions at each seventh trade, known with that trade: a clock of bars by trade count."""
+    before = stream.n_before
+    ends = np.arange(before // 7 * 7 + 7, before + len(stream.trades) + 1, 7) - before
+    return Decisions(
+        t0_ns=stream.trades.ts_event_ns[ends - 1],
+        end_idx=ends,
+        decision_id=stream.trades.trade_id[ends - 1],
+        is_end_included=True,
+    )
+
+
+CLOCKS = ("sweep", "time:5s", every_seventh_trade)
+
+
+def named(clock):
+    return clock if isinstance(clock, str) else clock.__name__
 
 
 def stream_of(ts, price, qty, sign, sweep, quotes=None, sessions=(0,), gaps=(), ended=False):

@@ -5,29 +5,40 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderflow_core.rolling import last_known_idx, rolling_flow
+from orderflow_core import row_ranges
+from orderflow_core.rolling import last_known_idx, rolling_quantile, rolling_sums
 from tests.naive import rolling as naive
 
-COLUMNS = (
-    "buy_lots", "sell_lots", "unsigned_lots", "n_buy", "n_sell", "n_unsigned",
-    "quantile_lots", "large_buy_lots", "large_sell_lots", "is_warm",
+SUMS = (
+    "buy_lots", "sell_lots", "n_buy", "n_sell", "imbalance", "avg_buy_lots", "avg_sell_lots",
+    "is_warm",
 )  # fmt: skip
+LARGE = ("quantile_lots", "large_buy_ratio", "large_sell_ratio")
 
 
-def as_tuples(flow):
-    return list(zip(*(getattr(flow, name).tolist() for name in COLUMNS), strict=True))
+def assert_rows(found, names, expected):
+    for i, name in enumerate(names):
+        wanted = np.array([row[i] for row in expected])
+        np.testing.assert_array_equal(getattr(found, name), wanted, err_msg=name)
 
 
-# Sizes near each other, spread over the counters of 64 and 4,096 ranks, and past the direct range.
+# Sizes near each other, spread over the counters of 64 buckets, and past the direct range, where
+# buckets are shared: 70,000 to 70,003 are of one bucket, as are the largest two.
 sizes = st.one_of(
-    st.integers(1, 5), st.integers(1, 65_000), st.sampled_from([64, 128, 4096, 4097, 10**12])
+    st.integers(1, 5),
+    st.integers(1, 65_535),
+    st.sampled_from([64, 128, 4096, 65_535, 65_536, 10**12]),
+    st.integers(70_000, 70_003),
+    st.integers(2**55 - 3, 2**55 + 2**40),
 )
 
 
 @st.composite
-def streams(draw):
+def streams(draw, max_size=40):
     rows = draw(
-        st.lists(st.tuples(st.integers(0, 4), sizes, st.sampled_from([-1, 0, 1])), max_size=40)
+        st.lists(
+            st.tuples(st.integers(0, 4), sizes, st.sampled_from([-1, 0, 1])), max_size=max_size
+        )
     )
     ts = np.cumsum([step for step, _, _ in rows]).astype(np.int64).tolist()
     ends = sorted(draw(st.lists(st.integers(1, len(rows)), max_size=15))) if rows else []
@@ -35,27 +46,37 @@ def streams(draw):
     return ts, [q for _, q, _ in rows], [s for _, _, s in rows], ends, starts
 
 
+def arrays(ts, qty, sign, ends):
+    return (
+        np.array(ts, np.int64),
+        np.array(qty, np.int64),
+        np.array(sign, np.int8),
+        np.array(ends, np.int64),
+    )
+
+
 @given(streams(), st.integers(1, 12), st.sampled_from([(95, 100), (1, 2), (1, 1), (1, 100)]))
 def test_agrees_with_the_obvious_loop(stream, window, share):
-    ts, qty, sign, ends, starts = stream
+    *columns, starts = stream
     rule = {"window_ns": window, "session_start_idx": starts}
+    assert_rows(rolling_sums(*arrays(*columns), **rule), SUMS, naive.rolling_sums(*columns, **rule))
     rule |= {"share_num": share[0], "share_den": share[1]}
-    flow = rolling_flow(np.array(ts, np.int64), np.array(qty, np.int64),
-                        np.array(sign, np.int8), np.array(ends, np.int64), **rule)  # fmt: skip
-    assert as_tuples(flow) == naive.rolling_flow(ts, qty, sign, ends, **rule)
+    found = rolling_quantile(*arrays(*columns), **rule)
+    assert_rows(found, LARGE, naive.rolling_quantile(*columns, **rule))
 
 
-@given(streams(), st.integers(1, 12))
-def test_many_ranks_agree_with_the_obvious_loop(stream, window):
-    """Sizes past the direct range become ranks, whichever sizes come later in the stream."""
-    ts, qty, sign, ends, starts = stream
-    if not ts:
-        return
+@given(streams(max_size=25), st.integers(1, 12), st.integers(1, 4))
+def test_ranges_of_rows_give_the_rows_of_the_whole(stream, window, rows_a_range):
+    *columns, starts = stream
     rule = {"window_ns": window, "session_start_idx": starts}
-    plain = rolling_flow(ts, qty, np.array(sign, np.int8), ends, **rule)
-    late = ([*ts, ts[-1]], [*qty, 10**15], np.array([*sign, 0], np.int8))
-    ranked = rolling_flow(*late, ends, **rule)
-    assert as_tuples(ranked) == as_tuples(plain)
+    whole = rolling_sums(*arrays(*columns), **rule), rolling_quantile(*arrays(*columns), **rule)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(row_ranges, "_MIN_ROWS", rows_a_range)
+        patch.setattr(row_ranges.os, "cpu_count", lambda: 5)
+        parts = rolling_sums(*arrays(*columns), **rule), rolling_quantile(*arrays(*columns), **rule)
+    for names, one, other in zip((SUMS, LARGE), whole, parts, strict=True):
+        for name in names:
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
 
 
 @given(st.lists(st.integers(0, 9), max_size=12), st.lists(st.integers(-2, 12), max_size=12))
@@ -65,17 +86,12 @@ def test_last_known_agrees_with_the_obvious_loop(ts, at):
 
 
 def flow_at_end(ts, qty, window, share=(95, 100), sign=None):
-    flow = rolling_flow(
-        ts,
-        qty,
-        np.array(sign or [1] * len(ts), np.int8),
-        [len(ts)],
-        window_ns=window,
-        session_start_idx=[0],
-        share_num=share[0],
-        share_den=share[1],
-    )
-    return dict(zip(COLUMNS, as_tuples(flow)[0], strict=True))
+    columns = arrays(ts, qty, sign or [1] * len(ts), [len(ts)])
+    rule = {"window_ns": window, "session_start_idx": [0]}
+    sums = rolling_sums(*columns, **rule)
+    large = rolling_quantile(*columns, **rule, share_num=share[0], share_den=share[1])
+    found = {name: getattr(sums, name)[0] for name in SUMS}
+    return found | {name: getattr(large, name)[0] for name in LARGE}
 
 
 def test_window_is_open_at_its_far_end():
@@ -92,7 +108,7 @@ def test_window_is_warm_when_its_length_has_passed():
 
 def test_position_decides_what_is_known_at_equal_times():
     # Three trades at time 5; row 1 knows the first two only.
-    flow = rolling_flow(
+    flow = rolling_sums(
         [5, 5, 5], [1, 2, 4], np.ones(3, np.int8), [2, 3], window_ns=1, session_start_idx=[0]
     )
     assert flow.buy_lots.tolist() == [3, 7]
@@ -101,11 +117,11 @@ def test_position_decides_what_is_known_at_equal_times():
 def test_quantile_is_the_nearest_rank():
     # ceil(0.95 * 20) = 19: the 19th of 1..20 is 19. Above it: 20.
     got = flow_at_end(list(range(20)), list(range(1, 21)), window=100)
-    assert (got["quantile_lots"], got["large_buy_lots"]) == (19, 20)
+    assert (got["quantile_lots"], got["large_buy_ratio"]) == (19, 20 / 210)
     # ceil(0.95 * 21) = ceil(19.95) = 20.
     assert flow_at_end(list(range(21)), list(range(1, 22)), window=100)["quantile_lots"] == 20
     # One trade is its own quantile and never larger than it.
-    assert flow_at_end([0], [7], window=100)["large_buy_lots"] == 0
+    assert flow_at_end([0], [7], window=100)["large_buy_ratio"] == 0
 
 
 def test_quantile_counts_in_integers():
@@ -117,27 +133,41 @@ def test_quantile_counts_in_integers():
 def test_sizes_equal_to_the_quantile_are_not_large():
     # Sizes 1, 5, 5, 5: ceil(0.5 * 4) = 2nd smallest = 5; nothing is above 5, though ranks 3, 4 are "beyond".
     got = flow_at_end([0] * 4, [1, 5, 5, 5], window=1, share=(1, 2))
-    assert (got["quantile_lots"], got["large_buy_lots"]) == (5, 0)
+    assert (got["quantile_lots"], got["large_buy_ratio"]) == (5, 0)
 
 
 def test_unsigned_trades_count_for_the_quantile():
     # Sizes 1 (buy), 2 (unsigned), 9 (sell): ceil(0.5 * 3) = 2nd = 2; large: the sell of 9.
     got = flow_at_end([0] * 3, [1, 2, 9], window=1, share=(1, 2), sign=[1, 0, -1])
-    assert (got["quantile_lots"], got["large_buy_lots"], got["large_sell_lots"]) == (2, 0, 9)
+    large = got["large_buy_ratio"], got["large_sell_ratio"]
+    assert (got["quantile_lots"], *large) == (2, 0, 9 / 12)
+
+
+def test_quantile_is_exact_among_sizes_that_share_a_bucket():
+    # 70,000 = 546.9 * 128: sizes 69,888..70,015 share a bucket. ceil(0.5 * 5) = 3rd of 69,999,
+    # 70,000, 70,001, 70,002, 10**6 is 70,001; above it 70,002 sold and 10**6 bought of 1,280,002.
+    sizes = [70_001, 70_000, 10**6, 70_002, 69_999]
+    got = flow_at_end([0] * 5, sizes, window=1, share=(1, 2), sign=[1, 1, 1, -1, -1])
+    assert got["quantile_lots"] == 70_001
+    assert got["large_buy_ratio"] == 10**6 / 1_280_002
+    assert got["large_sell_ratio"] == 70_002 / 1_280_002
+    # The trades that come first leave their bucket first.
+    late = rolling_quantile(*arrays([0, 1, 2], [70_001, 70_000, 70_003], [1, 1, 1], [2, 3]),
+                            window_ns=2, session_start_idx=[0], share_num=1, share_den=2)  # fmt: skip
+    assert late.quantile_lots.tolist() == [70_000, 70_000]
 
 
 def test_session_start_empties_the_window():
-    flow = rolling_flow(
+    flow = rolling_sums(
         [0, 1, 2], [1, 2, 4], np.ones(3, np.int8), [2, 3], window_ns=100, session_start_idx=[0, 2]
     )
     assert flow.buy_lots.tolist() == [3, 4]
 
 
 def test_no_rows():
-    assert (
-        len(rolling_flow([], [], np.array([], np.int8), [], window_ns=1, session_start_idx=[])) == 0
-    )
-    assert len(rolling_flow([1], [1], [1], [], window_ns=1, session_start_idx=[0])) == 0
+    for function in (rolling_sums, rolling_quantile):
+        assert len(function([], [], [], [], window_ns=1, session_start_idx=[])) == 0
+        assert len(function([1], [1], [1], [], window_ns=1, session_start_idx=[0])) == 0
 
 
 @pytest.mark.parametrize(
@@ -154,10 +184,12 @@ def test_no_rows():
         ({"share_num": 101}, ValueError, "at most 1, got 101 / 100"),
         ({"qty_lots": [1.0, 2.0]}, TypeError, "qty_lots must hold integers"),
         ({"ts_ns": [-(2**62) - 1, 2**62]}, ValueError, "span less than"),
+        ({"ts_ns": [-(2**63), 0]}, ValueError, "a window of 1 included"),
+        ({"qty_lots": [2**62, 2**62]}, ValueError, "qty_lots may overflow int64"),
     ],
 )
 def test_broken_contracts_are_named(change, error, message):
     arguments = {"ts_ns": [1, 2], "qty_lots": [1, 1], "sign": [1, -1], "end_idx": [1, 2]}
     rule = {"window_ns": 1, "session_start_idx": [0]}
     with pytest.raises(error, match=message):
-        rolling_flow(**(arguments | rule | change))
+        rolling_quantile(**(arguments | rule | change))

@@ -2,7 +2,7 @@
 
 import math
 
-from tests.naive.rolling import rolling_flow
+from tests.naive.rolling import nearest_rank
 
 SECOND = 1_000_000_000
 NAN = math.nan
@@ -33,28 +33,24 @@ def _vwap_dev(price, qty, start, last):
     return _divide(price[last] - (price[start] + mean), sd)
 
 
-def _flow(ts, qty, sign, start, last):
-    (row,) = rolling_flow(
-        ts, qty, sign, [last + 1], window_ns=60 * SECOND, session_start_idx=[start]
-    )
-    buy, sell, unsigned, n_buy, n_sell, _, _, large_buy, large_sell, is_warm = row
+def _flow(ts, qty, sign, now, is_warm):
+    inside = [i for i in range(len(ts)) if ts[i] > now - 60 * SECOND]
+    buys, sells = ([qty[i] for i in inside if sign[i] == s] for s in (1, -1))
+    total = sum(qty[i] for i in inside)
+    quantile = nearest_rank([qty[i] for i in inside], 95, 100) if inside else 0
+    buy, sell = sum(buys), sum(sells)
     figures = {
         "buy_lots_60s": buy,
         "sell_lots_60s": sell,
-        "n_buy_60s": n_buy,
-        "n_sell_60s": n_sell,
+        "n_buy_60s": len(buys),
+        "n_sell_60s": len(sells),
         "imbalance_60s": _divide(buy - sell, buy + sell),
-        "avg_buy_lots_60s": _divide(buy, n_buy),
-        "avg_sell_lots_60s": _divide(sell, n_sell),
-        "large_buy_ratio_60s": _divide(large_buy, buy + sell + unsigned),
-        "large_sell_ratio_60s": _divide(large_sell, buy + sell + unsigned),
+        "avg_buy_lots_60s": _divide(buy, len(buys)),
+        "avg_sell_lots_60s": _divide(sell, len(sells)),
+        "large_buy_ratio_60s": _divide(sum(q for q in buys if q > quantile), total),
+        "large_sell_ratio_60s": _divide(sum(q for q in sells if q > quantile), total),
     }
     return figures if is_warm else dict.fromkeys(figures, NAN)
-
-
-def _past_return(ts, price, start, last, seconds):
-    then = [i for i in range(start, last) if ts[i] <= ts[last] - seconds * SECOND]
-    return price[last] - price[then[-1]] if then else NAN
 
 
 def _last_tick(price, start, last):
@@ -80,40 +76,40 @@ def _touch(price, quote):
 
 
 def decision_features(
-    ts, trade_id, price, qty, sign, sweep, quotes, *, session_start_idx, gap_idx, session_ended
+    ts, trade_id, price, qty, sign, sweep, quotes, *, decisions, is_end_included, starts
 ):
-    """Return rows of (t0, decision id, position, dict of features); ``quotes`` per trade or None."""
-    starts = {0, *session_start_idx, *gap_idx}
-    groups = _sweeps(sweep, starts)
+    """Return rows of (t0, decision id, position, dict of features).
+
+    ``quotes`` per trade or None; ``decisions`` rows of (time, end position, id); ``starts`` first
+    trades of sessions and after gaps.
+    """
     rows = []
-    for k, fills in enumerate(groups if session_ended else groups[:-1]):
-        last = fills[-1]
-        start = max(s for s in starts if s <= last)
-        known = [g for g in groups[: k + 1] if g[0] >= start]  # sweeps since the start
+    for t0, end, _ in decisions:
+        last, start = end - 1, max(s for s in starts if s < end)
+        now = t0 if is_end_included else t0 - 1  # the last time that may be known
+        known = [g for g in _sweeps(sweep[:end], starts) if g[0] >= start]
+        fills = known[-1]
         recent = {
-            h: [j for j, g in enumerate(known) if ts[g[-1]] > ts[last] - h * SECOND]
-            for h in (10, 60)
+            h: [j for j, g in enumerate(known) if ts[g[-1]] > now - h * SECOND] for h in (10, 60)
         }
+        is_warm = {h: ts[start] <= now - h * SECOND for h in (10, 60)}
         changes = [price[known[j][-1]] - price[known[j - 1][-1]] for j in recent[60] if j > 0]
-        elapsed = ts[last] - ts[start]
-        figures = _flow(ts, qty, sign, start, last) | _touch(
-            price[last], quotes[last] if quotes else None
-        )
+        figures = _flow(ts[start:end], qty[start:end], sign[start:end], now, is_warm[60])
+        figures |= _touch(price[last], quotes[last] if quotes else None)
         figures |= {
             "cvd_lots": sum(qty[i] * sign[i] for i in range(start, last + 1)),
             "vwap_dev_sd": _vwap_dev(price, qty, start, last),
-            "volatility_60s_ticks": math.sqrt(sum(c * c for c in changes))
-            if elapsed >= 60 * SECOND
-            else NAN,
+            "volatility_60s_ticks": math.sqrt(sum(c * c for c in changes)) if is_warm[60] else NAN,
             "last_tick_sign": _last_tick(price, start, last),
             "sweep_sign": sign[fills[0]],
             "sweep_lots": sum(qty[i] for i in fills),
             "sweep_n_fills": len(fills),
             "sweep_sign_lag1": sign[known[-2][0]] if len(known) > 1 else NAN,
             "sweep_sign_lag2": sign[known[-3][0]] if len(known) > 2 else NAN,
-            "sweeps_10s": len(recent[10]) if elapsed >= 10 * SECOND else NAN,
+            "sweeps_10s": len(recent[10]) if is_warm[10] else NAN,
         }
         for seconds in (1, 10, 60):
-            figures[f"return_{seconds}s_ticks"] = _past_return(ts, price, start, last, seconds)
-        rows.append((ts[last], trade_id[last], last, figures))
+            then = [i for i in range(start, end) if ts[i] <= now - seconds * SECOND]
+            figures[f"return_{seconds}s_ticks"] = price[last] - price[then[-1]] if then else NAN
+        rows.append((t0, trade_id[last], last, figures))
     return rows

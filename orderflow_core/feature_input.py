@@ -1,0 +1,162 @@
+"""What the feature matrix is made of, checked in one pass: trades, sweeps, starts, quotes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from orderflow_core.kernels.features import _first_fault_nb
+from orderflow_core.types import Bool, Int8, Int64, QuoteAtTrade, TradeArrays
+from orderflow_core.validate import (
+    INT64_MAX,
+    require_int64,
+    require_positive,
+    require_same_length,
+    require_sign,
+    require_sorted,
+)
+
+_INT64, _INT8 = np.dtype(np.int64), np.dtype(np.int8)
+_REACH_NS = 3600 * 10**9  # the longest look back, with room to spare
+_NOTHING = np.empty(0, np.int64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """Checked arrays of the trades of a chunk.
+
+    Attributes
+    ----------
+    ts, trade_id, price, qty, sign, sweep : ndarray, shape (n_trades,)
+    sessions, gaps, starts : ndarray of int64
+        Positions of the first trades of sessions and after gaps, and of either.
+    quotes : tuple of ndarray or None
+        Bid, its size, ask, its size, whether known.
+    total_lots : float
+        Sum of the sizes.
+    """
+
+    ts: Int64
+    trade_id: Int64
+    price: Int64
+    qty: Int64
+    sign: Int8
+    sweep: Int64
+    sessions: Int64
+    gaps: Int64
+    starts: Int64
+    quotes: tuple[Int64, Int64, Int64, Int64, Bool] | None
+    total_lots: float
+
+
+def checked_chunk(
+    trades: TradeArrays,
+    sweep: ArrayLike,
+    at_trade: QuoteAtTrade | None,
+    session_start_idx: ArrayLike,
+    gap_idx: ArrayLike,
+    last: Int64,
+) -> Chunk:
+    """Return the arrays of a chunk, whose first trade opens a session if none came before.
+
+    Parameters
+    ----------
+    trades, sweep, at_trade, session_start_idx, gap_idx
+        As in `orderflow_core.features.continue_decision_features`.
+    last : ndarray of int64, shape (4,)
+        Time, id and sweep of the trade before the chunk, and whether there is one.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As in `orderflow_core.features.continue_decision_features`.
+    """
+    ts = _int64("trades.ts_event_ns", trades.ts_event_ns)
+    trade_id = _int64("trades.trade_id", trades.trade_id)
+    price = _int64("trades.price_ticks", trades.price_ticks)
+    qty = _int64("trades.qty_lots", trades.qty_lots)
+    sign, ordinal = _int8("trades.sign", trades.sign), _int64("sweep", sweep)
+    n = len(ts)
+    if not len(trade_id) == len(price) == len(qty) == len(sign) == len(ordinal) == n:
+        require_same_length(
+            ts_event_ns=ts, trade_id=trade_id, price_ticks=price, qty_lots=qty, sign=sign, sweep=ordinal
+        )  # fmt: skip
+    sessions = _positions("session_start_idx", session_start_idx, n)
+    gaps = _positions("gap_idx", gap_idx, n)
+    starts = np.union1d(sessions, gaps) if len(gaps) else sessions
+    if n and not last[3] and not (len(starts) and starts[0] == 0):
+        starts = np.concatenate((np.zeros(1, np.int64), starts))
+    is_bad, total = _first_fault_nb((ts, qty, sign, ordinal), starts, last)
+    if is_bad:
+        _raise_fault(ts, qty, sign, ordinal, last)
+    if n and (ts[0] < _REACH_NS - INT64_MAX or ts[-1] > INT64_MAX - _REACH_NS):
+        raise ValueError(f"trades.ts_event_ns must leave room for windows, got {ts[0]} to {ts[-1]}")
+    return Chunk(
+        ts=ts,
+        trade_id=trade_id,
+        price=price,
+        qty=qty,
+        sign=sign,
+        sweep=ordinal,
+        sessions=sessions,
+        gaps=gaps,
+        starts=starts,
+        quotes=None if at_trade is None else _quotes(at_trade, price),
+        total_lots=total,
+    )
+
+
+def _int64(name: str, values: ArrayLike) -> Int64:
+    # The usual case first: a live stream brings one trade at a time.
+    if (
+        isinstance(values, np.ndarray)
+        and values.dtype is _INT64
+        and values.ndim == 1
+        and values.flags.c_contiguous
+    ):
+        return values
+    return require_int64(name, values)
+
+
+def _int8(name: str, values: ArrayLike) -> Int8:
+    if isinstance(values, np.ndarray) and values.dtype is _INT8 and values.ndim == 1:
+        return np.ascontiguousarray(values)
+    return require_sign(name, values)
+
+
+def _positions(name: str, values: ArrayLike, n: int) -> Int64:
+    idx = _int64(name, values)
+    if len(idx) == 0:
+        return _NOTHING
+    require_sorted(name, idx, strict=True)
+    if not (idx[0] >= 0 and idx[-1] < n):
+        raise ValueError(f"{name} must lie in 0..{n - 1}, got {idx[0]} to {idx[-1]}")
+    return idx
+
+
+def _quotes(at_trade: QuoteAtTrade, price: Int64) -> tuple[Int64, Int64, Int64, Int64, Bool]:
+    bid = _int64("at_trade.bid_ticks", at_trade.bid_ticks)
+    bid_lots = _int64("at_trade.bid_lots", at_trade.bid_lots)
+    ask = _int64("at_trade.ask_ticks", at_trade.ask_ticks)
+    ask_lots = _int64("at_trade.ask_lots", at_trade.ask_lots)
+    is_known = np.ascontiguousarray(at_trade.is_known, dtype=np.bool_)
+    if not len(bid) == len(bid_lots) == len(ask) == len(ask_lots) == len(is_known) == len(price):
+        require_same_length(
+            price_ticks=price, bid=bid, ask=ask, bid_lots=bid_lots, ask_lots=ask_lots, is_known=is_known
+        )  # fmt: skip
+    return bid, bid_lots, ask, ask_lots, is_known
+
+
+def _raise_fault(ts: Int64, qty: Int64, sign: Int8, sweep: Int64, last: Int64) -> None:
+    # The kernel only sees that something is wrong; here is what.
+    require_sign("trades.sign", sign)
+    require_positive("trades.qty_lots", qty)
+    before = slice(0, 1 if last[3] else 0)
+    times = np.concatenate((last[0:1][before], ts))
+    ordinals = np.concatenate((last[2:3][before], sweep))
+    require_sorted("trades.ts_event_ns", times)
+    require_sorted("sweep", ordinals)
+    k = int(np.argmax((ordinals[1:] == ordinals[:-1]) & (times[1:] != times[:-1])))
+    raise ValueError(
+        f"sweep must hold fills of one time, got {times[k]} and {times[k + 1]} in sweep {ordinals[k]}"
+    )

@@ -1,0 +1,85 @@
+"""Any chunking of a stream gives the rows of the whole, bit for bit, on any clock."""
+
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orderflow_core import row_ranges
+from tests.core.feature_checks import (
+    assert_chunks_give_the_whole,
+    assert_same_rows,
+    build,
+    rows_in_chunks,
+)
+from tests.core.feature_streams import (
+    CLOCKS,
+    capture_stream,
+    drawn_streams,
+    emini_stream,
+    named,
+    seeded_stream,
+)
+
+JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT") == "1"
+needs_jit = pytest.mark.skipif(JIT_OFF, reason="too many trades for interpreted kernels")
+N_SEEDED = 600 if JIT_OFF else 3_000
+on_each_clock = pytest.mark.parametrize("clock", CLOCKS, ids=named)
+
+
+@on_each_clock
+@given(drawn_streams(), st.data())
+def test_chunks_of_drawn_streams(clock, stream, data):
+    edges = data.draw(st.lists(st.integers(0, len(stream.trades)), max_size=6))
+    assert_chunks_give_the_whole(stream, edges, clock)
+
+
+@on_each_clock
+@pytest.mark.parametrize("seed", range(2))
+def test_chunks_of_seeded_streams(seed, clock):
+    stream = seeded_stream(seed, N_SEEDED)
+    edges = np.random.default_rng(seed).integers(0, N_SEEDED, 60).tolist()
+    assert_chunks_give_the_whole(stream, edges, clock)
+
+
+@on_each_clock
+def test_one_trade_at_a_time(clock):
+    stream = seeded_stream(3, 300)
+    assert_chunks_give_the_whole(stream, range(1, 300), clock)
+
+
+@needs_jit
+def test_a_long_stream_needs_no_more_room_than_its_windows():
+    # 60 s hold 60 / (0.1 * 0.6) = 1,000 trades on average, 40,000 trades last 40 minutes.
+    stream = seeded_stream(4, 40_000, mean_gap_s=0.1)
+    edges = np.random.default_rng(4).integers(0, 40_000, 400).tolist()
+    matrices, room = rows_in_chunks(stream, edges)
+    assert sum(len(m) for m in matrices) == len(build(stream))
+    assert room == 4096
+
+
+@needs_jit
+@on_each_clock
+def test_chunks_of_recorded_futures_trades(test_data, clock):
+    stream = emini_stream(test_data, 60_000)
+    edges = np.random.default_rng(5).integers(0, 60_000, 25).tolist()
+    assert_chunks_give_the_whole(stream, edges, clock)
+
+
+@needs_jit
+@on_each_clock
+def test_chunks_of_recorded_trades_with_quotes(test_data, clock):
+    stream = capture_stream(test_data)
+    edges = np.random.default_rng(6).integers(0, len(stream.trades), 25).tolist()
+    assert_chunks_give_the_whole(stream, edges, clock)
+
+
+@on_each_clock
+def test_ranges_of_rows_give_the_rows_of_the_whole(clock, monkeypatch):
+    stream = seeded_stream(5, N_SEEDED)
+    whole = build(stream, clock)
+    monkeypatch.setattr(row_ranges, "_MIN_ROWS", 7)
+    monkeypatch.setattr(row_ranges.os, "cpu_count", lambda: 6)
+    assert_same_rows(build(stream, clock), whole, whole.names)
