@@ -27,11 +27,11 @@ def _range_lots_nb(
 ) -> tuple[int, bool]:
     # Adds to ``ladder``: four cells a tick from the window's first one, sell, unsigned, buy, none,
     # twice, as neighbouring trades at one tick would wait for each other. A stretch of trades is
-    # checked while it is in the cache, before it is added. Returns the largest size, and whether
+    # checked before it is added, so short that it stays in the nearest cache. Returns the largest size, and whether
     # all trades are valid and inside of the window: else the ladder is of no use.
     first_tick, end_tick = window
     largest = 0
-    stretch = 4_096
+    stretch = 256
     for start in range(0, len(price), stretch):
         prices, lots = price[start : start + stretch], qty[start : start + stretch]
         sides = sign[start : start + stretch]
