@@ -49,6 +49,14 @@ def _many(
     return tuple(rule for column in columns for rule in between(column, low, high))
 
 
+# docs/events.md says what each one is.
+EVENT_KINDS = (
+    "session_poc", "session_vah", "session_val", "zone_birth", "zone_touch", "zone_fill",
+    "zone_expiry", "big_trade", "absorption", "absorption_at_price", "divergence",
+    "unfinished_auction", "unfinished_covered", "exhaustion", "ratio_low", "ratio_high",
+    "delta_turnaround", "significant_level", "initial_balance_high", "initial_balance_low",
+)  # fmt: skip
+
 _TIME = between("ts_event_ns", 1, _YEAR_2200_NS)
 _SIGN = between("sign", -1, 1)
 _CELL_LOTS = _many(("bid_lots", "ask_lots", "unsigned_lots"), 0)
@@ -109,8 +117,10 @@ CONTRACTS: Mapping[str, Contract] = {
     ),
     "flow.volume_profile": Contract(extremes=(*_CELL_LOTS, *between("ticks_per_row", 1))),
     "flow.events": Contract(
-        extremes=(*_TIME, *_SIGN),
-        sample=(("ExpectColumnValueLengthsToBeBetween", {"column": "kind", "min_value": 1}),),
+        extremes=(*_TIME, *_SIGN, *between("qty_lots", 0)),
+        sample=(
+            ("ExpectColumnValuesToBeInSet", {"column": "kind", "value_set": list(EVENT_KINDS)}),
+        ),
     ),
     "research.features": Contract(
         extremes=(

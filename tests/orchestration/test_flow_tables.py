@@ -1,4 +1,4 @@
-"""Classified trades, bars, footprint, profile and events on trades that fit in a comment."""
+"""Classified trades, bars, footprint and profile on trades that fit in a comment."""
 
 import numpy as np
 import pyarrow as pa
@@ -204,45 +204,6 @@ def test_profile_rows_start_at_multiples_of_their_height():
     assert rows_of(flow.profile_rows(TRADES, ticks_per_row=3), *sides) == [(99, 3, 7, 4, 3)]
 
 
-def events(trades, *, min_lots=4, session_end_ns=10**15):
-    profile = flow.profile_rows(trades, ticks_per_row=1)
-    cells = flow.footprint_cells(trades, **BARS, ticks_per_row=1, min_lots=min_lots)
-    return flow.events(profile, cells, session_end_ns=session_end_ns, bar_seconds=60)
-
-
-def test_session_levels_are_known_at_the_sessions_end():
-    # Rows 100: 9 lots, 101: 5 lots of 14. POC 100; 9 < 0.7 * 14 = 9.8, so 101 joins: all of it.
-    made = events(TRADES, session_end_ns=777)
-    assert rows_of(made, "ts_event_ns", "kind", "price_tick", "qty_lots", "value") == [
-        (777, "session_poc", 100, 14, 1.0),
-        (777, "session_vah", 101, 14, 1.0),
-        (777, "session_val", 100, 14, 1.0),
-    ]
-
-
-def test_stacked_imbalances_are_known_at_their_bars_end():
-    # Buys of 9 at 100 to 103 against empty bids one tick below; the lowest row has none below, so
-    # three in a row are left. Buys at 200 to 202 leave two in a row: not a stack.
-    prices = (100, 101, 102, 103, 200, 201, 202)
-    made = events(
-        classified(*[(1, p, 9, 1) for p in prices[:4]], *[(61, p, 9, 1) for p in prices[4:]])
-    )
-    stacked = made.filter(pa.array([k.startswith("stacked") for k in made["kind"].to_pylist()]))
-    names = ("ts_event_ns", "kind", "price_tick", "sign", "qty_lots", "value")
-    end = 60 * NS_PER_S
-    assert rows_of(stacked, *names) == [
-        (end, "stacked_buy", price, 1, 9, 3.0) for price in (101, 102, 103)
-    ]
-
-
-def test_stacked_sells_stand_on_their_own_side():
-    # The highest row has no ask above it: of five rows four are left.
-    made = events(classified(*[(1, p, 9, -1) for p in range(100, 105)]))
-    names = ("kind", "price_tick", "sign", "value")
-    stacked = [row for row in rows_of(made, *names) if "stacked" in row[0]]
-    assert stacked == [("stacked_sell", price, -1, 4.0) for price in range(100, 104)]
-
-
 def test_a_day_without_trades_gives_empty_tables_of_the_right_columns():
     empty = TRADES.slice(0, 0)
     for made, full in (
@@ -252,7 +213,6 @@ def test_a_day_without_trades_gives_empty_tables_of_the_right_columns():
             flow.footprint_cells(TRADES, **BARS, ticks_per_row=1, min_lots=1),
         ),
         (flow.profile_rows(empty, ticks_per_row=1), flow.profile_rows(TRADES, ticks_per_row=1)),
-        (events(empty), events(TRADES)),
     ):
         assert made.num_rows == 0
         assert made.column_names == full.column_names

@@ -1,9 +1,13 @@
 """Bars, footprint, volume profile and events, one asset a table."""
 
+import pyarrow.compute as pc
+
 from orchestration.charts.png import cvd_png, footprint_png
 from orchestration.defs import publishing
 from orchestration.defs.day_asset import Made, day_asset
 from orchestration.defs.flow import tables
+from orchestration.defs.flow.events import EventRules
+from orchestration.defs.flow.events import events as make_events
 from orchestration.defs.inputs import DayReader
 from orchestration.frames import bars_frame, footprint_frame
 from orchestration.quality.invariants import check_conservation
@@ -63,19 +67,29 @@ def volume_profile(day: DayReader) -> Made:
     return Made(table=made, outcomes=(conserved,))
 
 
-@day_asset("flow.events", group="flow", deps=["flow.volume_profile", "flow.footprint"])
+@day_asset(
+    "flow.events",
+    group="flow",
+    deps=[TRADES, GAPS, "flow.bars", "flow.footprint", "flow.volume_profile"],
+    code_version="2",
+)
 def events(day: DayReader) -> Made:
-    """The session's POC and value area, and stacked imbalances, each when it was known."""
-    known = instrument(day.symbol)
-    made = tables.events(
-        day.read("flow.volume_profile"),
+    """What stood out, when it was known: levels, zones, large trades, absorption, divergence."""
+    config, known = settings(), instrument(day.symbol)
+    start_ns, end_ns = known.trading_day_window(day.day)
+    made = make_events(
+        day.read(TRADES),
+        day.read(GAPS),
+        day.read("flow.bars"),
         day.read("flow.footprint"),
-        session_end_ns=known.trading_day_window(day.day)[1],
-        bar_seconds=settings().bar_seconds,
+        day.read("flow.volume_profile"),
+        rules=EventRules(
+            row_ticks=config.row_ticks(known),
+            min_lots=config.imbalance_min_lots,
+            bar_seconds=config.bar_seconds,
+            session_start_ns=start_ns,
+            session_end_ns=end_ns,
+        ),
     )
-    levels = {
-        row["kind"]: float(known.ticks_to_price([row["price_tick"]])[0])
-        for row in made.to_pylist()
-        if row["kind"].startswith("session_")
-    }
-    return Made(table=made, metadata=levels)
+    kinds = pc.value_counts(made["kind"]).to_pylist()
+    return Made(table=made, metadata={entry["values"]: entry["counts"] for entry in kinds})
