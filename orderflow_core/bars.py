@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from orderflow_core.kernels.bars import (
+    _bar_sums_by_parts_nb,
     _bar_sums_nb,
     _delta_since_extremes_nb,
     _runs_back_nb,
@@ -26,6 +27,7 @@ from orderflow_core.validate import (
 
 _N_SUMS = 17
 _N_PARTS = 16  # of the bars, for threads to share; each holds about as many trades
+_FEW_TRADES = 100_000  # below this one thread is done before others have begun
 _NO_ANCHOR = np.empty(0, np.int64)
 
 
@@ -95,7 +97,7 @@ def time_bar_index(ts_event_ns: ArrayLike, interval_ns: int) -> BarIndex:
     array([-1,  0,  1,  3])
     """
     ts = require_int64("ts_event_ns", ts_event_ns)
-    if _runs_back_nb(ts, _parts(len(ts))).any():
+    if len(ts) < _FEW_TRADES or _runs_back_nb(ts, _parts(len(ts))).any():
         require_sorted("ts_event_ns", ts)  # names the place
     interval = require_positive_scalar("interval_ns", interval_ns)
     if len(ts):
@@ -191,11 +193,14 @@ def summed_bars(
         A sign or quantity outside the domain, or volumes that could leave int64.
     """
     sums = np.empty((len(first_idx), _N_SUMS), np.int64)
-    parts = np.searchsorted(first_idx, _parts(len(price))).astype(np.int64)
-    parts[0], parts[-1] = 0, len(first_idx)
-    _bar_sums_nb(
-        price, qty, sign, (first_idx, end_idx), anchor_ticks, bool(include_zero_start), parts, sums
-    )
+    arguments = (price, qty, sign, (first_idx, end_idx), anchor_ticks, bool(include_zero_start))
+    with np.errstate(over="ignore"):  # sums beyond int64 are found below and by the caller
+        if len(price) < _FEW_TRADES:
+            _bar_sums_nb(*arguments, (0, len(first_idx)), sums)
+        else:
+            parts = np.searchsorted(first_idx, _parts(len(price))).astype(np.int64)
+            parts[0], parts[-1] = 0, len(first_idx)
+            _bar_sums_by_parts_nb(*arguments, parts, sums)
     columns = np.ascontiguousarray(sums.T)
     n_trades = columns[7]
     if len(sums):

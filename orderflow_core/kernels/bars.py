@@ -122,8 +122,32 @@ def _moments_nb(price: Int64, qty: Int64, anchor: int, row: Int64) -> None:
     row[15], row[16] = first, second
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@njit(cache=True, nogil=True)
 def _bar_sums_nb(
+    price: Int64,
+    qty: Int64,
+    sign: Int8,
+    bounds: tuple[Int64, Int64],
+    anchor: Int64,
+    include_zero_start: bool,
+    part: tuple[int, int],
+    sums: Int64,
+) -> None:
+    # Columns of ``sums``: open, high, low, close; lots in all, bought, sold; trades in all, bought,
+    # sold; extremes of the running delta; smallest and largest size, largest magnitude of a sign;
+    # with an anchor, sums of q d and of q d^2. ``part``: first bar and the one past the last.
+    first_idx, end_idx = bounds
+    for bar in range(part[0], part[1]):
+        a, b = first_idx[bar], end_idx[bar]
+        _price_sums_nb(price[a:b], sums[bar])
+        _sign_sums_nb(sign[a:b], sums[bar])
+        _lot_sums_nb(qty[a:b], sign[a:b], include_zero_start, sums[bar])
+        if len(anchor) > 0:
+            _moments_nb(price[a:b], qty[a:b], anchor[bar], sums[bar])
+
+
+@njit(cache=True, nogil=True, parallel=True)
+def _bar_sums_by_parts_nb(
     price: Int64,
     qty: Int64,
     sign: Int8,
@@ -133,18 +157,10 @@ def _bar_sums_nb(
     part_first: Int64,
     sums: Int64,
 ) -> None:
-    # Columns of ``sums``: open, high, low, close; lots in all, bought, sold; trades in all, bought,
-    # sold; extremes of the running delta; smallest and largest size, largest magnitude of a sign;
-    # with an anchor, sums of q d and of q d^2. Parts of bars are independent of each other.
-    first_idx, end_idx = bounds
-    for part in prange(len(part_first) - 1):
-        for bar in range(part_first[part], part_first[part + 1]):
-            a, b = first_idx[bar], end_idx[bar]
-            _price_sums_nb(price[a:b], sums[bar])
-            _sign_sums_nb(sign[a:b], sums[bar])
-            _lot_sums_nb(qty[a:b], sign[a:b], include_zero_start, sums[bar])
-            if len(anchor) > 0:
-                _moments_nb(price[a:b], qty[a:b], anchor[bar], sums[bar])
+    # Parts of bars are independent of each other: each fills its own rows.
+    for k in prange(len(part_first) - 1):
+        part = (part_first[k], part_first[k + 1])
+        _bar_sums_nb(price, qty, sign, bounds, anchor, include_zero_start, part, sums)
 
 
 @njit(cache=True, nogil=True)

@@ -135,6 +135,23 @@ def test_long_bars_keep_their_extremes(seed, drift):
     assert (bars.min_delta_lots[0], bars.max_delta_lots[0]) == (path.min(), path.max())
 
 
+@pytest.mark.parametrize("interval", [7, 1_000, 10**6])
+def test_threads_change_nothing(monkeypatch, interval):
+    rng = np.random.default_rng(3)
+    n = 3_000
+    ts = np.cumsum(rng.integers(0, 4, n))
+    columns = (rng.integers(90, 110, n), rng.integers(1, 9, n), rng.integers(-1, 2, n))
+    alone = aggregate_bars(*columns, time_bar_index(ts, interval))
+    monkeypatch.setattr("orderflow_core.bars._FEW_TRADES", 0)
+    index = time_bar_index(ts, interval)
+    together = aggregate_bars(*columns, index)
+    for field in fields(BarArrays):
+        assert getattr(together, field.name).tolist() == getattr(alone, field.name).tolist()
+    ts[2_000] = ts[1_999] - 1
+    with pytest.raises(ValueError, match="ts_event_ns must be non-decreasing"):
+        time_bar_index(ts, interval)
+
+
 def test_bounds_are_half_open_also_before_1970():
     # 10 ns bars: -1 lies in [-10, 0), 0 and 9 in [0, 10), 10 opens the next; [20, 30) has no trade.
     index = time_bar_index(np.array([-11, -10, -1, 0, 9, 10, 30]), 10)

@@ -13,7 +13,7 @@ WRAPPER_FILES = sorted(set(CORE.rglob("*.py")) - set(KERNEL_FILES))
 # Kernels that may say parallel=True: "module._name_nb". Integers over independent ranges only.
 PARALLEL: frozenset[str] = frozenset(
     {
-        "bars._bar_sums_nb",
+        "bars._bar_sums_by_parts_nb",
         "bars._runs_back_nb",
         "footprint._footprint_nb",
         "quote_rules._join_ranges_nb",
