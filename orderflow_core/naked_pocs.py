@@ -181,9 +181,9 @@ def covering_session(
     high, low = require_int64("high_ticks", high_ticks), require_int64("low_ticks", low_ticks)
     n_sessions = require_same_length(poc_tick=poc, high_ticks=high, low_ticks=low)
     covering = np.full(n_sessions, -1, np.int64)
-    for session in range(n_sessions):
+    for session, row in enumerate(poc.tolist()):
         later = slice(session + 1, None)
-        meets = (low[later] <= poc[session] + height - 1) & (high[later] >= poc[session])
+        meets = (low[later] <= row + height - 1) & (high[later] >= row)
         if meets.any():
             covering[session] = session + 1 + int(np.argmax(meets))
     return covering

@@ -241,8 +241,11 @@ def _session_levels(
     _require_products_fit(ladder, rule)
     lowest = int(price[0])
     farthest = max(abs(int(close.min()) - lowest), abs(int(close.max()) - lowest))
-    if farthest > MAX_SPAN_TICKS:
-        raise ValueError(f"close_ticks must lie within 2**61 of the rows, got {farthest}")
+    if max(farthest, rule[2]) > MAX_SPAN_TICKS:
+        raise ValueError(
+            f"close_ticks must lie within 2**61 of the rows, got {farthest}, and ticks_per_row too, "
+            f"got {rule[2]}"
+        )
     born = np.zeros(len(price), np.int8)
     if state is not None:
         born[np.searchsorted(price, state.profile.price_tick)] = state.born

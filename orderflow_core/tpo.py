@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from orderflow_core.types import Bool, Int64
 from orderflow_core.validate import (
+    INT64_MAX,
     require_int64,
     require_positive_scalar,
     require_same_length,
@@ -15,6 +16,7 @@ from orderflow_core.validate import (
 
 HALF_HOUR_NS = 1_800_000_000_000
 MAX_ROWS = 2**22
+MAX_ABS_TICKS = 2**61
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +129,7 @@ def continue_tpo_letters(
     ------
     TypeError, ValueError
         Not integers, lengths that differ, times that run back or lie before the opening or before
-        the last letter, a period that is not positive.
+        the last letter or int64 away from it, a period that is not positive.
     """
     ts, price = require_int64("ts_event_ns", ts_event_ns), require_int64("price_ticks", price_ticks)
     require_same_length(ts_event_ns=ts, price_ticks=price)
@@ -139,6 +141,8 @@ def continue_tpo_letters(
     earliest = session_open_ns + period * (int(before.letter[-1]) if len(before) else 0)
     if ts[0] < earliest:
         raise ValueError(f"ts_event_ns must not lie before {earliest}, got {ts[0]}")
+    if int(ts[-1]) - session_open_ns > INT64_MAX:
+        raise ValueError(f"ts_event_ns must lie within int64 of the opening, got {ts[-1]}")
     letter = (ts - session_open_ns) // period
     first = np.flatnonzero(np.append(True, letter[1:] != letter[:-1]))
     low, high = np.minimum.reduceat(price, first), np.maximum.reduceat(price, first)
@@ -173,7 +177,8 @@ def tpo_profile(letters: TpoLetters, *, ticks_per_row: int, anchor_tick: int = 0
     Raises
     ------
     TypeError, ValueError
-        A row height that is not positive, or letters that span 2**22 rows or more.
+        A row height that is not positive, letters that span 2**22 rows or more, or prices, row
+        height or anchor beyond 2**61.
 
     Notes
     -----
@@ -196,6 +201,8 @@ def tpo_profile(letters: TpoLetters, *, ticks_per_row: int, anchor_tick: int = 0
         require_int64("high_ticks", letters.high_ticks),
     )
     lowest, highest = int(low.min()), int(high.max())
+    if max(abs(lowest), abs(highest), abs(anchor_tick), height) > MAX_ABS_TICKS:
+        raise ValueError(f"letters must lie within 2**61, got {lowest} to {highest}")
     lowest_row = (lowest - anchor_tick) // height
     n_rows = (highest - anchor_tick) // height - lowest_row + 1
     if n_rows >= MAX_ROWS:

@@ -18,8 +18,9 @@ from benchmarks.peers import (
     polars_frame,
     trade_columns,
 )
-from orderflow_core.profile import value_area, volume_profile
+from orderflow_core.profile import volume_profile
 from orderflow_core.types import Int64, TradeArrays
+from orderflow_core.value_area import value_area
 
 INPUTS = ("session", "price_ticks", "qty_lots", "sign")
 LOTS = {"bid_lots": -1, "ask_lots": 1, "unsigned_lots": 0}
@@ -84,7 +85,7 @@ def _ours(trades: TradeArrays, ranges: list[tuple[int, int]]) -> Columns:
 
 
 def _levels(price: Int64, volume: Int64) -> tuple[int, int, int]:
-    # The rules of orderflow_core.profile, written apart from it, on a ladder without holes.
+    # The rules of orderflow_core.value_area, written apart from it, on a ladder without holes.
     low = int(price[0])
     dense = np.zeros(int(price[-1]) - low + 1, np.int64)
     dense[price - low] = volume

@@ -86,6 +86,11 @@ def test_covering_session_agrees_with_the_obvious_loop(sessions, height):
     assert got.tolist() == naive.covering_session(poc, high, low, height=height)
 
 
+def test_rows_at_the_end_of_int64():
+    end = 2**63 - 1
+    assert covering_session([end, 0], [end, end], [end, 0], ticks_per_row=9).tolist() == [1, -1]
+
+
 def test_broken_contracts_are_named():
     with pytest.raises(
         ValueError, match=r"close_ticks must lie in \[low, high\], got 9 in \[1, 3\]"

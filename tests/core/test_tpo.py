@@ -108,6 +108,10 @@ def test_broken_contracts_are_named():
         continue_tpo_letters(so_far, [24], [1], session_open_ns=5, letter_ns=10)
     with pytest.raises(ValueError, match="ts_event_ns must be non-decreasing"):
         tpo_letters([4, 3], [1, 1], session_open_ns=0)
+    with pytest.raises(ValueError, match="ts_event_ns must lie within int64 of the opening"):
+        tpo_letters([2**62], [1], session_open_ns=-(2**62))
+    with pytest.raises(ValueError, match="letters must lie within 2"):
+        tpo_profile(letters_of((2**62, 2**62)), ticks_per_row=1)
     with pytest.raises(ValueError, match="letters must span fewer than 4194304 rows"):
         tpo_profile(letters_of((0, 2**22)), ticks_per_row=1)
 
