@@ -107,7 +107,7 @@ def bulk_volume(
 
     >>> found = bulk_volume(np.array([5, 6, 5, 6]), np.full(4, 100), window=2, min_changes=2)
     >>> found.buy_lots.round(1)
-    array([ nan,  nan,  nan, 76. ])
+    array([nan, nan, nan, 76.])
     """
     return continue_bulk_volume(
         None, close_ticks, volume_lots, window=window, min_changes=min_changes,
