@@ -13,14 +13,13 @@ from orchestration.arrays import (
     table_of,
     trade_arrays,
 )
-from orderflow_core.bars import aggregate_bars, time_bar_index
-from orderflow_core.delta import cvd_candles
+from orderflow_core.bars import time_bar_index
+from orderflow_core.flow_bars import flow_bars
 from orderflow_core.footprint import FootprintCells, footprint
 from orderflow_core.imbalance import imbalance_by_rule
 from orderflow_core.imbalance_presets import ATAS_STACKED_IMBALANCE, ImbalanceRule
 from orderflow_core.profile import volume_profile
-from orderflow_core.types import BarIndex, TradeArrays
-from orderflow_core.vwap import session_vwap
+from orderflow_core.types import BarIndex
 
 _NS_PER_S = 1_000_000_000
 
@@ -50,48 +49,13 @@ def bars(classified: pa.Table, gaps: pa.Table, *, clock: str, bar_seconds: int) 
     """
     trades = trade_arrays(classified)
     index = bar_index(trades.ts_event_ns, bar_seconds)
-    made = aggregate_bars(trades.price_ticks, trades.qty_lots, trades.sign, index)
     starts = np.concatenate([np.zeros(min(1, len(trades)), np.int64), gap_positions(trades, gaps)])
-    cvd = _cvd_candles(trades, index, starts)
-    vwap = session_vwap(trades.price_ticks, trades.qty_lots, starts)
-    last = index.end_idx - 1
+    made = flow_bars(
+        trades.price_ticks, trades.qty_lots, trades.sign, index, session_start_idx=starts
+    )
+    flows = {name: array for name, array in table_of(made).items() if name != "bars"}
     return pa.table(
-        {"clock": constant(clock, len(index))}
-        | bar_columns(index)
-        | table_of(made)
-        | dict(
-            zip(
-                ("cvd_open_lots", "cvd_high_lots", "cvd_low_lots", "cvd_close_lots"),
-                cvd,
-                strict=True,
-            )
-        )
-        | {"vwap_ticks": vwap.vwap_ticks[last], "vwap_sd_ticks": vwap.sd_ticks[last]}
-    )
-
-
-# Bars are cut where the running delta restarts; a bar's candle is that of its pieces together.
-def _cvd_candles(
-    trades: TradeArrays, index: BarIndex, start_idx: np.ndarray
-) -> tuple[np.ndarray, ...]:
-    first = np.union1d(index.first_idx, start_idx)
-    number = np.arange(len(first))
-    pieces = BarIndex(
-        bar_id=number,
-        t0_ns=number,
-        t1_ns=number + 1,
-        first_idx=first,
-        end_idx=np.r_[first[1:], len(trades)][: len(first)],
-    )
-    made = aggregate_bars(trades.price_ticks, trades.qty_lots, trades.sign, pieces)
-    opened, high, low, close = cvd_candles(made, np.searchsorted(first, start_idx))
-    of_bar = np.searchsorted(first, index.first_idx)
-    last = np.searchsorted(pieces.end_idx, index.end_idx)
-    return (
-        opened[of_bar],
-        np.maximum.reduceat(high, of_bar) if len(high) else high,
-        np.minimum.reduceat(low, of_bar) if len(low) else low,
-        close[last],
+        {"clock": constant(clock, len(index))} | bar_columns(index) | table_of(made.bars) | flows
     )
 
 
