@@ -20,8 +20,9 @@ from orderflow_core.value_area import point_of_control as point_of_control
 from orderflow_core.value_area import rows_from_lowest
 from orderflow_core.value_area import value_area as value_area
 
-# Ranges of trades that are added up side by side: long enough to pay for a ladder and a thread.
-_TRADES_PER_RANGE = 2**20
+# Ranges of trades that are added up side by side: long enough to pay for a ladder and a thread, and
+# a power of two of them, which two, four or eight threads share evenly.
+_TRADES_PER_RANGE = 2**18
 _MAX_RANGES = 16
 # Ticks of a ladder: clearing and adding up ladders must cost less than the trades.
 _LADDER_TICKS_FREE = 2**14
@@ -173,7 +174,8 @@ def _rows_by_ladder(
     price: Int64, qty: Int64, sign: Int8, grid: tuple[int, int]
 ) -> ProfileRows | None:
     # None where the prices lie too far apart, or a trade breaks a rule.
-    n_ranges = min(max(len(price) // _TRADES_PER_RANGE, 1), _MAX_RANGES)
+    n_worth = max(len(price) // _TRADES_PER_RANGE, 1)
+    n_ranges = min(1 << (n_worth.bit_length() - 1), _MAX_RANGES)
     most_ticks = max(_LADDER_TICKS_FREE, len(price) // (2 * n_ranges))
     sample = price[:: len(price) // _SAMPLE + 1]
     low, high = int(sample.min()), int(sample.max())
