@@ -10,10 +10,10 @@ export NUMBA_CACHE_DIR ?= $(CURDIR)/$(VENV)/numba/$(KERNEL_HASH)
 export ORDERFLOW_HOME ?= $(CURDIR)/.orderflow
 DEMO_SYMBOL ?= ES
 
-.PHONY: help setup demo test soak ui bench lint type clean
+.PHONY: help setup demo test soak ui bench docs lint type clean
 
 help:
-	@echo "make demo | test | soak | ui | bench | lint | type | clean   (README.md says what each does)"
+	@echo "make demo | test | soak | ui | bench | docs | lint | type | clean   (README.md says what each does)"
 
 setup: $(STAMP)
 
@@ -42,6 +42,9 @@ ui: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks.run
+
+docs: setup
+	$(BIN)/python -m orchestration.charts.glossary docs/pictures
 
 lint: setup
 	$(BIN)/ruff check .

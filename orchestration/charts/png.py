@@ -50,13 +50,13 @@ def footprint_png(
         Height of a row in price units; None takes the least step between the prices given.
     """
     if footprint.empty:
-        return _png(_statement("No footprint: no bar holds a trade."))
+        return small_png(_statement("No footprint: no bar holds a trade."))
     size = row_size if row_size is not None else least_step(footprint["price"])
     for shown in range(n_bars, min(n_bars, MIN_BARS) - 1, -1):
         ladder = last_ladder(footprint, size, timezone, n_bars=shown, max_rows=MAX_ROWS)
         if len(ladder.cells) <= MAX_CELLS:
             break
-    return _png(_footprint_figure(ladder, size, title, timezone))
+    return small_png(_footprint_figure(ladder, size, title, timezone))
 
 
 def least_step(price: pd.Series) -> float:
@@ -74,7 +74,7 @@ def cvd_png(bars: pd.DataFrame, *, title: str = "", timezone: str = "UTC") -> by
         An empty frame gives an image that says so.
     """
     if bars.empty:
-        return _png(_statement("No bars: no trade."))
+        return small_png(_statement("No bars: no trade."))
     frame = bars.sort_values("t0", kind="stable").reset_index(drop=True)
     frame["t0"] = local_times(frame["t0"], timezone)
     frame["t_last"], frame["n_bars"] = frame["t0"], 1
@@ -83,25 +83,27 @@ def cvd_png(bars: pd.DataFrame, *, title: str = "", timezone: str = "UTC") -> by
     factor = next((f for f in FACTORS if len(frame) <= f * MAX_CANDLES), FACTORS[-1])
     axis = session_axis(frame["t0"], frame["session"].to_numpy(), block=factor)
     frame["x"] = axis.x
-    return _png(_cvd_figure(join_bars(frame, factor), factor, axis.ticks(9), title, timezone))
+    return small_png(_cvd_figure(join_bars(frame, factor), factor, axis.ticks(9), title, timezone))
 
 
 # matplotlib without pyplot: no global figure list, no display, no state between calls.
-def _figure(width: float, height: float) -> "Figure":
+def new_figure(width: float, height: float) -> "Figure":
+    """Return an empty figure on paper; sizes in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), facecolor=theme.PAPER, layout="constrained")
 
 
 def _statement(text: str) -> "Figure":
-    figure = _figure(6, 1.2)
+    figure = new_figure(6, 1.2)
     figure.text(0.5, 0.5, text, ha="center", va="center", color=theme.MUTED, fontsize=11)
     return figure
 
 
 # Few colours and no alpha: text stays sharp at a third of the bytes. The limit is a promise to
 # stores that keep the image inside a record, so the resolution gives way, not the limit.
-def _png(figure: "Figure") -> bytes:
+def small_png(figure: "Figure") -> bytes:
+    """Return a figure as a PNG of at most 30 KB, at as much resolution as that allows."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
@@ -121,7 +123,7 @@ def _png(figure: "Figure") -> bytes:
 
 def _footprint_figure(ladder: Ladder, row_size: float, title: str, timezone: str) -> "Figure":
     n_bars, n_rows = len(ladder.times), len(ladder.row_prices)
-    figure = _figure(1.1 + 1.06 * n_bars, 1.0 + 0.2 * (n_rows + 2))
+    figure = new_figure(1.1 + 1.06 * n_bars, 1.0 + 0.2 * (n_rows + 2))
     axes = figure.add_subplot()
     axes.set(xlim=(-0.5, n_bars - 0.5), ylim=(-2.6, n_rows - 0.4))
     strongest = max(float(ladder.cells["delta"].abs().max()), 1e-12)
@@ -138,7 +140,7 @@ def _footprint_figure(ladder: Ladder, row_size: float, title: str, timezone: str
         fontsize=8,
     )
     axes.set_xticks(range(n_bars), ladder.times.dt.strftime("%H:%M:%S").tolist(), fontsize=8)
-    _finish(axes)
+    bare_axes(axes)
     joined = f", {ladder.merged} rows joined" if ladder.merged > 1 else ""
     last = ladder.times.iloc[-1].strftime("%Y-%m-%d")
     heading = f"{title}  " if title else ""
@@ -179,7 +181,8 @@ def _draw_totals(axes: Any, bar: int, delta: float, volume: float) -> None:
     axes.text(bar, -2.0, quantity_text(volume), color=theme.INK, **style)
 
 
-def _finish(axes: Any) -> None:
+def bare_axes(axes: Any) -> None:
+    """Take the frame and the tick marks away."""
     for side in ("top", "right", "left", "bottom"):
         axes.spines[side].set_visible(False)
     axes.tick_params(length=0, colors=theme.INK)
@@ -190,7 +193,7 @@ def _cvd_figure(
 ) -> "Figure":
     from matplotlib.ticker import StrMethodFormatter
 
-    figure = _figure(8.4, 4.6)
+    figure = new_figure(8.4, 4.6)
     price, delta, cvd = figure.subplots(3, 1, sharex=True, height_ratios=(3, 1.2, 1.6))
     x = bars["x"].to_numpy()
     breaks = np.flatnonzero(np.diff(bars["session"])) + 1
@@ -212,7 +215,7 @@ def _cvd_figure(
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
         axes.grid(color=theme.GRID, linewidth=0.6)
         axes.set_axisbelow(True)
-        _finish(axes)
+        bare_axes(axes)
     cvd.set_xticks(ticks.x, [text.replace("<br>", "\n") for text in ticks.text])
     heading = f"{title}  " if title else ""
     joined = f", {factor} bars joined" if factor > 1 else ""

@@ -1,0 +1,1 @@
+"""The pictures of docs/glossary.md, drawn from the two sample files."""

@@ -1,0 +1,41 @@
+"""The glossary's pictures are drawn from the samples, are small, and are all shown."""
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+from orchestration.charts.glossary.__main__ import PICTURES, draw, markets
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+MAX_BYTES = 60_000
+
+
+def test_every_picture_is_drawn_from_the_samples(test_data):
+    from PIL import Image
+
+    drawn = dict(draw(markets(test_data)))
+    assert set(drawn) == set(PICTURES)
+    for name, png in drawn.items():
+        assert len(png) < MAX_BYTES, name
+        with Image.open(io.BytesIO(png)) as image:
+            colours = image.convert("RGB").getcolors(1 << 24)
+            # More than paper and text: something was drawn.
+            assert len(colours) > 8, name
+            assert min(image.size) > 150, name
+
+
+def test_the_glossary_shows_every_picture_and_no_other():
+    shown = re.findall(r"\]\(pictures/(\w+)\.png\)", (DOCS / "glossary.md").read_text())
+    assert sorted(shown) == sorted(PICTURES)
+    files = {path.stem: path.stat().st_size for path in (DOCS / "pictures").glob("*.png")}
+    assert set(files) == set(PICTURES)
+    assert max(files.values()) < MAX_BYTES
+
+
+@pytest.mark.parametrize("name", ["glossary.md", "events.md", "tour.md", "architecture.md"])
+def test_links_between_pages_lead_somewhere(name):
+    for target in re.findall(r"\]\(([^)#]+)\)", (DOCS / name).read_text()):
+        if "://" not in target:
+            assert (DOCS / target).exists(), target
