@@ -8,6 +8,8 @@ from benchmarks.contest import OURS, Columns, Contestant, Item
 from benchmarks.data import FIRST_BID, MS_NS, Market
 from benchmarks.peers import (
     Arrays,
+    Chdb,
+    chdb_columns,
     duckdb_columns,
     duckdb_tables,
     pandas_columns,
@@ -69,11 +71,51 @@ FROM spread ORDER BY bar_id
 """  # noqa: S608 - constants of this module
 
 
+CHDB_SQL = f"""
+WITH trade AS (
+    SELECT i, intDiv(ts_ns, {BAR_NS}) AS bar_id, session, price_ticks, qty_lots, sign,
+           sign * qty_lots AS signed_lots, price_ticks - {FIRST_BID} AS d,
+           sum(sign * qty_lots) OVER (ORDER BY i ROWS UNBOUNDED PRECEDING) AS running
+    FROM bench.trades
+), bar AS (
+    SELECT bar_id, any(session) AS session, argMin(price_ticks, i) AS open_ticks,
+           max(price_ticks) AS high_ticks, min(price_ticks) AS low_ticks,
+           argMax(price_ticks, i) AS close_ticks, sum(qty_lots) AS volume_lots,
+           sumIf(qty_lots, sign > 0) AS buy_lots, sumIf(qty_lots, sign < 0) AS sell_lots,
+           count() AS n_trades, countIf(sign > 0) AS n_buy, countIf(sign < 0) AS n_sell,
+           sum(signed_lots) AS delta_lots, min(running) AS lowest, max(running) AS highest,
+           argMin(running - signed_lots, i) AS base, sum(qty_lots * d) AS first_moment,
+           sum(qty_lots * d * d) AS second_moment
+    FROM trade GROUP BY bar_id
+), so_far AS (
+    SELECT *, sum(delta_lots) OVER past AS cvd_close_lots, sum(volume_lots) OVER past AS lots,
+           sum(first_moment) OVER past AS lots_d, sum(second_moment) OVER past AS lots_d2,
+           first_value(open_ticks) OVER past - {FIRST_BID} AS start
+    FROM bar WINDOW past AS (PARTITION BY session ORDER BY bar_id ROWS UNBOUNDED PRECEDING)
+), spread AS (
+    SELECT *, (lots_d - start * lots) / lots AS mean,
+           (lots_d2 - 2 * start * lots_d + start * start * lots) / lots AS square,
+           least(lowest - base, 0) AS min_delta_lots, greatest(highest - base, 0) AS max_delta_lots,
+           cvd_close_lots - delta_lots AS cvd_open_lots
+    FROM so_far
+)
+SELECT bar_id, open_ticks, high_ticks, low_ticks, close_ticks, volume_lots, buy_lots, sell_lots,
+       volume_lots - buy_lots - sell_lots AS unsigned_lots, n_trades, n_buy, n_sell, delta_lots,
+       min_delta_lots, max_delta_lots, cvd_close_lots, cvd_open_lots,
+       cvd_open_lots + max_delta_lots AS cvd_high_lots,
+       cvd_open_lots + min_delta_lots AS cvd_low_lots,
+       mean + start + {FIRST_BID} AS vwap_ticks,
+       sqrt(greatest(square - mean * mean, 0)) AS vwap_sd_ticks
+FROM spread ORDER BY bar_id
+"""  # noqa: S608 - constants of this module
+
+
 def contestants(market: Market) -> list[Contestant]:
     columns = {name: trade_columns(market)[name] for name in INPUTS}
     frame = polars_frame(columns, in_order_of="ts_ns")
     in_pandas = pandas_frame(columns)
     database = duckdb_tables(trades=columns)
+    chdb = Chdb(trades=columns)
     return [
         Contestant(name=OURS, run=lambda: _ours(columns, market.session_start_idx)),
         Contestant(name="numpy", run=lambda: _numpy(**columns)),
@@ -82,6 +124,7 @@ def contestants(market: Market) -> list[Contestant]:
         Contestant(
             name="duckdb", run=lambda: database.execute(SQL).fetchnumpy(), columns=duckdb_columns
         ),
+        Contestant(name="chdb", run=lambda: chdb.run(CHDB_SQL), columns=chdb_columns),
     ]
 
 

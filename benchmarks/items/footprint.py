@@ -8,6 +8,8 @@ from benchmarks.contest import OURS, Columns, Contestant, Item
 from benchmarks.data import MS_NS, Market
 from benchmarks.peers import (
     Arrays,
+    Chdb,
+    chdb_columns,
     duckdb_columns,
     duckdb_tables,
     pandas_columns,
@@ -33,6 +35,13 @@ SELECT ts_ns // {BAR_NS} AS bar_id, price_ticks AS price_tick,
        count(*) FILTER (sign = 0) AS n_unsigned
 FROM trades GROUP BY bar_id, price_tick ORDER BY bar_id, price_tick
 """  # noqa: S608 - a constant of this module
+CHDB_SQL = f"""
+SELECT intDiv(ts_ns, {BAR_NS}) AS bar_id, price_ticks AS price_tick,
+       sumIf(qty_lots, sign < 0) AS bid_lots, sumIf(qty_lots, sign > 0) AS ask_lots,
+       sumIf(qty_lots, sign = 0) AS unsigned_lots,
+       countIf(sign < 0) AS n_bid, countIf(sign > 0) AS n_ask, countIf(sign = 0) AS n_unsigned
+FROM bench.trades GROUP BY bar_id, price_tick ORDER BY bar_id, price_tick
+"""  # noqa: S608 - a constant of this module
 
 
 def contestants(market: Market) -> list[Contestant]:
@@ -40,6 +49,7 @@ def contestants(market: Market) -> list[Contestant]:
     frame = polars_frame(columns, in_order_of="ts_ns")
     in_pandas = pandas_frame(columns)
     database = duckdb_tables(trades=columns)
+    chdb = Chdb(trades=columns)
     return [
         Contestant(name=OURS, run=lambda: _ours(columns)),
         Contestant(name="numpy", run=lambda: _numpy(**columns)),
@@ -48,6 +58,7 @@ def contestants(market: Market) -> list[Contestant]:
         Contestant(
             name="duckdb", run=lambda: database.execute(SQL).fetchnumpy(), columns=duckdb_columns
         ),
+        Contestant(name="chdb", run=lambda: chdb.run(CHDB_SQL), columns=chdb_columns),
     ]
 
 

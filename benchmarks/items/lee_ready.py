@@ -16,6 +16,7 @@ from benchmarks.peers import (
     quote_columns,
     trade_columns,
 )
+from benchmarks.tclf_peer import tclf_contestants
 from orderflow_core.classify import lee_ready_joined
 from orderflow_core.types import Int8, Int64, QuoteArrays
 
@@ -58,6 +59,7 @@ def contestants(market: Market) -> list[Contestant]:
         Contestant(
             name="duckdb", run=lambda: database.execute(SQL).fetchnumpy(), columns=duckdb_columns
         ),
+        *tclf_contestants("lee_ready", trades | quotes),
     ]
 
 
@@ -114,6 +116,7 @@ ITEM = Item(
     name="lee_ready",
     work="join of each trade with the quote strictly before it, then the Lee-Ready rule",
     goal=4,
+    limit_goal=3,
     inputs=lambda market: [
         market.trades.ts_event_ns,
         market.trades.price_ticks,

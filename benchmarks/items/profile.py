@@ -10,6 +10,8 @@ import polars as pl
 from benchmarks.contest import OURS, Columns, Contestant, Item
 from benchmarks.data import Market
 from benchmarks.peers import (
+    Chdb,
+    chdb_columns,
     duckdb_columns,
     duckdb_tables,
     pandas_columns,
@@ -31,6 +33,11 @@ SELECT session, price_ticks AS price_tick,
        sum(if(sign = 0, qty_lots, 0))::BIGINT AS unsigned_lots
 FROM trades GROUP BY session, price_tick ORDER BY session, price_tick
 """
+CHDB_SQL = """
+SELECT session, price_ticks AS price_tick, sumIf(qty_lots, sign < 0) AS bid_lots,
+       sumIf(qty_lots, sign > 0) AS ask_lots, sumIf(qty_lots, sign = 0) AS unsigned_lots
+FROM bench.trades GROUP BY session, price_tick ORDER BY session, price_tick
+"""
 
 
 def contestants(market: Market) -> list[Contestant]:
@@ -38,6 +45,7 @@ def contestants(market: Market) -> list[Contestant]:
     frame = polars_frame(columns, in_order_of="session")
     in_pandas = pandas_frame(columns)
     database = duckdb_tables(trades=columns)
+    chdb = Chdb(trades=columns)
     edges = np.append(market.session_start_idx, len(market)).tolist()
     ranges = list(pairwise(edges))
     return [
@@ -49,6 +57,7 @@ def contestants(market: Market) -> list[Contestant]:
             name="duckdb",
             run=lambda: with_areas(duckdb_columns(database.execute(SQL).fetchnumpy())),
         ),
+        Contestant(name="chdb", run=lambda: with_areas(chdb_columns(chdb.run(CHDB_SQL)))),
     ]
 
 

@@ -7,12 +7,15 @@ import polars as pl
 from benchmarks.contest import OURS, Columns, Contestant, Item
 from benchmarks.data import Market
 from benchmarks.peers import (
+    Chdb,
+    chdb_columns,
     duckdb_columns,
     duckdb_tables,
     pandas_frame,
     polars_columns,
     polars_frame,
 )
+from benchmarks.tclf_peer import tclf_contestants
 from orderflow_core.classify import tick_rule
 from orderflow_core.types import Int8, Int64
 
@@ -22,6 +25,11 @@ FROM (SELECT rowid AS i, sign(price_ticks - lag(price_ticks) OVER (ORDER BY rowi
       FROM trades)
 ORDER BY i
 """
+# One thread: several would hand on the blocks of the table in any order.
+CHDB_SQL = """
+SELECT sign(arrayJoin(arrayFill(x -> x != 0, arrayDifference(groupArray(price_ticks)))))::Int8 AS sign
+FROM bench.trades SETTINGS max_threads = 1
+"""
 
 
 def contestants(market: Market) -> list[Contestant]:
@@ -29,6 +37,7 @@ def contestants(market: Market) -> list[Contestant]:
     frame = polars_frame({"price_ticks": price})
     series = pandas_frame({"price_ticks": price})["price_ticks"]
     database = duckdb_tables(trades={"price_ticks": price})
+    chdb = Chdb(trades={"price_ticks": price})
     return [
         Contestant(name=OURS, run=lambda: tick_rule(price)[0], columns=_column),
         Contestant(name="numpy", run=lambda: numpy_tick_rule(price), columns=_column),
@@ -37,6 +46,8 @@ def contestants(market: Market) -> list[Contestant]:
         Contestant(
             name="duckdb", run=lambda: database.execute(SQL).fetchnumpy(), columns=duckdb_columns
         ),
+        Contestant(name="chdb", run=lambda: chdb.run(CHDB_SQL), columns=chdb_columns),
+        *tclf_contestants("tick", {"price_ticks": price}),
     ]
 
 
@@ -70,6 +81,7 @@ ITEM = Item(
     name="tick_rule",
     work="tick rule over all trades",
     goal=8,
+    limit_goal=1.5,
     inputs=lambda market: [market.trades.price_ticks],
     contestants=contestants,
 )
