@@ -38,12 +38,16 @@ class Decisions:
     is_end_included : bool
         Whether trades at t0 itself are known: the window of h seconds is ``(t0 - h, t0]`` if they
         are and ``[t0 - h, t0)`` if not.
+    closes_sweep : bool
+        Whether the sweep of the last trade that a decision knows is over: no later trade is of its
+        time. Figures by sweep leave out a last sweep that may go on.
     """
 
     t0_ns: Int64
     end_idx: Int64
     decision_id: Int64
     is_end_included: bool
+    closes_sweep: bool = False
 
     def __len__(self) -> int:
         return len(self.t0_ns)
@@ -212,6 +216,7 @@ def bar_decisions(
         end_idx=ends,
         decision_id=ids[ends - 1],
         is_end_included=not is_time,
+        closes_sweep=is_time,
     )
 
 
@@ -274,6 +279,7 @@ def _decisions(rows: tuple[Int64, Int64, Int64], n_rows: int, is_end_included: b
         end_idx=end_idx[:n_rows],
         decision_id=decision_id[:n_rows],
         is_end_included=is_end_included,
+        closes_sweep=True,
     )
 
 

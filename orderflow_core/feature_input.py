@@ -48,6 +48,25 @@ class Chunk:
     quotes: tuple[Int64, Int64, Int64, Int64, Bool] | None
     total_lots: float
 
+    def trades(self) -> TradeArrays:
+        """Return the trades as one bundle."""
+        return TradeArrays(
+            ts_event_ns=self.ts,
+            trade_id=self.trade_id,
+            price_ticks=self.price,
+            qty_lots=self.qty,
+            sign=self.sign,
+        )
+
+    def at_trade(self) -> QuoteAtTrade | None:
+        """Return the quotes as one bundle."""
+        if self.quotes is None:
+            return None
+        bid, bid_lots, ask, ask_lots, is_known = self.quotes
+        return QuoteAtTrade(
+            bid_ticks=bid, bid_lots=bid_lots, ask_ticks=ask, ask_lots=ask_lots, is_known=is_known
+        )
+
 
 def checked_chunk(
     trades: TradeArrays,

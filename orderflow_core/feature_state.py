@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from orderflow_core.decision_clocks import ClockState, new_clock_state
+from orderflow_core.further_features import FurtherState
 from orderflow_core.rolling import size_counters
 from orderflow_core.types import Float64, Int8, Int64
 
@@ -58,6 +59,8 @@ class FeatureState:
         Positions in the history of starts that no row has passed yet.
     total_lots : float
         Lots of all trades so far.
+    further : FurtherState or None
+        Of the features beyond the core ones, if they are asked for.
     """
 
     history: History
@@ -72,6 +75,7 @@ class FeatureState:
     quote: Int64
     starts: Int64
     total_lots: float
+    further: FurtherState | None = None
 
     def n_known(self) -> int:
         """Return the number of trades in the history."""
@@ -114,21 +118,28 @@ class FeatureState:
 
 def new_state() -> FeatureState:
     """Return the state before the first trade of a stream."""
-    integers = {"running": 11, "sums": 7, "quantile": 8, "past": 10, "quote": 5}
+
+    def zeros(n: int) -> Int64:
+        return np.zeros(n, np.int64)
+
     return FeatureState(
         history=History(
-            ts=np.empty(0, np.int64),
-            price=np.empty(0, np.int64),
-            qty=np.empty(0, np.int64),
+            ts=zeros(0),
+            price=zeros(0),
+            qty=zeros(0),
             sign=np.empty(0, np.int8),
-            sweep=np.empty(0, np.int64),
+            sweep=zeros(0),
             size=0,
         ),
         clock=new_clock_state(),
+        running=zeros(11),
+        sums=zeros(7),
+        quantile=zeros(8),
+        past=zeros(10),
         moments=np.zeros(3),
         reach=np.zeros(2),
         counters=size_counters(0),
-        starts=np.empty(0, np.int64),
+        quote=zeros(5),
+        starts=zeros(0),
         total_lots=0.0,
-        **{name: np.zeros(n, np.int64) for name, n in integers.items()},
     )

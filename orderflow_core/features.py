@@ -6,22 +6,26 @@ whole day and one trade at a time give the same bits.
 """
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from orderflow_core.core_features import fill, fill_side_by_side, require_sums_fit
 from orderflow_core.decision_clocks import Decisions, next_sweep_decisions, next_time_decisions
 from orderflow_core.feature_input import Chunk, checked_chunk
 from orderflow_core.feature_registry import FEATURES as FEATURES
 from orderflow_core.feature_registry import Feature as Feature
+from orderflow_core.feature_settings import FeatureSettings
 from orderflow_core.feature_state import FeatureState, new_state
-from orderflow_core.kernels.features import _past_nb, _running_nb, _touch_nb
-from orderflow_core.kernels.rolling import _rolling_quantile_nb, _rolling_sums_nb
-from orderflow_core.rolling import size_counters, window_start
-from orderflow_core.row_ranges import ranges_of, side_by_side
-from orderflow_core.types import Bool, Float64, Int64, QuoteAtTrade, TradeArrays
+from orderflow_core.further_features import (
+    FurtherInput,
+    continue_further_features,
+    new_further_state,
+)
+from orderflow_core.further_registry import ALL_FEATURES as ALL_FEATURES
+from orderflow_core.ofi import OfiAtTrade
+from orderflow_core.types import Float64, Int64, QuoteAtTrade, TradeArrays
 from orderflow_core.validate import (
     INT64_MAX,
     require_int64,
@@ -31,11 +35,9 @@ from orderflow_core.validate import (
 )
 
 SECOND_NS = 1_000_000_000
-WINDOW_NS = 60 * SECOND_NS
 NAMES = tuple(feature.name for feature in FEATURES)
-_SHARE = (95, 100)  # the quantile from which on trades are large
+ALL_NAMES = tuple(feature.name for feature in ALL_FEATURES)
 Clock: TypeAlias = str | Decisions
-_Rows: TypeAlias = tuple[Int64, Int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +81,8 @@ def decision_features(
     gap_idx: ArrayLike,
     session_ended: bool = False,
     clock: Clock = "sweep",
+    settings: FeatureSettings | None = None,
+    ofi: OfiAtTrade | None = None,
 ) -> FeatureMatrix:
     """Return the feature matrix, one row a decision of the clock.
 
@@ -101,11 +105,16 @@ def decision_features(
     clock : str or Decisions
         ``"sweep"``: at each closed sweep. ``"time:5s"``: every 5 seconds, or any other number.
         Or decisions of one's own, such as those of `decision_clocks.bar_decisions`.
+    settings : FeatureSettings or None
+        Adds the features that depend on them. None: the core ones only.
+    ofi : OfiAtTrade or None, n_trades elements
+        From `orderflow_core.ofi.ofi_at_trade`, restarted where the trades are; None leaves the
+        features of the order-flow imbalance NaN. Read only with `settings`.
 
     Returns
     -------
     FeatureMatrix
-        Columns as in `FEATURES`. No decisions: no rows.
+        Columns as in `FEATURES`, with settings as in `ALL_FEATURES`. No decisions: no rows.
 
     Raises
     ------
@@ -139,10 +148,13 @@ def decision_features(
     _require_session_first(chunk, session_start_idx)
     _count_lots(state, chunk)
     decisions = _due(clock, state, chunk, session_ended)
-    values = np.empty((len(FEATURES), len(decisions)))
-    _fill_side_by_side(state, chunk, decisions, values)
-    _require_sums_fit(state)
-    return _matrix(decisions, values)
+    names = ALL_NAMES if settings else NAMES
+    values = np.empty((len(names), len(decisions)))
+    fill_side_by_side(state, chunk, decisions, values)
+    require_sums_fit(state)
+    if settings:
+        _fill_further(state, chunk, decisions, (settings, ofi, session_ended), values)
+    return _matrix(decisions, names, values)
 
 
 def continue_decision_features(
@@ -155,6 +167,8 @@ def continue_decision_features(
     gap_idx: ArrayLike,
     session_ended: bool = False,
     clock: Clock = "sweep",
+    settings: FeatureSettings | None = None,
+    ofi: OfiAtTrade | None = None,
 ) -> tuple[FeatureMatrix, FeatureState | None]:
     """Do as `decision_features` for the next chunk of trades.
 
@@ -167,9 +181,9 @@ def continue_decision_features(
         As in `decision_features`, of this chunk only. A sweep may go on from the chunk before.
     session_start_idx, gap_idx : ndarray of int64, strictly increasing, in 0..n_trades - 1
         Positions in this chunk; empty where none lies in it.
-    session_ended, clock
-        As in `decision_features`; the same clock for all chunks. Decisions of one's own count in
-        the trades of the chunk.
+    session_ended, clock, settings, ofi
+        As in `decision_features`; the same clock and settings for all chunks. Decisions of one's own
+        count in the trades of the chunk.
 
     Returns
     -------
@@ -194,11 +208,39 @@ def continue_decision_features(
     decisions = _due(clock, state, chunk, session_ended)
     state.take(chunk.ts, chunk.price, chunk.qty, chunk.sign, chunk.sweep)
     n_before = state.n_known() - len(chunk.ts)
-    values = np.empty((len(FEATURES), len(decisions)))
-    _fill(state, chunk, decisions, n_before, values)
-    _require_sums_fit(state)
+    names = ALL_NAMES if settings else NAMES
+    values = np.empty((len(names), len(decisions)))
+    fill(state, chunk, decisions, n_before, values)
+    require_sums_fit(state)
+    if settings:
+        _fill_further(state, chunk, decisions, (settings, ofi, session_ended), values)
     is_over = session_ended or state.n_known() == 0
-    return _matrix(decisions, values), None if is_over else state
+    return _matrix(decisions, names, values), None if is_over else state
+
+
+def _fill_further(
+    state: FeatureState,
+    chunk: Chunk,
+    decisions: Decisions,
+    asked: tuple[FeatureSettings, OfiAtTrade | None, bool],
+    values: Float64,
+) -> None:
+    settings, ofi, session_ended = asked
+    if ofi is not None:
+        require_same_length(ofi=ofi.ofi_lots, is_known=ofi.is_known, price_ticks=chunk.price)
+    given = FurtherInput(
+        trades=chunk.trades(),
+        sweep=chunk.sweep,
+        at_trade=chunk.at_trade(),
+        ofi=ofi,
+        starts=chunk.starts,
+        session_ended=session_ended,
+    )
+    core = {name: values[i] for i, name in enumerate(NAMES)}
+    further = state.further or new_further_state()
+    values[len(NAMES) :], state.further = continue_further_features(
+        further, given, decisions, core, settings
+    )
 
 
 def _due(clock: Clock, state: FeatureState, chunk: Chunk, session_ended: bool) -> Decisions:
@@ -243,112 +285,6 @@ def _checked_decisions(decisions: Decisions, n_trades: int, is_known: bool) -> D
     return decisions
 
 
-def _fill(
-    state: FeatureState, chunk: Chunk, decisions: Decisions, n_before: int, values: Float64
-) -> None:
-    # One after another: what the state holds goes on.
-    ts, price, qty, sign, sweep = state.history.columns()
-    starts = chunk.starts + n_before if n_before else chunk.starts
-    starts = np.concatenate((state.starts, starts)) if len(state.starts) else starts
-    # Rows make the kernels go on: a start after the last row is still to come.
-    n_done = int(decisions.end_idx[-1]) + n_before if len(decisions) else int(state.running[0])
-    state.starts = starts[starts >= n_done] if len(starts) else starts
-    if len(decisions) == 0:
-        _keep_quote(state, chunk)
-        return
-    end_idx = decisions.end_idx + n_before if n_before else decisions.end_idx
-    known_ns = decisions.t0_ns if decisions.is_end_included else decisions.t0_ns - 1
-    rows, flow = (end_idx, known_ns - WINDOW_NS), (ts, qty, sign)
-    is_warm = np.empty(len(end_idx), np.bool_)
-    _rolling_sums_nb(flow, rows, starts, state.sums, _columns(values, 0, 7), is_warm)
-    large = (np.empty(len(end_idx), np.int64), values[7], values[8])
-    _rolling_quantile_nb(flow, rows, starts, _SHARE, state.counters, state.quantile, large)
-    _hide_cold(values, is_warm)
-    _past_nb(
-        (ts, price, sweep), (end_idx, known_ns), starts, state.past, state.reach, values[11:22]
-    )
-    trades = (price, qty, sign, sweep)
-    _running_nb(trades, end_idx, starts, state.running, state.moments, values[9:21])
-    _fill_touch(state, chunk, price, end_idx, n_before, values)
-
-
-def _keep_quote(state: FeatureState, chunk: Chunk) -> None:
-    # The quote of the last trade, for rows that a later chunk brings.
-    if chunk.quotes is not None and len(chunk.ts):
-        for i, column in enumerate(chunk.quotes):
-            state.quote[i] = column[-1]
-
-
-def _fill_side_by_side(
-    state: FeatureState, chunk: Chunk, decisions: Decisions, values: Float64
-) -> None:
-    # A whole at once: windows need no earlier rows, so that ranges of rows are independent.
-    known_ns = decisions.t0_ns if decisions.is_end_included else decisions.t0_ns - 1
-    rows = (decisions.end_idx, known_ns)
-
-    def running() -> None:
-        trades = (chunk.price, chunk.qty, chunk.sign, chunk.sweep)
-        _running_nb(trades, rows[0], chunk.starts, state.running, state.moments, values[9:21])
-
-    def windows(part: slice) -> None:
-        ends, known, into = rows[0][part], rows[1][part], values[:, part]
-        _fill_windows(chunk, (ends, known), into, state.reach)
-        _fill_touch(state, chunk, chunk.price, ends, 0, into)
-
-    parts = ranges_of(len(decisions))
-    if len(parts) == 1:
-        running()
-        windows(parts[0])
-    else:
-        side_by_side([running, *(partial(windows, part) for part in parts)])
-
-
-def _fill_windows(chunk: Chunk, rows: _Rows, values: Float64, reach: Float64) -> None:
-    end_idx, known_ns = rows
-    if len(end_idx) == 0:
-        return
-    flow, left = (chunk.ts, chunk.qty, chunk.sign), (end_idx, known_ns - WINDOW_NS)
-    is_warm = np.empty(len(end_idx), np.bool_)
-    held, starts = window_start(chunk.ts, left, chunk.starts, 7)
-    _rolling_sums_nb(flow, left, starts, held, _columns(values, 0, 7), is_warm)
-    held, starts = window_start(chunk.ts, left, chunk.starts, 8)
-    large = (np.empty(len(end_idx), np.int64), values[7], values[8])
-    counters = size_counters(len(chunk.ts))
-    _rolling_quantile_nb(flow, left, starts, _SHARE, counters, held, large)
-    _hide_cold(values, is_warm)
-    held, starts = window_start(chunk.ts, left, chunk.starts, 10)
-    begin, floor = int(held[0]), int(held[2])
-    close = chunk.price[begin - 1] if begin > floor else chunk.price[floor]
-    held[:] = begin, floor, begin, begin, begin, 0, close, 0, close, 0
-    own_reach = np.zeros(2)
-    past = (chunk.ts, chunk.price, chunk.sweep)
-    _past_nb(past, rows, starts, held, own_reach, values[11:22])
-    np.maximum(reach, own_reach, out=reach)
-
-
-def _fill_touch(
-    state: FeatureState,
-    chunk: Chunk,
-    price: Int64,
-    end_idx: Int64,
-    n_before: int,
-    values: Float64,
-) -> None:
-    if chunk.quotes is None:
-        values[22:26] = np.nan
-    else:
-        _touch_nb(price, chunk.quotes, end_idx, n_before, state.quote, values[22:26])
-
-
-def _hide_cold(values: Float64, is_warm: Bool) -> None:
-    if not is_warm.all():
-        values[:9, ~is_warm] = np.nan
-
-
-def _columns(values: Float64, start: int, stop: int) -> tuple[Float64, ...]:
-    return tuple(values[row] for row in range(start, stop))
-
-
 def _require_session_first(chunk: Chunk, session_start_idx: ArrayLike) -> None:
     require_session_starts("session_start_idx", session_start_idx, len(chunk.ts))
 
@@ -362,21 +298,11 @@ def _count_lots(state: FeatureState, chunk: Chunk) -> None:
         )
 
 
-def _require_sums_fit(state: FeatureState) -> None:
-    squares, largest_change = state.reach
-    reach = max(state.moments[2], squares + largest_change**2)
-    if reach > INT64_MAX // 2:
-        raise ValueError(
-            "trades.price_ticks and trades.qty_lots overflow int64: sums of squared price changes, "
-            f"or of lots times price changes, reach {reach:.3g}"
-        )
-
-
-def _matrix(decisions: Decisions, values: Float64) -> FeatureMatrix:
+def _matrix(decisions: Decisions, names: tuple[str, ...], values: Float64) -> FeatureMatrix:
     return FeatureMatrix(
         t0_ns=decisions.t0_ns,
         decision_id=decisions.decision_id,
         last_idx=decisions.end_idx - 1,
         values=values.T,
-        names=NAMES,
+        names=names,
     )

@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 
 from orderflow_core.features import FeatureMatrix, continue_decision_features, decision_features
-from tests.core.feature_streams import call
+from tests.core.feature_streams import SETTINGS, call
 from tests.naive import decision_clocks as naive_clocks
 
 
-def build(stream, clock="sweep"):
-    return call(decision_features, stream, clock=clock)
+def build(stream, clock="sweep", settings=SETTINGS):
+    """Return the matrix with every feature of the registry, or the core ones without settings."""
+    return call(decision_features, stream, clock=clock, settings=settings)
 
 
 def assert_same_rows(got, expected, names):

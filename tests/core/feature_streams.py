@@ -11,9 +11,13 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from hypothesis import strategies as st
 
+from orderflow_core.absorption import BarAbsorptionRule
 from orderflow_core.alignment import quote_at_trade
 from orderflow_core.classify import tick_rule
 from orderflow_core.decision_clocks import Decisions
+from orderflow_core.feature_settings import FeatureSettings
+from orderflow_core.imbalance_presets import ImbalanceRule
+from orderflow_core.ofi import OfiAtTrade, ofi_at_trade
 from orderflow_core.sweeps import assign_sweeps
 from orderflow_core.types import QuoteArrays, QuoteAtTrade, TradeArrays
 
@@ -31,6 +35,7 @@ class Stream:
     gap_idx: np.ndarray
     session_ended: bool
     n_before: int = 0
+    ofi: OfiAtTrade | None = None
 
     def part(self, start, stop, *, ended=False):
         """Return the trades start..stop - 1 with positions that count from ``start``."""
@@ -38,15 +43,11 @@ class Stream:
             idx[(idx >= start) & (idx < stop)] - start
             for idx in (self.session_start_idx, self.gap_idx)
         ]
-        at_trade = self.at_trade
-        if at_trade is not None:
-            at_trade = QuoteAtTrade(
-                **{f.name: getattr(at_trade, f.name)[start:stop] for f in fields(QuoteAtTrade)}
-            )
         return Stream(
             trades=self.trades.slice(start, stop),
             sweep=self.sweep[start:stop],
-            at_trade=at_trade,
+            at_trade=sliced(self.at_trade, start, stop),
+            ofi=sliced(self.ofi, start, stop),
             session_start_idx=inside[0],
             gap_idx=inside[1],
             session_ended=ended,
@@ -86,10 +87,51 @@ class Stream:
                 bid_lots=changed(at_trade.bid_lots, 2, 5),
                 ask_ticks=changed(at_trade.ask_ticks, 1, 3),
             )
-        return replace(self, trades=trades, at_trade=at_trade)
+        ofi = self.ofi and replace(self.ofi, ofi_lots=changed(self.ofi.ofi_lots, -2, 11))
+        return replace(self, trades=trades, at_trade=at_trade, ofi=ofi)
 
 
-def call(function, stream, *state, clock="sweep"):
+def sliced(columns, start, stop):
+    if columns is None:
+        return None
+    return type(columns)(**{f.name: getattr(columns, f.name)[start:stop] for f in fields(columns)})
+
+
+def random_ofi(rng, n):
+    """A running imbalance of the book, for streams without one: some trades know none."""
+    return OfiAtTrade(ofi_lots=rng.integers(-50, 50, n).cumsum(), is_known=rng.random(n) < 0.9)
+
+
+# Short windows and low bars, so that short streams have values in every column.
+SETTINGS = FeatureSettings(
+    ticks_per_row=1,
+    imbalance=ImbalanceRule(
+        ratio_num=2,
+        ratio_den=1,
+        compare="ge",
+        min_lots=2,
+        zero_opposite="counts",
+        gap_policy="zero",
+    ),
+    vpin_bucket_lots=20,
+    bar_ns=10 * SECOND,
+    stacked_levels=2,
+    zone_age_bars=20,
+    exhaustion_levels=2,
+    absorption=BarAbsorptionRule(n_windows=20, least_windows=2, least_z=0.5),
+    pivot_bars=1,
+    bulk_bars=21,
+    vpin_buckets=2,
+    tape_trades=3,
+    spread_horizon_ns=SECOND,
+    large_trailing=20,
+    large_least=2,
+    cluster_gap_ns=20 * SECOND,
+    cluster_least=2,
+)
+
+
+def call(function, stream, *state, clock="sweep", settings=SETTINGS):
     return function(
         *state,
         stream.trades,
@@ -99,6 +141,8 @@ def call(function, stream, *state, clock="sweep"):
         gap_idx=stream.gap_idx,
         session_ended=stream.session_ended,
         clock=clock(stream) if callable(clock) else clock,
+        settings=settings,
+        ofi=stream.ofi,
     )
 
 
@@ -167,8 +211,9 @@ def drawn_streams(draw, max_size=30):
     steps = column(st.sampled_from(_STEPS))
     goes_on = column(st.booleans())
     is_new = [step > 0 or not same for step, same in zip(steps, goes_on, strict=True)]
+    with_book = draw(st.booleans())
     positions = st.sets(st.integers(0, max(n - 1, 0)), max_size=2) if n else st.just(set())
-    return stream_of(
+    stream = stream_of(
         np.cumsum(np.array(steps, np.int64)) + 10**18,
         100 + np.cumsum(column(st.integers(-2, 2))) if n else [],
         column(st.integers(1, 9)),
@@ -179,6 +224,7 @@ def drawn_streams(draw, max_size=30):
         gaps=sorted(draw(positions)),
         ended=draw(st.booleans()),
     )
+    return replace(stream, ofi=random_ofi(np.random.default_rng(n), n)) if with_book else stream
 
 
 def seeded_stream(seed, n=3_000, mean_gap_s=0.4):
@@ -199,7 +245,7 @@ def seeded_stream(seed, n=3_000, mean_gap_s=0.4):
         for i in range(n)
     ]
     cuts = np.sort(rng.choice(np.arange(1, n), 3, replace=False))
-    return stream_of(
+    stream = stream_of(
         np.cumsum(step),
         price,
         np.ceil(rng.lognormal(1, 1.5, n)),
@@ -210,6 +256,7 @@ def seeded_stream(seed, n=3_000, mean_gap_s=0.4):
         gaps=[int(cuts[0]), int(cuts[2])],
         ended=True,
     )
+    return replace(stream, ofi=random_ofi(rng, n))
 
 
 def emini_stream(folder, n=100_000):
@@ -261,4 +308,5 @@ def capture_stream(folder, name="usdm/btcusdt_20240719.gz"):
     )
     sweep = assign_sweeps(ts, trade_id, price, sign.astype(np.int8), max_id_step=2)
     stream = stream_of(ts, price, qty, sign, sweep, ended=True)
-    return replace(stream, at_trade=quote_at_trade(ts, book))
+    ofi = ofi_at_trade(ts, book, ts[:1])
+    return replace(stream, at_trade=quote_at_trade(ts, book), ofi=ofi)

@@ -83,3 +83,9 @@ def test_ranges_of_rows_give_the_rows_of_the_whole(clock, monkeypatch):
     monkeypatch.setattr(row_ranges, "_MIN_ROWS", 7)
     monkeypatch.setattr(row_ranges.os, "cpu_count", lambda: 6)
     assert_same_rows(build(stream, clock), whole, whole.names)
+
+
+def test_core_features_do_not_depend_on_the_others():
+    stream = seeded_stream(6, N_SEEDED)
+    every, core = build(stream), build(stream, settings=None)
+    np.testing.assert_array_equal(every.values[:, : len(core.names)], core.values)

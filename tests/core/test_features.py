@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from orderflow_core.decision_clocks import Decisions
-from orderflow_core.features import FEATURES, continue_decision_features
+from orderflow_core.features import ALL_FEATURES, FEATURES, continue_decision_features
 from tests.core.feature_checks import build, naive_decisions
 from tests.core.feature_streams import CLOCKS, SECOND, call, drawn_streams, named, stream_of
 from tests.naive import features as naive
@@ -37,7 +37,7 @@ def test_agrees_with_the_obvious_loop(clock, stream):
         is_end_included=clock != "time:5s",
         starts={0, *stream.session_start_idx.tolist(), *stream.gap_idx.tolist()},
     )
-    matrix = build(stream, clock)
+    matrix = build(stream, clock, settings=None)
     keys = zip(
         matrix.t0_ns.tolist(), matrix.decision_id.tolist(), matrix.last_idx.tolist(), strict=True
     )
@@ -51,11 +51,14 @@ def test_agrees_with_the_obvious_loop(clock, stream):
 
 
 def test_registry_names_each_column_once():
-    matrix = build(stream_of([], [], [], [], []))
-    assert matrix.names == tuple(feature.name for feature in FEATURES)
-    assert len(set(matrix.names)) == len(FEATURES) == 26
-    assert matrix.values.shape == (0, 26)
-    for feature in FEATURES:
+    nothing = stream_of([], [], [], [], [])
+    assert build(nothing, settings=None).names == tuple(f.name for f in FEATURES)
+    matrix = build(nothing)
+    assert matrix.names == tuple(feature.name for feature in ALL_FEATURES)
+    assert len(set(matrix.names)) == len(ALL_FEATURES) == 68
+    assert ALL_FEATURES[:26] == FEATURES
+    assert matrix.values.shape == (0, 68)
+    for feature in ALL_FEATURES:
         assert feature.klass == "session"
         assert all((feature.definition, feature.unit, feature.window, feature.source))
 
@@ -71,7 +74,7 @@ def test_row_of_a_sweep_is_golden():
         [0, 1, 2, 2, 3],
         quotes=[None, None, (99, 3, 100, 1), (99, 3, 101, 1), (99, 1, 101, 1)],
     )
-    matrix = build(stream)
+    matrix = build(stream, settings=None)
     assert matrix.decision_id.tolist() == [100, 101, 103]  # sweep 3 is open
     row = {name: matrix.column(name)[2] for name in matrix.names}
     # The window (0 s, 60 s] leaves out sweep 0 and is warm: 60 s have passed since the start.
@@ -103,7 +106,7 @@ def test_first_row_of_a_session_knows_nothing_of_the_past():
         [0, 90 * SECOND, 95 * SECOND], [100, 101, 103], [1, 1, 1], [1, 1, 1], [0, 1, 2]
     )
     for starts in ({"session_start_idx": np.array([0, 1])}, {"gap_idx": np.array([1])}):
-        row = build(replace(stream, **starts))
+        row = build(replace(stream, **starts), settings=None)
         cold = {name for name in row.names if np.isnan(row.column(name)[1])}
         # Its own sweep and the running sums that start with it are all it has; sd is 0.
         assert set(row.names) - cold == {"cvd_lots", "sweep_sign", "sweep_lots", "sweep_n_fills"}
@@ -125,7 +128,7 @@ def test_locked_and_crossed_quotes():
         [0, 1, 2], [100] * 3, [1] * 3, [1] * 3, [0, 1, 2],
         quotes=[(100, 1, 100, 3), (101, 1, 100, 1), (99, 0, 101, 0)], ended=True,
     )  # fmt: skip
-    matrix = build(stream)
+    matrix = build(stream, settings=None)
     deviation = matrix.column("microprice_dev_ticks")
     assert deviation[0] == 0
     assert not np.signbit(deviation[0])

@@ -1,0 +1,155 @@
+"""Core columns of the feature matrix: kernels that run through the trades once.
+
+Each carries a few figures, so that a whole day and one trade at a time give the same bits.
+"""
+
+from functools import partial
+from typing import TypeAlias
+
+import numpy as np
+
+from orderflow_core.decision_clocks import Decisions
+from orderflow_core.feature_input import Chunk
+from orderflow_core.feature_state import FeatureState
+from orderflow_core.kernels.features import _past_nb, _running_nb, _touch_nb
+from orderflow_core.kernels.rolling import _rolling_quantile_nb, _rolling_sums_nb
+from orderflow_core.rolling import size_counters, window_start
+from orderflow_core.row_ranges import ranges_of, side_by_side
+from orderflow_core.types import Bool, Float64, Int64
+from orderflow_core.validate import INT64_MAX
+
+_WINDOW_NS = 60 * 1_000_000_000
+_SHARE = (95, 100)  # the quantile from which on trades are large
+_Rows: TypeAlias = tuple[Int64, Int64]
+
+
+def fill(
+    state: FeatureState, chunk: Chunk, decisions: Decisions, n_before: int, values: Float64
+) -> None:
+    """Write the core columns of a chunk that the state's history already holds.
+
+    Parameters
+    ----------
+    state : FeatureState
+        Goes on: its figures are those after the chunk's last row.
+    chunk : Chunk
+    decisions : Decisions
+        Of the chunk.
+    n_before : int
+        Trades of the history that precede the chunk.
+    values : ndarray of float64, shape (n_features, n_rows)
+    """
+    ts, price, qty, sign, sweep = state.history.columns()
+    starts = chunk.starts + n_before if n_before else chunk.starts
+    starts = np.concatenate((state.starts, starts)) if len(state.starts) else starts
+    # Rows make the kernels go on: a start after the last row is still to come.
+    n_done = int(decisions.end_idx[-1]) + n_before if len(decisions) else int(state.running[0])
+    state.starts = starts[starts >= n_done] if len(starts) else starts
+    if len(decisions) == 0:
+        _keep_quote(state, chunk)
+        return
+    end_idx = decisions.end_idx + n_before if n_before else decisions.end_idx
+    known_ns = decisions.t0_ns if decisions.is_end_included else decisions.t0_ns - 1
+    rows, flow = (end_idx, known_ns - _WINDOW_NS), (ts, qty, sign)
+    is_warm = np.empty(len(end_idx), np.bool_)
+    _rolling_sums_nb(flow, rows, starts, state.sums, _columns(values, 0, 7), is_warm)
+    large = (np.empty(len(end_idx), np.int64), values[7], values[8])
+    _rolling_quantile_nb(flow, rows, starts, _SHARE, state.counters, state.quantile, large)
+    _hide_cold(values, is_warm)
+    _past_nb(
+        (ts, price, sweep), (end_idx, known_ns), starts, state.past, state.reach, values[11:22]
+    )
+    trades = (price, qty, sign, sweep)
+    _running_nb(trades, end_idx, starts, state.running, state.moments, values[9:21])
+    _fill_touch(state, chunk, price, end_idx, n_before, values)
+
+
+def _keep_quote(state: FeatureState, chunk: Chunk) -> None:
+    # The quote of the last trade, for rows that a later chunk brings.
+    if chunk.quotes is not None and len(chunk.ts):
+        for i, column in enumerate(chunk.quotes):
+            state.quote[i] = column[-1]
+
+
+def fill_side_by_side(
+    state: FeatureState, chunk: Chunk, decisions: Decisions, values: Float64
+) -> None:
+    """Do as `fill` for a whole stream at once, whose trades need no history.
+
+    Windows need no earlier rows, so that ranges of rows are independent.
+    """
+    known_ns = decisions.t0_ns if decisions.is_end_included else decisions.t0_ns - 1
+    rows = (decisions.end_idx, known_ns)
+
+    def running() -> None:
+        trades = (chunk.price, chunk.qty, chunk.sign, chunk.sweep)
+        _running_nb(trades, rows[0], chunk.starts, state.running, state.moments, values[9:21])
+
+    def windows(part: slice) -> None:
+        ends, known, into = rows[0][part], rows[1][part], values[:, part]
+        _fill_windows(chunk, (ends, known), into, state.reach)
+        _fill_touch(state, chunk, chunk.price, ends, 0, into)
+
+    parts = ranges_of(len(decisions))
+    if len(parts) == 1:
+        running()
+        windows(parts[0])
+    else:
+        side_by_side([running, *(partial(windows, part) for part in parts)])
+
+
+def _fill_windows(chunk: Chunk, rows: _Rows, values: Float64, reach: Float64) -> None:
+    end_idx, known_ns = rows
+    if len(end_idx) == 0:
+        return
+    flow, left = (chunk.ts, chunk.qty, chunk.sign), (end_idx, known_ns - _WINDOW_NS)
+    is_warm = np.empty(len(end_idx), np.bool_)
+    held, starts = window_start(chunk.ts, left, chunk.starts, 7)
+    _rolling_sums_nb(flow, left, starts, held, _columns(values, 0, 7), is_warm)
+    held, starts = window_start(chunk.ts, left, chunk.starts, 8)
+    large = (np.empty(len(end_idx), np.int64), values[7], values[8])
+    counters = size_counters(len(chunk.ts))
+    _rolling_quantile_nb(flow, left, starts, _SHARE, counters, held, large)
+    _hide_cold(values, is_warm)
+    held, starts = window_start(chunk.ts, left, chunk.starts, 10)
+    begin, floor = int(held[0]), int(held[2])
+    close = chunk.price[begin - 1] if begin > floor else chunk.price[floor]
+    held[:] = begin, floor, begin, begin, begin, 0, close, 0, close, 0
+    own_reach = np.zeros(2)
+    past = (chunk.ts, chunk.price, chunk.sweep)
+    _past_nb(past, rows, starts, held, own_reach, values[11:22])
+    np.maximum(reach, own_reach, out=reach)
+
+
+def _fill_touch(
+    state: FeatureState,
+    chunk: Chunk,
+    price: Int64,
+    end_idx: Int64,
+    n_before: int,
+    values: Float64,
+) -> None:
+    if chunk.quotes is None:
+        values[22:26] = np.nan
+    else:
+        _touch_nb(price, chunk.quotes, end_idx, n_before, state.quote, values[22:26])
+
+
+def _hide_cold(values: Float64, is_warm: Bool) -> None:
+    if not is_warm.all():
+        values[:9, ~is_warm] = np.nan
+
+
+def _columns(values: Float64, start: int, stop: int) -> tuple[Float64, ...]:
+    return tuple(values[row] for row in range(start, stop))
+
+
+def require_sums_fit(state: FeatureState) -> None:
+    """Demand that no integer sum can have left int64, after rows were written."""
+    squares, largest_change = state.reach
+    reach = max(state.moments[2], squares + largest_change**2)
+    if reach > INT64_MAX // 2:
+        raise ValueError(
+            "trades.price_ticks and trades.qty_lots overflow int64: sums of squared price changes, "
+            f"or of lots times price changes, reach {reach:.3g}"
+        )
