@@ -159,9 +159,8 @@ def flow_bars(
         require_int64("end_idx", index.end_idx),
     )
     require_same_length(first_idx=first, end_idx=end)
-    if not np.array_equal(
-        np.append(first, n), np.append(np.zeros(1, np.int64), end)[: len(first) + 1]
-    ):
+    is_joined = np.array_equal(np.append(first, n), np.append(np.zeros(1, np.int64), end))
+    if not is_joined or (first >= end).any():
         raise ValueError("index must hold every trade in one bar, in order")
     pieces, cuts, _ = _pieces(None, columns, first, starts, include_zero_start)
     return _bars_of(pieces, np.searchsorted(cuts, first))

@@ -1,5 +1,7 @@
 """Bars with CVD candles and VWAP in one pass, whole and in chunks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -120,6 +122,10 @@ def test_errors_name_the_argument():
     two = np.array([1, 1])
     with pytest.raises(ValueError, match="index must hold every trade"):
         flow_bars(np.ones(3, int), np.ones(3, int), np.ones(3, int), index, session_start_idx=[])
+    for edge in (-3, 0, 2, 100):  # one bar ends where the next begins, but outside of the trades
+        astray = replace(index, first_idx=np.array([0, edge]), end_idx=np.array([edge, 2]))
+        with pytest.raises(ValueError, match="index must hold every trade"):
+            flow_bars(two, two, two, astray, session_start_idx=[])
     with pytest.raises(ValueError, match="sign"):
         flow_bars(two, two, np.array([1, 3], np.int8), index, session_start_idx=[])
     with pytest.raises(ValueError, match="sign"):
