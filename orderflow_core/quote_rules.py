@@ -7,6 +7,7 @@ from orderflow_core.alignment import checked_times
 from orderflow_core.kernels.quote_rules import (
     _band_rule_nb,
     _depth_rule_nb,
+    _join_range_nb,
     _join_ranges_nb,
     _magnitude_nb,
     _mid_rule_nb,
@@ -25,6 +26,7 @@ from orderflow_core.validate import (
 
 # Trades that one thread joins and signs at a time.
 _RANGE_TRADES = 2**16
+_FEW_TRADES = 100_000  # below this one thread is done before others have begun
 
 
 def quote_rule(price_ticks: ArrayLike, at_trade: QuoteAtTrade) -> Int8:
@@ -156,15 +158,7 @@ def lee_ready_joined(
     require_same_length(trade_ts_ns=trade_ts, price_ticks=price)
     require_same_length(ts_event_ns=quote_ts, bid_ticks=bid, ask_ticks=ask)
     sign, after = tick_rule(price, state)
-    if len(price) == 0:
-        edges = np.zeros(1, np.int64)
-        is_faulty = True  # no range looks at the quotes
-    else:
-        edges = np.append(np.arange(0, len(price), _RANGE_TRADES), len(price))
-        faults = np.empty(len(edges) - 1, np.int64)
-        _join_ranges_nb(trade_ts, price, (quote_ts, bid, ask), edges, shift, sign, faults)
-        is_faulty = bool(faults.any())
-    if is_faulty:  # the checks that name what is wrong
+    if _join(trade_ts, price, (quote_ts, bid, ask), shift, sign):  # the checks that name the fault
         require_sorted("trade_ts_ns", trade_ts)
         require_sorted("quote_ts_ns", quote_ts)
         _require_multiple_fits(2, price_ticks=price, bid_ticks=bid, ask_ticks=ask)
@@ -320,6 +314,22 @@ def trade_size_rule(qty_lots: ArrayLike, at_trade: QuoteAtTrade) -> Int8:
     sign = np.zeros(len(qty), np.int8)
     _size_rule_nb(qty, bid_size, ask_size, is_known, sign)
     return sign
+
+
+def _join(
+    trade_ts: Int64, price: Int64, quotes: tuple[Int64, Int64, Int64], shift: int, sign: Int8
+) -> bool:
+    # Sign the trades that their quotes decide, and tell whether something is wrong with the input.
+    n = len(price)
+    if n == 0:
+        return True  # nobody has looked at the quotes
+    if n < _FEW_TRADES:
+        ranges = (0, n), (0, len(quotes[0]))
+        return _join_range_nb(trade_ts, price, quotes, *ranges, shift, sign) != 0
+    edges = np.append(np.arange(0, n, _RANGE_TRADES), n)
+    faults = np.empty(len(edges) - 1, np.int64)
+    _join_ranges_nb(trade_ts, price, quotes, edges, shift, sign, faults)
+    return bool(faults.any())
 
 
 def _checked_quotes(

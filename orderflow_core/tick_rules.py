@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike
 from orderflow_core.kernels.tick_rules import (
     _reverse_tick_nb,
     _tick_memories_nb,
-    _tick_rule_nb,
     _tick_segments_nb,
+    _tick_sessions_nb,
 )
 from orderflow_core.types import Bool, Int8, Int64
 from orderflow_core.validate import require_int64, require_session_starts
@@ -107,10 +107,9 @@ def tick_rule(
     memory_price[0] = state.last_price_ticks if state is not None and is_known else price[0]
     memory_sign[0] = state.last_sign if state is not None and is_known else 0
     _tick_memories_nb(price, edges, is_start, memory_price, memory_sign)
-    if len(edges) == 2:
-        _tick_rule_nb(price, memory_price[0], memory_sign[0], sign)
-    else:
-        _tick_segments_nb(price, edges, memory_price, memory_sign, sign)
+    # Where there is little to sign one thread is done before others have begun.
+    sign_all = _tick_sessions_nb if len(price) <= _SEGMENT_TRADES else _tick_segments_nb
+    sign_all(price, edges, memory_price, memory_sign, sign)
     after = TickState(
         last_price_ticks=int(memory_price[-1]), last_sign=int(memory_sign[-1]), is_set=True
     )

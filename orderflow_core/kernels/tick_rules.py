@@ -25,6 +25,15 @@ def _tick_rule_nb(price: Int64, last_price: int, last_sign: int, sign: Int8) -> 
         sign[i] = last_sign
 
 
+@njit(cache=True, nogil=True)
+def _tick_sessions_nb(
+    price: Int64, edges: Int64, memory_price: Int64, memory_sign: Int8, sign: Int8
+) -> None:
+    for k in range(len(edges) - 1):
+        first, end = edges[k], edges[k + 1]
+        _tick_rule_nb(price[first:end], memory_price[k], memory_sign[k], sign[first:end])
+
+
 @njit(cache=True, nogil=True, parallel=True)
 def _tick_segments_nb(
     price: Int64, edges: Int64, memory_price: Int64, memory_sign: Int8, sign: Int8

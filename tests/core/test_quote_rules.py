@@ -51,6 +51,24 @@ def short_segments(monkeypatch):
     # What is cut for threads in long inputs is cut here after every few trades.
     monkeypatch.setattr(tick_rules, "_SEGMENT_TRADES", 3)
     monkeypatch.setattr(quote_rules, "_RANGE_TRADES", 5)
+    monkeypatch.setattr(quote_rules, "_FEW_TRADES", 3)
+
+
+def test_few_trades_wake_no_threads(monkeypatch):
+    # Threads take milliseconds to begin, which a chunk of a few trades must not pay: not for the
+    # sessions that begin in it either.
+    def refused(*arguments):
+        raise AssertionError("threads for a handful of trades")
+
+    monkeypatch.setattr(tick_rules, "_tick_segments_nb", refused)
+    monkeypatch.setattr(quote_rules, "_join_ranges_nb", refused)
+    price = np.array([10, 11, 12, 13])
+    assert tick_rule(price, session_start_idx=np.array([0, 2]))[0].tolist() == [0, 1, 0, 1]
+    quotes = QuoteArrays(
+        ts_event_ns=price, bid_ticks=price, bid_lots=price, ask_ticks=price + 4, ask_lots=price
+    )
+    # Each trade at ts = price = p meets the quote p - 1 / p + 3, mid p + 1: a sell; none before the first.
+    assert lee_ready_joined(price, price, quotes)[0].tolist() == [0, -1, -1, -1]
 
 
 @pytest.mark.usefixtures("short_segments")
@@ -86,7 +104,7 @@ def test_long_input_joins_as_a_binary_search_does():
     # Longer than a block (8,192) and a range (65,536), with more than four quotes between trades.
     rng = np.random.default_rng(5)
     ts, quote_ts = np.sort(rng.integers(0, 50_000, (2, 150_001)), axis=1)
-    ts = ts[:70_001]
+    ts = ts[:110_001]
     bid = rng.integers(97, 102, len(quote_ts))
     ask = bid + rng.integers(-1, 4, len(quote_ts))
     price = rng.integers(96, 105, len(ts))
@@ -200,6 +218,7 @@ def test_disorder_is_found_wherever_it_is(data, trades, quotes):
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(quote_rules, "_RANGE_TRADES", 5)
+        patch.setattr(quote_rules, "_FEW_TRADES", data.draw(st.sampled_from([0, 100_000])))
         with pytest.raises(ValueError, match="quote_ts_ns must be non-decreasing"):
             lee_ready_joined(trades["ts"], trades["price"], broken)
 
