@@ -165,6 +165,14 @@ def named(clock):
     return clock if isinstance(clock, str) else clock.__name__
 
 
+def quote_rows(at_trade):
+    if at_trade is None:
+        return None
+    columns = (at_trade.bid_ticks, at_trade.bid_lots, at_trade.ask_ticks, at_trade.ask_lots)
+    rows = list(zip(*(c.tolist() for c in columns), strict=True))
+    return [q if k else None for q, k in zip(rows, at_trade.is_known, strict=True)]
+
+
 def stream_of(ts, price, qty, sign, sweep, quotes=None, sessions=(0,), gaps=(), ended=False):
     """Return a stream of plain lists; ``quotes`` is a list of (bid, lots, ask, lots) or None."""
     n = len(ts)

@@ -9,16 +9,16 @@ from hypothesis import given
 from orderflow_core.decision_clocks import Decisions
 from orderflow_core.features import ALL_FEATURES, FEATURES, continue_decision_features
 from tests.core.feature_checks import build, naive_decisions
-from tests.core.feature_streams import CLOCKS, SECOND, call, drawn_streams, named, stream_of
+from tests.core.feature_streams import (
+    CLOCKS,
+    SECOND,
+    call,
+    drawn_streams,
+    named,
+    quote_rows,
+    stream_of,
+)
 from tests.naive import features as naive
-
-
-def quote_rows(at_trade):
-    if at_trade is None:
-        return None
-    columns = (at_trade.bid_ticks, at_trade.bid_lots, at_trade.ask_ticks, at_trade.ask_lots)
-    rows = list(zip(*(c.tolist() for c in columns), strict=True))
-    return [q if k else None for q, k in zip(rows, at_trade.is_known, strict=True)]
 
 
 @pytest.mark.parametrize("clock", CLOCKS, ids=named)
