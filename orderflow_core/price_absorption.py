@@ -24,6 +24,7 @@ from orderflow_core.validate import (
     require_session_starts,
     require_sign,
     require_sorted,
+    require_sum_fits,
 )
 
 # Up to so many prices between the lowest and the highest a cell is found by its price; a print far
@@ -97,7 +98,8 @@ class PriceAbsorptionState:
     ts_event_ns, price_ticks, qty_lots, sign, is_above
         Trades of the open session within ``window_ns`` of the last one.
     n_cells, lots, squares : ndarray, shape (lookback_ns / window_ns,)
-        Ring of the closed buckets: their cells, the sum of their lots and of the squares.
+        Ring of the closed buckets: their cells, the sum of their lots and of the squares about
+        the bucket's mean.
     bucket : ndarray of int64, shape (2,)
         The open bucket, and the session's first one.
     """
@@ -126,7 +128,7 @@ def price_absorption(
 
     Parameters
     ----------
-    ts_event_ns : ndarray of int64, shape (n_trades,), unit ns, non-decreasing
+    ts_event_ns : ndarray of int64, shape (n_trades,), unit ns, non-decreasing, within 2**62
     price_ticks : ndarray of int64, shape (n_trades,), unit ticks
     qty_lots : ndarray of int64, shape (n_trades,), unit lots, > 0
     sign : ndarray of int8, shape (n_trades,), in {-1, 0, +1}
@@ -273,6 +275,7 @@ def _memory(
 
 
 def _require_room(ts: Int64, qty: Int64, ring_lots: Int64, window_ns: int) -> None:
+    require_sum_fits("ts_event_ns", max(-int(ts[0]), int(ts[-1])), 2)  # so do their differences
     if int(ts[0]) - window_ns < -INT64_MAX:
         raise ValueError(f"ts_event_ns of {ts[0]} puts the window's start beyond int64")
     known, largest = int(ring_lots.max(initial=0)) * len(ring_lots), int(qty.max())

@@ -30,9 +30,11 @@ def _conditional_z_nb(
         z[i - n_tail] = np.nan
         if n < least_windows:
             continue
-        mean, squares = total / n, 0.0
+        # About a whole number next to the mean: lots that no float can tell apart still differ.
+        near = total // n
+        rest, squares = (total - near * n) / n, 0.0
         for j in range(len(bins)):
             if bins[j] == moved[i]:
-                squares += (lots[j] - mean) ** 2
+                squares += (lots[j] - near - rest) ** 2
         if squares > 0.0:
-            z[i - n_tail] = (volume[i] - mean) / math.sqrt(squares / (n - 1))
+            z[i - n_tail] = (volume[i] - near - rest) / math.sqrt(squares / (n - 1))

@@ -1,7 +1,8 @@
 """Absorption by price: one side's lots at one price in a moving window, against what is usual.
 
 A cell is a price and a side; -1 stands for a trade without a sign. What is usual comes from the
-closed buckets of the look back: a ring of counts, sums and sums of squares, one slot a bucket.
+closed buckets of the look back: a ring, one slot a bucket, of counts, sums and squares about their
+mean (about zero they would swallow a deviation that is small beside the lots).
 """
 
 import math
@@ -13,7 +14,7 @@ from orderflow_core.types import Bool, Float64, Int64
 
 # Trades: time, cell, lots.
 _Trades: TypeAlias = tuple[Int64, Int64, Int64]
-# Ring of buckets: cells, their lots, their squared lots; and [bucket now, bucket first].
+# Ring of buckets: cells, their lots, squares about the bucket's mean; and [bucket now, first].
 _Memory: TypeAlias = tuple[Int64, Int64, Float64, Int64]
 # By cell: lots in the window, lots in a bucket (all 0 between calls), last trade above the size.
 _Ladder: TypeAlias = tuple[Int64, Int64, Int64]
@@ -30,13 +31,15 @@ def _close_bucket_nb(
     for j in range(first, end):
         if cell[j] >= 0:
             bucket_lots[cell[j]] += qty[j]
-    count, total, square = 0, 0, 0.0
+    count, total, mean, square = 0, 0, 0.0, 0.0
     for j in range(first, end):
         at_cell = bucket_lots[cell[j]] if cell[j] >= 0 else 0
         if at_cell > 0:  # the first trade of its cell: the others find 0
             count += 1
             total += at_cell
-            square += float(at_cell) * float(at_cell)
+            deviation = at_cell - mean
+            mean += deviation / count
+            square += deviation * (at_cell - mean)
             bucket_lots[cell[j]] = 0
     slot = clock[0] % n_slots
     n_cells[slot], lots[slot], squares[slot] = count, total, square
@@ -54,12 +57,15 @@ def _usual_size_nb(memory: _Memory, multiplier: float, least_cells: int) -> floa
     for slot in range(len(n_cells)):
         n += n_cells[slot]
         total += lots[slot]
-        square += squares[slot]
     if n < least_cells or clock[0] - clock[1] < len(n_cells):
         return math.nan
-    mean = total / n
-    variance = max(0.0, (square - mean * total) / (n - 1))
-    return mean + multiplier * math.sqrt(variance)
+    near = total // n  # a whole number next to the mean keeps the differences exact
+    rest = (total - near * n) / n
+    for slot in range(len(n_cells)):
+        if n_cells[slot] > 0:
+            apart = (lots[slot] - near * n_cells[slot]) / n_cells[slot] - rest
+            square += squares[slot] + n_cells[slot] * apart * apart
+    return near + (rest + multiplier * math.sqrt(square / (n - 1)))
 
 
 @njit(cache=True, nogil=True)
@@ -102,5 +108,5 @@ def _price_absorption_nb(
         is_above[i] = out[0][k] > size
         out[2][k] = False
         if is_above[i]:
-            out[2][k] = last_above[c] < session or ts[i] - ts[last_above[c]] >= window_ns
+            out[2][k] = last_above[c] < session or ts[last_above[c]] <= ts[i] - window_ns
             last_above[c] = i

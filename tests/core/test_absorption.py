@@ -224,16 +224,20 @@ def test_rules_are_checked(changed, error, text):
         BarAbsorptionRule(**{"n_windows": 5, **changed})
 
 
-def test_volumes_near_the_float_edge_stay_exact_sums():
-    # 2**53 + 1 is no float64, but the sum of the like bars is an integer: mean 2**53 + 1.
-    edge = 2**53
+def test_volumes_that_no_float_can_hold_are_told_apart():
+    # Like bars of 2**53 + 1 and 2**53 + 3: mean 2**53 + 2, deviation sqrt(2). The third, of
+    # 2**53 + 10: z = 8 / sqrt(2).
+    rule, edge = BarAbsorptionRule(n_windows=9, least_windows=2), 2**53
     found = bar_absorption(
-        [1] * 3,
-        [1] * 3,
-        [edge, edge + 2, edge + 9],
-        [1] * 3,
-        [0],
-        rule=BarAbsorptionRule(n_windows=9, least_windows=2),
+        [1] * 3, [1] * 3, [edge + 1, edge + 3, edge + 10], [1] * 3, [0], rule=rule
     )
-    assert math.isfinite(found.z[2])
-    assert found.z[2] > 0
+    assert found.z[2] == pytest.approx(8 / math.sqrt(2), rel=1e-15)
+
+
+@pytest.mark.parametrize("lots", [2**54 + 1, 3**36 + 2, 2**59 + 7])
+def test_equal_volumes_have_no_deviation_however_large(lots):
+    # Five times 2**54 + 1 is no float: a mean that is one would leave a deviation of rounding.
+    n = 8
+    rule = BarAbsorptionRule(n_windows=7, least_windows=2)
+    found = bar_absorption([1] * n, [1] * n, [lots] * (n - 1) + [lots + 5], [1] * n, [0], rule=rule)
+    assert np.isnan(found.z).all()

@@ -46,8 +46,10 @@ def seeded_trades(seed, n=2_000):
     }
 
 
-@given(cases.trades(), rules())
-def test_equals_the_obvious_loop(trades, rule):
+@given(cases.trades(), rules(), st.sampled_from([0, 10**9, 10**15]))
+def test_equals_the_obvious_loop(trades, rule, more_lots):
+    # Large lots that differ little: a deviation must not drown in their squares.
+    trades = {**trades, "qty": trades["qty"] + more_lots}
     found = run(trades, rule)
     expected = naive.price_absorption(
         *(trades[name].tolist() for name in INPUTS),
@@ -59,10 +61,10 @@ def test_equals_the_obvious_loop(trades, rule):
     )
     assert found.lots.tolist() == [row[0] for row in expected]
     assert [None if math.isnan(size) else size for size in found.size_lots] == [
-        None if row[1] is None else pytest.approx(row[1], rel=1e-6, abs=1e-6) for row in expected
+        None if row[1] is None else pytest.approx(row[1], rel=1e-14) for row in expected
     ]
     # Where lots and size are whole and equal rounding decides: the loop's mean is another sum.
-    clear = [row[1] is None or abs(row[0] - row[1]) > 1e-6 for row in expected]
+    clear = [row[1] is None or abs(row[0] - row[1]) > 1e-14 * row[1] for row in expected]
     assert [s for s, ok in zip(found.sign, clear, strict=True) if ok] == [
         row[2] for row, ok in zip(expected, clear, strict=True) if ok
     ]
@@ -170,6 +172,34 @@ def test_equal_cells_have_no_deviation_and_empty_buckets_no_cells():
     assert math.isnan(found.size_lots[4])
 
 
+@pytest.mark.parametrize("lots", [10**9 + 1, 2**53 + 1, 3**36 + 2])
+def test_equal_cells_have_no_deviation_however_large(lots):
+    # Their squares leave the exact floats; the size is their lots all the same.
+    rule = PriceAbsorptionRule(window_ns=10, lookback_ns=70, multiplier=2.0, least_cells=2)
+    found = price_absorption(np.arange(9) * 10, [5] * 9, [lots] * 9, [1] * 9, [0], rule=rule)
+    assert found.size_lots[7:].tolist() == [float(lots)] * 2
+
+
+def test_a_deviation_far_below_the_lots():
+    # Cells of 10**15 and 10**15 + 4: deviation sqrt(8), size 10**15 + 2 + 2 sqrt(8) = ... + 7.657.
+    rule = PriceAbsorptionRule(window_ns=10, lookback_ns=20, multiplier=2.0, least_cells=2)
+    lots = [10**15, 10**15 + 4, 10**15 + 7, 10**15 + 8]
+    found = price_absorption([0, 10, 20, 30], [5] * 4, lots, [1] * 4, [0], rule=rule)
+    assert found.size_lots[2] - 10**15 == pytest.approx(2 + 2 * math.sqrt(8), abs=0.1)
+    assert found.sign.tolist() == [0, 0, 0, 0]
+    lots[2] += 1
+    assert price_absorption([0, 10, 20], [5] * 3, lots[:3], [1] * 3, [0], rule=rule).sign[2] == -1
+
+
+def test_a_window_that_reaches_beyond_int64_is_refused():
+    window = 2**62 + 2
+    rule = PriceAbsorptionRule(window_ns=window, lookback_ns=window, multiplier=1.0)
+    with pytest.raises(ValueError, match=r"ts_event_ns of -4.* beyond int64"):
+        price_absorption([-(2**62) + 1], [1], [1], [1], [0], rule=rule)
+    found = price_absorption([2], [1], [7], [1], [0], rule=rule)
+    assert found.lots.tolist() == [7]
+
+
 def test_unsigned_trades_belong_to_no_side():
     ts, sign = [0, 10, 20, 20, 20], [1, -1, 0, 1, 0]
     rule = PriceAbsorptionRule(window_ns=10, lookback_ns=20, multiplier=1.0, least_cells=2)
@@ -195,7 +225,8 @@ def test_empty_and_single_input():
     ("changed", "error", "text"),
     [
         ({"ts_event_ns": [2, 1]}, ValueError, "ts_event_ns must be non-decreasing"),
-        ({"ts_event_ns": [-(2**63) + 1, 1]}, ValueError, "ts_event_ns of .* beyond int64"),
+        ({"ts_event_ns": [-(2**62), 1]}, ValueError, "ts_event_ns may overflow"),
+        ({"ts_event_ns": [1, 2**62]}, ValueError, "ts_event_ns may overflow"),
         ({"price_ticks": [1.0, math.nan]}, TypeError, "price_ticks"),
         ({"qty_lots": [1, -1]}, ValueError, "qty_lots must be positive"),
         ({"qty_lots": [2**62, 2**62]}, ValueError, "qty_lots may overflow"),
