@@ -67,7 +67,8 @@ class OfiIntervals:
     mean_lots : ndarray of float64, shape (n_intervals,)
         Mean size of a level over rows, levels and both sides.
     mid_change_ticks : ndarray of float64, shape (n_intervals,)
-        From the last row before the interval to its last row.
+        From the last row before the interval to its last row; NaN where one of the two has no mid:
+        without a size at its best bid or ask, or crossed.
     n_rows : ndarray of int64, shape (n_intervals,)
     """
 
@@ -246,6 +247,7 @@ def continue_ofi_by_interval(
     known = _checked(depth)
     if state is not None:
         known = _joined(state.rows, known)
+    _require_time_since(origin_ns, known.ts_event_ns)
     number = (known.ts_event_ns - origin_ns) // interval
     first = np.flatnonzero(np.diff(number, prepend=number[:1] - 1))
     if state is not None and state.is_row_before:
@@ -280,15 +282,33 @@ def _intervals(
     reach = float(np.abs(ofi.astype(np.float64)).sum())
     if reach > INT64_MAX // 2:
         raise ValueError(f"depth overflows int64: sizes of events sum to {reach:.3g}")
-    twice_mid = part.bid_ticks[:, 0] + part.ask_ticks[:, 0]
+    mid = _mid(part)
     lots = part.bid_lots.sum(axis=1, dtype=np.float64) + part.ask_lots.sum(axis=1, dtype=np.float64)
     return OfiIntervals(
         t0_ns=number[first] * interval + origin,
         ofi_lots=np.add.reduceat(ofi, first, axis=0),
         mean_lots=np.add.reduceat(lots, first) / (end - first) / (2 * n_levels),
-        mid_change_ticks=(twice_mid[end - 1] - twice_mid[np.maximum(first - 1, 0)]) / 2,
+        mid_change_ticks=mid[end - 1] - mid[np.maximum(first - 1, 0)],
         n_rows=end - first,
     )
+
+
+def _require_time_since(origin_ns: int, ts: Int64) -> None:
+    if isinstance(origin_ns, bool) or not isinstance(origin_ns, int | np.integer):
+        raise TypeError(f"origin_ns must be an integer, got {origin_ns!r}")
+    if not -INT64_MAX <= origin_ns <= INT64_MAX or (
+        len(ts)
+        and max(abs(int(ts[0]) - int(origin_ns)), abs(int(ts[-1]) - int(origin_ns))) > INT64_MAX
+    ):
+        raise ValueError(f"origin_ns of {origin_ns} is further from the rows than int64 reaches")
+
+
+def _mid(depth: DepthArrays) -> Float64:
+    # A side without orders has a price that means nothing. Halves of such sums are exact floats.
+    bid, ask = depth.bid_ticks[:, 0], depth.ask_ticks[:, 0]
+    is_known = (depth.bid_lots[:, 0] > 0) & (depth.ask_lots[:, 0] > 0) & (bid <= ask)
+    mid: Float64 = np.where(is_known, (bid + ask) / 2, np.nan)
+    return mid
 
 
 def _checked(depth: DepthArrays) -> DepthArrays:
@@ -305,7 +325,8 @@ def _checked(depth: DepthArrays) -> DepthArrays:
         flat = require_int64(f"depth.{name}", values.reshape(-1))
         if name.endswith("lots"):
             require_not_negative(f"depth.{name}", flat)
-        require_sum_fits(f"depth.{name}", int(np.abs(flat).max(initial=0)), _N_SIZES)
+        largest = max(-int(flat.min(initial=0)), int(flat.max(initial=0)))
+        require_sum_fits(f"depth.{name}", largest, _N_SIZES)
         columns[name] = flat.reshape(shape)
     return DepthArrays(ts_event_ns=ts, **columns)
 

@@ -84,7 +84,8 @@ def test_intervals_equal_the_obvious_loop(depth, interval, origin, is_ended):
     assert got.t0_ns.tolist() == [row[0] for row in rows]
     assert got.ofi_lots.tolist() == [row[1] for row in rows]
     assert np.allclose(got.mean_lots, [float(row[2]) for row in rows], rtol=1e-14, atol=0)
-    assert got.mid_change_ticks.tolist() == [row[3] for row in rows]
+    changes = [None if math.isnan(change) else change for change in got.mid_change_ticks]
+    assert changes == [row[3] for row in rows]
     assert got.n_rows.tolist() == [row[4] for row in rows]
 
 
@@ -172,6 +173,16 @@ def test_levels_by_hand():
     assert closed.n_rows.tolist() == [2]
 
 
+def test_a_side_without_orders_and_a_crossed_book_have_no_mid():
+    # Mids 11, none (an empty bid, at the price that stands for none), 12, none (crossed), 12:
+    # changes from the first row on 0, none, none, none, none; then 12 to 13 after a row with a mid.
+    rows = [(10, 1, 12, 1), (-(10**9), 0, 12, 1), (10, 1, 14, 1), (14, 1, 12, 1)]
+    rows += [(10, 1, 14, 1), (12, 1, 14, 1), (12, 1, 10**9, 0)]
+    got = ofi_by_interval(depth_of(range(7), rows), interval_ns=1, origin_ns=0, is_ended=True)
+    assert got.mid_change_ticks[[0, 5]].tolist() == [0.0, 1.0]
+    assert np.isnan(got.mid_change_ticks[[1, 2, 3, 4, 6]]).all()
+
+
 def test_two_levels_that_move_together_weigh_the_same():
     # Earlier rows (2, 2), (-4, -4): the component is (1, 1) / 2. Scaled 3 and 1: 2. Nothing in the
     # book: no figure. Rows that do not vary: no component.
@@ -194,6 +205,12 @@ def test_nothing_and_errors():
     one = depth_of([3], [(10, 1, 12, 1)])
     with pytest.raises(ValueError, match="interval_ns must be positive"):
         ofi_by_interval(one, interval_ns=0, origin_ns=0, is_ended=True)
+    with pytest.raises(TypeError, match=r"origin_ns must be an integer, got 0.5"):
+        ofi_by_interval(one, interval_ns=5, origin_ns=0.5, is_ended=True)
+    with pytest.raises(ValueError, match="origin_ns of -9223372036854775807 is further"):
+        ofi_by_interval(one, interval_ns=5, origin_ns=-(2**63) + 1, is_ended=True)
+    with pytest.raises(ValueError, match=r"depth.bid_ticks may overflow"):
+        multi_level_ofi(depth_of([3], [(-(2**63), 1, 12, 1)]), FIRST)
     with pytest.raises(ValueError, match=r"depth.bid_lots must not be negative"):
         multi_level_ofi(depth_of([3], [(10, -1, 12, 1)]), FIRST)
     with pytest.raises(ValueError, match=r"depth.ask_lots may overflow"):

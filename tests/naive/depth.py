@@ -17,7 +17,7 @@ def multi_level_ofi(rows, session_starts):
 
 
 def ofi_by_interval(rows, interval, origin, is_ended):
-    """Rows of (t0, ofi by level, mean size, change of the mid, rows)."""
+    """Rows of (t0, ofi by level, mean size, change of the mid or None, rows)."""
     events = multi_level_ofi(rows, [0])
     numbers = [(ts - origin) // interval for ts, _ in rows]
     out = []
@@ -33,8 +33,13 @@ def ofi_by_interval(rows, interval, origin, is_ended):
                 number * interval + origin,
                 [sum(events[i][m] for i in inside) for m in range(len(events[0]))],
                 Fraction(sum(sizes), len(sizes)),
-                (last[0] + last[2] - before[0] - before[2]) / 2,
+                None if None in (mid(before), mid(last)) else float(mid(last) - mid(before)),
                 len(inside),
             )
         )
     return out
+
+
+def mid(touch):
+    bid, bid_size, ask, ask_size = touch
+    return Fraction(bid + ask, 2) if bid_size > 0 and ask_size > 0 and bid <= ask else None
