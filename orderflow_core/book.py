@@ -52,7 +52,7 @@ def microprice(
 
     Parameters
     ----------
-    bid_ticks, ask_ticks : ndarray of int64, shape (n,), unit ticks
+    bid_ticks, ask_ticks : ndarray of int64, shape (n,), unit ticks, within 2**62
     bid_lots, ask_lots : ndarray of int64, shape (n,), unit lots, >= 0
 
     Returns
@@ -64,7 +64,7 @@ def microprice(
     Raises
     ------
     TypeError, ValueError
-        Not integers, lengths differ, or a negative size.
+        Not integers, lengths differ, a negative size, or prices beyond the limit.
 
     Notes
     -----
@@ -79,6 +79,9 @@ def microprice(
     bid, ask = require_int64("bid_ticks", bid_ticks), require_int64("ask_ticks", ask_ticks)
     bid_size, ask_size = _checked_sizes(bid_lots, ask_lots)
     require_same_length(bid_ticks=bid, ask_ticks=ask, bid_lots=bid_size)
+    for name, price_ticks in (("bid_ticks", bid), ("ask_ticks", ask)):
+        largest = max(-int(price_ticks.min(initial=0)), int(price_ticks.max(initial=0)))
+        require_sum_fits(name, largest, 2)
     share = np.full(len(bid), np.nan)
     total = bid_size + ask_size
     np.divide(bid_size, total, out=share, where=(total > 0) & (ask >= bid))
