@@ -11,6 +11,7 @@ from orderflow_core.validate import (
     require_int64,
     require_same_length,
     require_session_starts,
+    require_sum_fits,
 )
 from orderflow_core.vpin import VpinState, continue_vpin
 
@@ -76,7 +77,7 @@ def bar_vpin(
     ------
     TypeError, ValueError
         As `orderflow_core.vpin.vpin`; bars that leave out or share trades, a session that starts
-        within a bar, or a bulk volume above the bar's.
+        within a bar, a bulk volume above the bar's, or a bar's volume beyond int64.
 
     Notes
     -----
@@ -144,6 +145,7 @@ def continue_bar_vpin(
         bucket_lots=bucket_lots,
         n_buckets=n_buckets,
     )
+    require_sum_fits("qty_lots", int(qty.max(initial=0)), int((end - first).max(initial=0)))
     volume = np.add.reduceat(qty, first) if len(first) else first
     lots = np.where(np.isnan(bulk_buy), 0, volume)
     if (bulk_buy < 0).any() or (bulk_buy > volume).any():

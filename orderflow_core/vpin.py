@@ -25,6 +25,8 @@ class VpinState:
 
     Attributes
     ----------
+    bucket_lots : int
+        Size of a bucket.
     filled_lots : int
     net_lots : float
         Buys less sells of the open bucket.
@@ -36,6 +38,7 @@ class VpinState:
         ``|buys - sells| / bucket`` of closed buckets; bucket k at position ``k % n_buckets``.
     """
 
+    bucket_lots: int
     filled_lots: int
     net_lots: float
     n_closed: int
@@ -128,7 +131,7 @@ def continue_vpin(
     Raises
     ------
     TypeError, ValueError
-        As `vpin`, or a state of another number of buckets.
+        As `vpin`, or a state of another size or number of buckets.
     """
     qty = require_int64("qty_lots", qty_lots)
     require_not_negative("qty_lots", qty)
@@ -139,15 +142,16 @@ def continue_vpin(
     if bucket > _MAX_BUCKET_LOTS:
         raise ValueError(f"bucket_lots must be at most 2**53, got {bucket}")
     n_window = require_positive_scalar("n_buckets", n_buckets)
-    before = state or VpinState(
-        filled_lots=0, net_lots=0.0, n_closed=0, vpin=math.nan, imbalance=np.zeros(n_window)
-    )
+    before = state or _no_buckets(bucket, n_window)
+    if before.bucket_lots != bucket:
+        raise ValueError(f"bucket_lots must be that of the state, got {bucket}")
     if len(before.imbalance) != n_window:
         raise ValueError(f"n_buckets must be that of the state, got {n_window}")
     ring, values = before.imbalance.copy(), np.empty(n)
     opened = (before.filled_lots, before.net_lots, before.n_closed, before.vpin)
     filled, net, n_closed, last = _vpin_nb(qty, share, starts, bucket, ring, opened, values)
     after = VpinState(
+        bucket_lots=bucket,
         filled_lots=int(filled),
         net_lots=float(net),
         n_closed=int(n_closed),
@@ -155,6 +159,17 @@ def continue_vpin(
         imbalance=ring,
     )
     return values, after
+
+
+def _no_buckets(bucket_lots: int, n_buckets: int) -> VpinState:
+    return VpinState(
+        bucket_lots=bucket_lots,
+        filled_lots=0,
+        net_lots=0.0,
+        n_closed=0,
+        vpin=math.nan,
+        imbalance=np.zeros(n_buckets),
+    )
 
 
 def _checked_share(net_share: ArrayLike) -> Float64:

@@ -116,6 +116,10 @@ def test_nothing_and_errors():
         bar_vpin(two, two, bars_of(1, 2), bulk, FIRST, **RULE)
     with pytest.raises(ValueError, match="bulk_buy_lots must lie between 0 and the volume"):
         bar_vpin(two, two, bars_of(1, 2), np.array([0.5, 1.5]), FIRST, **RULE)
+    with pytest.raises(ValueError, match="bulk_buy_lots must lie between 0 and the volume"):
+        bar_vpin(two, two, bars_of(1, 2), np.array([0.5, -0.5]), FIRST, **RULE)
+    with pytest.raises(ValueError, match="qty_lots may overflow int64: 2 terms"):
+        bar_vpin(two * 2**62, two, bars_of(2), np.array([0.0]), FIRST, **RULE)
     with pytest.raises(ValueError, match="first trades of bars"):
         bar_vpin(two, two, bars_of(2), bulk, [0, 1], **RULE)
 

@@ -103,6 +103,8 @@ def test_nothing_and_errors():
     one = np.array([1])
     with pytest.raises(ValueError, match="n_buckets must be that of the state, got 3"):
         continue_vpin(state, one, one, FIRST, bucket_lots=5, n_buckets=3)
+    with pytest.raises(ValueError, match="bucket_lots must be that of the state, got 4"):
+        continue_vpin(state, one, one, FIRST, bucket_lots=4)
     for arguments, message in (
         ((-one, one), "qty_lots must not be negative, got -1"),
         ((one, np.array([2])), r"net_share must be in \[-1, 1\], got 2"),
