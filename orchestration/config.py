@@ -54,6 +54,13 @@ class Settings(BaseSettings):
     imbalance_min_lots: int = Field(
         30, description="a diagonal imbalance needs at least this on its side", ge=0
     )
+    vpin_bucket_lots: int = Field(
+        10_000, description="volume of a VPIN bucket, unless the symbol is named below", gt=0
+    )
+    vpin_bucket_lots_by_symbol: dict[str, int] = Field(
+        {"ES": 20_000, "BTCUSDT": 5_000_000, "ETHUSDT": 50_000_000},
+        description="the same for single symbols: about a fiftieth of a usual day",
+    )
     direction_sweeps: int = Field(200, description="horizon of the direction label", gt=0)
     return_seconds: int = Field(60, description="horizon of the return label", gt=0)
     n_blocks: int = Field(
@@ -102,6 +109,10 @@ class Settings(BaseSettings):
         """Height of a footprint row of this instrument, in ``price_ticks``."""
         rows = self.footprint_row_ticks_by_symbol.get(instrument.symbol, self.footprint_row_ticks)
         return rows * instrument.tick_steps
+
+    def bucket_lots(self, instrument: Instrument) -> int:
+        """Volume of a VPIN bucket of this instrument, in lots."""
+        return self.vpin_bucket_lots_by_symbol.get(instrument.symbol, self.vpin_bucket_lots)
 
     @property
     def bar_clock(self) -> str:

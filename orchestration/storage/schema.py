@@ -24,11 +24,12 @@ ARROW_TYPES: dict[str, pa.DataType] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """One column: ClickHouse type, codec, and whether the content hash covers it."""
+    """One column: ClickHouse type, codec, what rows without it hold, and whether it is hashed."""
 
     name: str
     type: str
     codec: str = ""
+    default: str = ""
     is_hashed: bool = True
 
     @property
@@ -39,7 +40,8 @@ class Column:
     def ddl(self) -> str:
         """Return the column as it stands in CREATE TABLE."""
         codec = f" CODEC({self.codec})" if self.codec else ""
-        return f"`{self.name}` {self.type}{codec}"
+        default = f" DEFAULT {self.default}" if self.default else ""
+        return f"`{self.name}` {self.type}{default}{codec}"
 
 
 # The columns that the store itself fills; every table starts with them.

@@ -43,6 +43,13 @@ def _floats(names: str) -> tuple[Column, ...]:
     return tuple(Column(name=name, type=FLOAT64, codec="ZSTD(1)") for name in names.split())
 
 
+def _later_floats(names: str) -> tuple[Column, ...]:
+    # Added to a table that had rows already: null in those.
+    return tuple(
+        Column(name=name, type=FLOAT64, codec="ZSTD(1)", default="nan") for name in names.split()
+    )
+
+
 # Where a record came from says nothing about what it is: left out of the content hash.
 _SOURCE = Column(name="source", type=LABEL, is_hashed=False)
 _UNIT = Column(name="unit", type=LABEL, is_hashed=False)
@@ -222,6 +229,22 @@ RESEARCH_FEATURES = Table(
         *_floats("volatility_60s_ticks last_tick_sign sweep_sign sweep_lots sweep_n_fills"),
         *_floats("sweep_sign_lag1 sweep_sign_lag2 sweeps_10s"),
         *_floats("spread_ticks queue_imbalance microprice_dev_ticks mid_dev_ticks"),
+        *_later_floats("cvd_trades tape_pace_15s tape_is_fast effective_half_spread_60s_ticks"),
+        *_later_floats("realised_half_spread_60s_ticks kyle_lambda_60s roll_spread_60s_ticks"),
+        *_later_floats("amihud_60s cvd_large_lots cvd_small_lots cluster_sign big_buy_lots_60s"),
+        *_later_floats("big_sell_lots_60s ofi_10s_lots ofi_60s_lots vwap_trend vwap_reversal"),
+        *_later_floats("cvd_price_divergence_60s bar_delta_lots bar_delta_share n_buy_imbalances"),
+        *_later_floats("n_sell_imbalances stacked_buy stacked_sell buy_zone_dev_ticks"),
+        *_later_floats(
+            "sell_zone_dev_ticks unfinished_high unfinished_low exhaustion delta_turnaround"
+        ),
+        *_later_floats(
+            "poc_dev_ticks vah_dev_ticks val_dev_ticks ib_high_dev_ticks ib_low_dev_ticks"
+        ),
+        *_later_floats(
+            "level_dev_ticks level_sign absorption_z absorption_sign divergence_sign vpin"
+        ),
+        *_later_floats("vpin_bulk"),
     ),
     sort=("clock", "t0_ns", "decision_id"),
 )

@@ -156,14 +156,16 @@ def test_a_candle_that_spans_a_gap_opens_before_and_closes_after_it():
 
 
 def test_bars_and_features_agree_on_cvd_after_gaps():
-    from orchestration.defs.features.tables import features
+    from orchestration.defs.features.tables import feature_settings, features
 
     rng = np.random.default_rng(0)
     seconds = np.sort(rng.choice(600, 200, replace=False))
     trades = classified(*[(s, 100 + s % 3, 1 + s % 5, 1 if s % 2 else -1) for s in seconds])
     ends = [seconds[i] for i in (40, 41, 90, 150)]
     holes = gaps(*[((s - 1) * NS_PER_S + 1, s * NS_PER_S) for s in ends])
-    known = features(trades, holes)
+    settings = feature_settings(row_ticks=1, min_lots=4, bar_seconds=60, bucket_lots=10)
+    no_quotes = raw_quotes(ts=[], bid=[], ask=[])
+    known = features(trades, holes, no_quotes, settings=settings)
     made = flow.bars(trades, holes, **BARS)
     last = np.searchsorted(column(known, "t0_ns"), column(made, "t1_ns")) - 1
     assert column(made, "cvd_close_lots").tolist() == column(known, "cvd_lots")[last].tolist()

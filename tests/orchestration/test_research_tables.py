@@ -8,13 +8,14 @@ import pytest
 
 from orchestration.arrays import column, gap_positions, trade_arrays
 from orchestration.defs.features import tables
-from orderflow_core.features import FEATURES
+from orderflow_core.features import ALL_FEATURES
 from tests.orchestration.rows import NS_PER_S, classified, gaps, no_gaps, raw_quotes, rows_of
 
 #  s, price, lots, sign: five sweeps of one fill each; the last one is not known to be closed.
 TRADES = classified((1, 100, 5, 1), (2, 101, 3, 1), (3, 99, 2, -1), (4, 100, 1, 1), (5, 100, 1, -1))
 SESSION_END_NS = 3600 * NS_PER_S
 NO_QUOTES = raw_quotes(ts=[], bid=[], ask=[])
+SETTINGS = tables.feature_settings(row_ticks=1, min_lots=2, bar_seconds=1, bucket_lots=3)
 
 
 def locked(trades, ts_source=0):
@@ -23,8 +24,8 @@ def locked(trades, ts_source=0):
     return raw_quotes(ts=column(trades, "ts_event_ns"), bid=price, ask=price, ts_source=ts_source)
 
 
-def features(trades=TRADES, holes=None):
-    return tables.features(trades, holes or no_gaps())
+def features(trades=TRADES, holes=None, quotes=NO_QUOTES):
+    return tables.features(trades, holes or no_gaps(), quotes, settings=SETTINGS)
 
 
 def labels(trades=TRADES, quotes=None, holes=None, *, sweeps=1, seconds=2, end=SESSION_END_NS):
@@ -47,7 +48,7 @@ def of_task(made, task):
 
 def test_one_feature_row_a_closed_sweep():
     made = features()
-    assert made.column_names == ["clock", "t0_ns", "decision_id", *(f.name for f in FEATURES)]
+    assert made.column_names == ["clock", "t0_ns", "decision_id", *(f.name for f in ALL_FEATURES)]
     assert rows_of(made, "clock", "t0_ns", "decision_id") == [
         ("sweep", s * NS_PER_S, s) for s in (1, 2, 3, 4, 5)
     ]
@@ -57,7 +58,7 @@ def test_one_feature_row_a_closed_sweep():
 
 def test_a_later_file_of_the_day_only_adds_rows_after_those_whose_sweep_had_closed():
     made, earlier = features(), features(TRADES.slice(0, 3))
-    for name in (f.name for f in FEATURES):
+    for name in (f.name for f in ALL_FEATURES):
         np.testing.assert_array_equal(column(made, name)[:3], column(earlier, name))
 
 
@@ -87,6 +88,22 @@ def test_quotes_reach_the_features_only_where_the_trades_met_one():
     assert column(made, "spread_ticks").tolist() == [3.0] * 5
     # 3 lots bid, 1 offered: 2 of 4.
     assert column(made, "queue_imbalance").tolist() == [0.5] * 5
+
+
+def test_order_flow_imbalance_is_of_quotes_strictly_before_and_on_the_exchange_clock_only():
+    # Trades at 0, 10, .. 70 s; the bid grows by 4 lots a quote, 1 ns before each trade.
+    trades = classified(*[(10 * i, 100, 1, 1) for i in range(8)])
+    ts = column(trades, "ts_event_ns") - 1
+    quotes = raw_quotes(ts=ts[1:], bid=[99] * 7, ask=[101] * 7)
+    at = quotes.schema.get_field_index("bid_lots")
+    quotes = quotes.set_column(at, "bid_lots", pa.array(4 * np.arange(1, 8)))
+    found = column(features(trades, quotes=quotes), "ofi_60s_lots")
+    # Six quotes after the first within the 60 s to the last trade: 24 lots.
+    assert found[-1] == 24.0
+    receive = quotes.set_column(
+        quotes.schema.get_field_index("ts_source"), "ts_source", pa.array(np.ones(7, np.int8))
+    )
+    assert np.isnan(column(features(trades, quotes=receive), "ofi_60s_lots")).all()
 
 
 @pytest.mark.parametrize(
@@ -241,7 +258,7 @@ def test_training_reads_exactly_the_published_rows(store):
     assert training_days(store, symbol, snapshot) == days
     # One day: the days here hold the same times, which no two days of a market do.
     made = load_dataset(store, symbol, days[:1], Task("direction_1"), snapshot)
-    assert made.names == tuple(f.name for f in FEATURES)
+    assert made.names == tuple(f.name for f in ALL_FEATURES)
     assert (made.label.tolist(), made.n_null_labels) == ([1.0, -1.0, 1.0, 0.0], 1)
     assert made.decision_id.tolist() == [1, 2, 3, 4]
     assert made.trading_day.tolist() == [19943] * 4  # 2024-08-08 in days since 1970

@@ -1,5 +1,7 @@
 """Migrations: in order, once, recorded; refused when newer or changed; finished after a kill."""
 
+import math
+
 import pytest
 
 from orchestration.storage.connection import Connection
@@ -50,7 +52,8 @@ def test_store_is_migrated_with_the_checksums_of_the_files(store):
 def test_store_of_a_newer_version_is_refused(store):
     older = packaged_migrations()[:-1]
     with pytest.raises(
-        SchemaError, match=r"does not know \(it knows up to 0000\): use a newer one"
+        SchemaError,
+        match=rf"does not know \(it knows up to {older[-1].version:04d}\): use a newer one",
     ):
         migrate(store._connection, older)
 
@@ -107,3 +110,22 @@ def test_killed_migration_is_finished_by_the_next_run(tmp_path):
     assert n_killed > 10
     assert columns == {"name": ["a", "b", "c"]}
     assert records == {"version": [*(m.version for m in packaged_migrations()), 9001]}
+
+
+def test_rows_from_before_the_further_features_are_null_in_them(store):
+    first, second, *_ = packaged_migrations()
+    (created,) = (s for s in first.statements() if "EXISTS `research`.`features`" in s)
+    (altered,) = second.statements()
+    scratch, connection = "`research`.`features_of_0001`", store._connection
+    connection.command(created.replace("`research`.`features`", scratch))
+    try:
+        connection.command(f"INSERT INTO {scratch} (symbol, cvd_lots) VALUES ('A', 7)")  # noqa: S608
+        for _ in range(2):  # a kill between the two may make it run again
+            connection.command(altered.replace("`research`.`features`", scratch))
+        columns = "cvd_lots, vpin, cvd_trades"
+        found = store.query(f"SELECT {columns} FROM {scratch}").to_pylist()  # noqa: S608
+    finally:
+        connection.command(f"DROP TABLE {scratch} SYNC")
+    assert found[0]["cvd_lots"] == 7.0
+    assert math.isnan(found[0]["vpin"])
+    assert math.isnan(found[0]["cvd_trades"])

@@ -79,7 +79,7 @@ def test_units_belong_to_the_raw_tables_only():
 
 
 def test_feature_columns_are_the_registry_of_the_core():
-    features = pytest.importorskip("orderflow_core.features").FEATURES
+    features = pytest.importorskip("orderflow_core.features").ALL_FEATURES
     columns = table_named("research.features").payload
     assert [c.name for c in columns if c.type == "Float64"] == [f.name for f in features]
 

@@ -12,10 +12,21 @@ from orchestration.runtime import instrument, settings
 TRADES, QUOTES, GAPS = "flow.classified_trades", "raw.quotes", "raw.gaps"
 
 
-@day_asset("research.features", group="features", deps=[TRADES, GAPS], code_version="3")
+@day_asset("research.features", group="features", deps=[TRADES, GAPS, QUOTES], code_version="4")
 def features(day: DayReader) -> Made:
-    """What was known after each sweep: flow of the last 60 s, CVD, VWAP, returns, quote."""
-    made = tables.features(day.read(TRADES), day.read(GAPS))
+    """What was known after each sweep: flow, CVD, VWAP, returns, quote, costs, bars, levels, VPIN."""
+    config, known = settings(), instrument(day.symbol)
+    made = tables.features(
+        day.read(TRADES),
+        day.read(GAPS),
+        day.read(QUOTES),
+        settings=tables.feature_settings(
+            row_ticks=config.row_ticks(known),
+            min_lots=config.imbalance_min_lots,
+            bar_seconds=config.bar_seconds,
+            bucket_lots=config.bucket_lots(known),
+        ),
+    )
     return Made(table=made, metadata=publishing.time_range(made, "t0_ns"))
 
 

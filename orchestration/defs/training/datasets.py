@@ -11,7 +11,7 @@ from models.tasks import Task
 from orchestration.arrays import column
 from orchestration.storage.manifest import ManifestRow
 from orchestration.storage.store import Store
-from orderflow_core.features import FEATURES
+from orderflow_core.features import ALL_FEATURES
 
 FEATURE_TABLE, LABEL_TABLE = "research.features", "research.labels"
 
@@ -30,7 +30,7 @@ def load_dataset(
     """Return the labelled rows of a task over the given days."""
     features = store.read(FEATURE_TABLE, symbol, days, snapshot=snapshot)
     labels = store.read(LABEL_TABLE, symbol, days, snapshot=snapshot, where={"task": task.name})
-    names = [feature.name for feature in FEATURES]
+    names = [feature.name for feature in ALL_FEATURES]
     wanted = [name for name in features.column_names if name in KEY_COLUMNS or name in names]
     return assemble(_arrays(features.select(wanted)), _arrays(labels), names=names)
 
