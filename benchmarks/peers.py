@@ -105,7 +105,8 @@ class Chdb:
             )
             self._session.query(
                 f"CREATE OR REPLACE TABLE bench.{name} ENGINE = Memory "  # noqa: S608 - our names
-                f"AS SELECT {chosen} FROM Python(given)"
+                f"AS SELECT {chosen} FROM Python(given) "
+                "ORDER BY i SETTINGS max_threads = 1, max_insert_threads = 1"  # else blocks mix
             )
 
     def run(self, sql: str) -> pa.Table:

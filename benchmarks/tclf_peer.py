@@ -24,7 +24,7 @@ INSTALL_TIMEOUT_S = 600
 
 
 def tclf_contestants(rule: str, inputs: Arrays) -> list[Contestant]:
-    """Return tclf doing the whole work, and the same with join and lagged prices given.
+    """Return tclf doing the whole work, its lagged prices and its join included.
 
     Parameters
     ----------
@@ -33,27 +33,23 @@ def tclf_contestants(rule: str, inputs: Arrays) -> list[Contestant]:
     inputs : dict of ndarray
         ``price_ticks``; for Lee-Ready also ``ts_ns``, ``quote_ts_ns``, ``bid_ticks``, ``ask_ticks``.
     """
-    names = {"whole": "tclf", "prepared": "tclf, its inputs prepared"}
     why_not = reason_why_not()
     if why_not:
         return [Contestant(name="tclf", run=dict, why_not=why_not)]
-    workers = {kind: Worker(interpreter(), rule, kind, inputs) for kind in names}
-    return [
-        Contestant(name=names[kind], run=worker.run, columns=worker.columns)
-        for kind, worker in workers.items()
-    ]
+    worker = Worker(interpreter(), rule, inputs)
+    return [Contestant(name="tclf", run=worker.run, columns=worker.columns)]
 
 
 class Worker:
     """One process that holds the inputs and classifies them when asked; it ends with ours."""
 
-    def __init__(self, python: Path, rule: str, kind: str, inputs: Arrays) -> None:
+    def __init__(self, python: Path, rule: str, inputs: Arrays) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="tclf-")
         folder = Path(self._folder.name)
         for name, values in inputs.items():
             np.save(folder / f"{name}.npy", values)
         self._process = subprocess.Popen(
-            [str(python), str(HERE / "tclf_worker.py"), str(folder), rule, kind],
+            [str(python), str(HERE / "tclf_worker.py"), str(folder), rule],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -1,6 +1,6 @@
 """tclf's tick rule and Lee-Ready, in the interpreter of an environment of its own.
 
-python tclf_worker.py FOLDER RULE PREPARED
+python tclf_worker.py FOLDER RULE
 
 reads the inputs from FOLDER as .npy files, then answers each line on standard input: ``run`` with
 the seconds of wall time, of all cores and the megabytes that one run took, ``save`` once the signs
@@ -19,9 +19,8 @@ from tclf.classical_classifier import ClassicalClassifier
 RULES = {"tick": "tick", "lee_ready": "lr"}
 
 
-def main(folder: Path, rule: str, is_prepared: bool) -> None:
+def main(folder: Path, rule: str) -> None:
     given = {path.stem: np.load(path) for path in folder.glob("*.npy")}
-    prepared = features(given) if is_prepared else None
     sign = np.empty(0, np.int8)
     print("ready", flush=True)
     for line in sys.stdin:
@@ -32,7 +31,7 @@ def main(folder: Path, rule: str, is_prepared: bool) -> None:
         gc.collect()
         before_kb = reset_peak_kb()
         started, cpu = time.perf_counter(), time.process_time()
-        sign = predict(features(given) if prepared is None else prepared, RULES[rule])
+        sign = predict(features(given), RULES[rule])
         seconds, cpu_s = time.perf_counter() - started, time.process_time() - cpu
         print(seconds, cpu_s, (status_kb("VmHWM") - before_kb) / 1024, flush=True)
 
@@ -80,4 +79,4 @@ def status_kb(name: str) -> int:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "prepared")
+    main(Path(sys.argv[1]), sys.argv[2])
