@@ -102,6 +102,15 @@ def test_student_distribution_equals_scipy(df):
     np.testing.assert_allclose(ours, stats.t.cdf(z, df), rtol=1e-9, atol=1e-14)
 
 
+@pytest.mark.parametrize("df", [9e4, 1.1e5, 1e8, 1e15, 1e308])
+def test_student_distribution_of_many_degrees_is_nearly_normal(df):
+    z = np.array([-1e200, -50.0, -9.0, -3.0, -1.0, -1e-6, 0.0, 0.5, 2.5, 12.0, 1e200])
+    ours = [_student_cdf_nb(value, df) for value in z]
+    np.testing.assert_allclose(ours, stats.t.cdf(z, df), rtol=0, atol=1e-10)
+    assert min(ours) >= 0
+    assert max(ours) <= 1
+
+
 @pytest.mark.parametrize(
     ("changed", "error", "text"),
     [
