@@ -262,9 +262,12 @@ def continue_anchored_vwap(
     starts = restart_idx("anchor", ts, anchor_ns=anchor_ns, earlier_ns=earlier_ns)
     if n == 0:
         return VwapArrays(vwap_ticks=np.empty(0), sd_ticks=np.empty(0)), state
-    first_anchor = np.min(anchor_ns, initial=INT64_MAX)
-    is_anchored = (ts >= first_anchor) | (state is not None and state.vwap is not None)
-    skipped = n - int(np.count_nonzero(is_anchored))
+    anchors = require_int64("anchor_ns", anchor_ns)
+    if state is None and not (len(anchors) and anchors[0] <= ts[0]):
+        starts = starts[1:]  # the stream's first trade is no anchor
+    skipped = 0
+    if state is None or state.vwap is None:
+        skipped = int(starts[0]) if len(starts) else n
     vwap, sums = continue_session_vwap(
         state.vwap if state and not (len(starts) and starts[0] == 0) else None,
         price[skipped:],

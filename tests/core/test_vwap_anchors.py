@@ -55,6 +55,20 @@ def test_an_anchor_by_hand():
     assert np.array_equal(got.vwap_ticks, [np.nan, 10.0, 13.0, 20.0], equal_nan=True)
     assert np.isnan(anchored_vwap([1], [10], [1], []).vwap_ticks).all()
     assert len(anchored_vwap([], [], [], [3])) == 0
+    # The end of time is no anchor either.
+    assert np.isnan(anchored_vwap([2**63 - 1], [10], [1], []).vwap_ticks).all()
+
+
+def test_an_anchor_that_comes_too_late_takes_no_part():
+    # The anchor at 1 is named only after the chunk that it lies in: nothing is anchored by it.
+    _, state = continue_anchored_vwap(None, [1, 2], [10, 10], [1, 1], [])
+    got, state = continue_anchored_vwap(state, [3, 4], [10, 14], [1, 1], [1])
+    assert np.isnan(got.vwap_ticks).all()
+    got, _ = continue_anchored_vwap(state, [5, 6, 7], [9, 10, 14], [1, 1, 3], [1, 6])
+    assert np.array_equal(got.vwap_ticks, [np.nan, 10.0, 13.0], equal_nan=True)
+
+
+def test_anchor_errors_name_the_argument():
     with pytest.raises(ValueError, match="ts_ns"):
         anchored_vwap([2, 1], [1, 1], [1, 1], [0])
     with pytest.raises(ValueError, match="anchor_ns"):
