@@ -1,5 +1,7 @@
 """Cumulative delta of other things than all volume, and where a running sum starts anew."""
 
+from operator import index
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -341,6 +343,7 @@ def continue_cvd_by_bucket(
 def _running(name: str, amount: Int64, starts: Int64, carried: int) -> tuple[Int64, int]:
     if len(amount) == 0:
         return np.empty(0, np.int64), carried
+    carried = index(carried)
     largest = max(-int(amount.min()), int(amount.max()))
     longest = int(np.diff(starts, append=len(amount)).max())
     # The cheap bound first: the sum of magnitudes takes a pass more. Half of the range leaves room for
@@ -350,5 +353,5 @@ def _running(name: str, amount: Int64, starts: Int64, carried: int) -> tuple[Int
         if total > INT64_MAX // 2:
             raise ValueError(f"{name} may overflow int64: magnitudes add up to {total:.3g}")
     total_so_far = np.empty(len(amount), np.int64)
-    _session_sum_nb(amount, starts, int(carried), total_so_far)
+    _session_sum_nb(amount, starts, carried, total_so_far)
     return total_so_far, int(total_so_far[-1])

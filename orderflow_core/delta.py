@@ -1,5 +1,7 @@
 """Cumulative volume delta: the running sum of signed aggressor volume."""
 
+from operator import index
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -81,13 +83,14 @@ def continue_cumulative_delta(
     if n == 0:
         return np.empty(0, np.int64), carried_lots
     longest = int(np.diff(starts, append=n).max())
-    if abs(carried_lots) + int(qty.max()) * longest > INT64_MAX:
+    carried = index(carried_lots)
+    if abs(carried) + int(qty.max()) * longest > INT64_MAX:
         raise ValueError(
-            f"qty_lots may overflow int64: {carried_lots} carried and {longest} terms "
+            f"qty_lots may overflow int64: {carried} carried and {longest} terms "
             f"of up to {qty.max()}"
         )
     cvd = np.empty(n, np.int64)
-    _cumulative_delta_nb(signs, qty, starts, int(carried_lots), cvd)
+    _cumulative_delta_nb(signs, qty, starts, carried, cvd)
     return cvd, int(cvd[-1])
 
 
@@ -125,8 +128,10 @@ def cvd_candles(bars: BarArrays, session_start_bar: ArrayLike) -> tuple[Int64, I
     lowest = require_int64("bars.min_delta_lots", bars.min_delta_lots)
     highest = require_int64("bars.max_delta_lots", bars.max_delta_lots)
     require_same_length(delta_lots=delta, min_delta_lots=lowest, max_delta_lots=highest)
-    if len(delta):
-        require_sum_fits("bars.delta_lots", int(np.abs(delta).max()), len(delta))
+    if len(delta):  # the close before a bar and an extreme within it
+        columns = (delta, lowest, highest)
+        largest = max(max(-int(lots.min()), int(lots.max())) for lots in columns)
+        require_sum_fits("bars.delta_lots", largest, len(delta) + 1)
     close = np.empty(len(delta), np.int64)
     _session_sum_nb(delta, starts, 0, close)
     opened = close - delta

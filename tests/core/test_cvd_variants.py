@@ -156,6 +156,8 @@ def test_nothing_and_errors():
             cumulative_notional([1], [price], [3], [0])
     with pytest.raises(ValueError, match="overflow int64"):
         cumulative_notional([1, 1], [2**61, 2**61], [3, 3], [0])
+    with pytest.raises(TypeError):
+        continue_cumulative_count(1.5, [1], [0])
     # Beyond the cheap bound, within int64: 2**60 and 99 of 1.
     paid = cumulative_notional([1] * 100, [2**60] + [1] * 99, [1] * 100, [0])
     assert paid[-1] == 2**60 + 99

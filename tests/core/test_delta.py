@@ -1,5 +1,6 @@
 """Cumulative delta."""
 
+from dataclasses import fields
 from itertools import pairwise
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderflow_core.bars import aggregate_bars, time_bar_index
+from orderflow_core.bars import BarArrays, aggregate_bars, time_bar_index
 from orderflow_core.delta import continue_cumulative_delta, cumulative_delta, cvd_candles
 from tests.core import trade_cases as cases
 from tests.naive import delta as naive
@@ -68,6 +69,24 @@ def test_candles_of_two_bars_and_two_sessions():
     assert close.tolist() == [2, -2, 2]
 
 
+def test_candles_at_the_ends_of_int64():
+    # Closes of -2**62, highs of 2**61 above the open: they fit. Beyond: refused, not wrapped around.
+    names = [field.name for field in fields(BarArrays)]
+
+    def candles(delta, lowest, highest):
+        columns = dict.fromkeys(names, np.zeros(len(delta), np.int64))
+        columns |= {"delta_lots": np.array(delta)}
+        columns |= {"min_delta_lots": np.array(lowest), "max_delta_lots": np.array(highest)}
+        return cvd_candles(BarArrays(**columns), np.array([0]))
+
+    edge = 2**61
+    assert candles([-edge, -edge], [-edge] * 2, [edge] * 2)[1].tolist() == [edge, 0]
+    with pytest.raises(ValueError, match="bars.delta_lots may overflow"):
+        candles([-(2**63), 0], [0, 0], [0, 0])
+    with pytest.raises(ValueError, match="bars.delta_lots may overflow"):
+        candles([2**61, 0], [0, 0], [2**61, 2**63 - 1])
+
+
 def test_no_trades_keep_what_is_carried():
     nothing = np.empty(0, np.int64)
     cvd, carried = continue_cumulative_delta(7, nothing, nothing, nothing)
@@ -86,3 +105,5 @@ def test_errors_name_the_argument():
         cumulative_delta(np.array([1, 1]), np.array([2**62, 2**62]), zero)
     with pytest.raises(ValueError, match="qty_lots may overflow"):
         continue_cumulative_delta(2**63 - 1, one, one, zero)
+    with pytest.raises(TypeError):
+        continue_cumulative_delta(1.5, one, one, zero)
