@@ -246,7 +246,7 @@ def _fill_further(
 def _due(clock: Clock, state: FeatureState, chunk: Chunk, session_ended: bool) -> Decisions:
     arrays = (chunk.ts, chunk.trade_id, chunk.sweep)
     if isinstance(clock, Decisions):
-        found = _checked_decisions(clock, len(chunk.ts), bool(state.clock.last[3]))
+        found = _checked_decisions(clock, chunk.ts, state.clock.last)
     elif clock == "sweep":
         found = next_sweep_decisions(state.clock, arrays, chunk.starts, session_ended)
     else:
@@ -271,16 +271,25 @@ def _interval_ns(clock: str) -> int:
     return int(length[:-1]) * SECOND_NS
 
 
-def _checked_decisions(decisions: Decisions, n_trades: int, is_known: bool) -> Decisions:
+def _checked_decisions(decisions: Decisions, ts: Int64, last: Int64) -> Decisions:
     ends = require_int64("clock.end_idx", decisions.end_idx)
     t0 = require_int64("clock.t0_ns", decisions.t0_ns)
     require_same_length(end_idx=ends, t0_ns=t0, decision_id=decisions.decision_id)
     require_sorted("clock.end_idx", ends)
     require_sorted("clock.t0_ns", t0)
-    least = 0 if is_known else 1
+    n_trades, least = len(ts), 0 if last[3] else 1
     if len(ends) and not (ends[0] >= least and ends[-1] <= n_trades):
         raise ValueError(
             f"clock.end_idx must lie in {least}..{n_trades}, got {ends[0]} to {ends[-1]}"
+        )
+    # Bars close by the clock: a decision must know every trade before its time, and none after it.
+    times = np.append(last[0], ts)
+    is_early = times[ends] > t0 - (0 if decisions.is_end_included else 1)
+    is_late = np.append(times[1:], INT64_MAX)[ends] < t0
+    if (is_early | is_late).any():
+        k = int(np.argmax(is_early | is_late))
+        raise ValueError(
+            f"clock.end_idx must part the trades at clock.t0_ns, got {ends[k]} for {t0[k]}"
         )
     return decisions
 

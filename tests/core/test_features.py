@@ -204,8 +204,21 @@ def test_unknown_clocks_are_named(clock):
 @pytest.mark.parametrize("ends", [[0, 1], [1, 3], [2, 1]])
 def test_decisions_outside_of_the_trades_are_refused(ends):
     clock = Decisions(
-        t0_ns=np.array([5, 5]), end_idx=np.array(ends), decision_id=np.array([0, 0]),
+        t0_ns=np.array([0, 1]), end_idx=np.array(ends), decision_id=np.array([0, 0]),
         is_end_included=True,
     )  # fmt: skip
     with pytest.raises(ValueError, match=r"clock\.end_idx"):
+        build(GOOD, clock)
+
+
+@pytest.mark.parametrize(
+    ("t0", "is_end_included"), [([0, 0], True), ([0, 1], False), ([2, 2], True)]
+)
+def test_decisions_that_do_not_know_what_is_before_them_are_refused(t0, is_end_included):
+    # Trades at 0 and 1: the first decision knows one of them, the second both.
+    clock = Decisions(
+        t0_ns=np.array(t0), end_idx=np.array([1, 2]), decision_id=np.array([0, 0]),
+        is_end_included=is_end_included,
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="must part the trades"):
         build(GOOD, clock)

@@ -176,6 +176,7 @@ def test_no_rows():
         ({"ts_ns": [2, 1]}, ValueError, "ts_ns must be non-decreasing"),
         ({"qty_lots": [1, 0]}, ValueError, "qty_lots must be positive"),
         ({"sign": [1, 5]}, ValueError, "sign must be in"),
+        ({"sign": np.array([1, 5], np.int8)}, ValueError, "sign must be in"),
         ({"end_idx": [0]}, ValueError, "end_idx must lie in 1..2"),
         ({"end_idx": [3]}, ValueError, "end_idx must lie in 1..2"),
         ({"end_idx": [2, 1]}, ValueError, "end_idx must be non-decreasing"),
