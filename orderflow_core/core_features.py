@@ -52,7 +52,7 @@ def fill(
     known_ns = decisions.t0_ns if decisions.is_end_included else decisions.t0_ns - 1
     rows, flow = (end_idx, known_ns - _WINDOW_NS), (ts, qty, sign)
     is_warm = np.empty(len(end_idx), np.bool_)
-    _rolling_sums_nb(flow, rows, starts, state.sums, _columns(values, 0, 7), is_warm)
+    _rolling_sums_nb(flow, rows, starts, state.sums, tuple(values[:7]), is_warm)
     large = (np.empty(len(end_idx), np.int64), values[7], values[8])
     _rolling_quantile_nb(flow, rows, starts, _SHARE, state.counters, state.quantile, large)
     _hide_cold(values, is_warm)
@@ -105,7 +105,7 @@ def _fill_windows(chunk: Chunk, rows: _Rows, values: Float64, reach: Float64) ->
     flow, left = (chunk.ts, chunk.qty, chunk.sign), (end_idx, known_ns - _WINDOW_NS)
     is_warm = np.empty(len(end_idx), np.bool_)
     held, starts = window_start(chunk.ts, left, chunk.starts, 7)
-    _rolling_sums_nb(flow, left, starts, held, _columns(values, 0, 7), is_warm)
+    _rolling_sums_nb(flow, left, starts, held, tuple(values[:7]), is_warm)
     held, starts = window_start(chunk.ts, left, chunk.starts, 8)
     large = (np.empty(len(end_idx), np.int64), values[7], values[8])
     counters = size_counters(len(chunk.ts))
@@ -136,18 +136,13 @@ def _fill_touch(
 
 
 def _hide_cold(values: Float64, is_warm: Bool) -> None:
-    if not is_warm.all():
+    if np.count_nonzero(is_warm) < len(is_warm):
         values[:9, ~is_warm] = np.nan
-
-
-def _columns(values: Float64, start: int, stop: int) -> tuple[Float64, ...]:
-    return tuple(values[row] for row in range(start, stop))
 
 
 def require_sums_fit(state: FeatureState) -> None:
     """Demand that no integer sum can have left int64, after rows were written."""
-    squares, largest_change = state.reach
-    reach = max(state.moments[2], squares + largest_change**2)
+    reach = max(state.moments[2], state.reach[0] + state.reach[1] ** 2)
     if reach > INT64_MAX // 2:
         raise ValueError(
             "trades.price_ticks and trades.qty_lots overflow int64: sums of squared price changes, "

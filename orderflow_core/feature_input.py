@@ -21,9 +21,9 @@ _REACH_NS = 3600 * 10**9  # the longest look back, with room to spare
 _NOTHING = np.empty(0, np.int64)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Chunk:
-    """Checked arrays of the trades of a chunk.
+    """Checked arrays of the trades of a chunk. Not frozen, as a live stream makes one a trade.
 
     Attributes
     ----------
@@ -105,11 +105,9 @@ def checked_chunk(
     starts = np.union1d(sessions, gaps) if len(gaps) else sessions
     if n and not last[3] and not (len(starts) and starts[0] == 0):
         starts = np.concatenate((np.zeros(1, np.int64), starts))
-    is_bad, total = _first_fault_nb((ts, qty, sign, ordinal), starts, last)
+    is_bad, total = _first_fault_nb((ts, qty, sign, ordinal), starts, last, INT64_MAX - _REACH_NS)
     if is_bad:
         _raise_fault(ts, qty, sign, ordinal, last)
-    if n and (ts[0] < _REACH_NS - INT64_MAX or ts[-1] > INT64_MAX - _REACH_NS):
-        raise ValueError(f"trades.ts_event_ns must leave room for windows, got {ts[0]} to {ts[-1]}")
     return Chunk(
         ts=ts,
         trade_id=trade_id,
@@ -170,6 +168,8 @@ def _raise_fault(ts: Int64, qty: Int64, sign: Int8, sweep: Int64, last: Int64) -
     # The kernel only sees that something is wrong; here is what.
     require_sign("trades.sign", sign)
     require_positive("trades.qty_lots", qty)
+    if int(ts[0]) < _REACH_NS - INT64_MAX or int(ts[-1]) > INT64_MAX - _REACH_NS:
+        raise ValueError(f"trades.ts_event_ns must leave room for windows, got {ts[0]} to {ts[-1]}")
     before = slice(0, 1 if last[3] else 0)
     times = np.concatenate((last[0:1][before], ts))
     ordinals = np.concatenate((last[2:3][before], sweep))

@@ -15,10 +15,11 @@ from orderflow_core.types import Bool, Float64, Int8, Int64
 
 @njit(cache=True, nogil=True)
 def _first_fault_nb(
-    trades: tuple[Int64, Int64, Int8, Int64], start_idx: Int64, last: Int64
+    trades: tuple[Int64, Int64, Int8, Int64], start_idx: Int64, last: Int64, latest: int
 ) -> tuple[bool, float]:
     # Whether any rule of the trades is broken, also against the last trade before them, and the
-    # sum of the sizes. Fills of a sweep share one time unless a start lies between.
+    # sum of the sizes. Fills of a sweep share one time unless a start lies between; no time lies
+    # beyond ``latest``.
     ts, qty, sign, sweep = trades
     last_ts, last_sweep, is_open = last[0], last[2], last[3] > 0
     is_bad, total, start = False, 0.0, 0
@@ -28,6 +29,7 @@ def _first_fault_nb(
         is_bad |= is_open & ((ts[i] < last_ts) | (sweep[i] < last_sweep))
         is_bad |= is_open & (not is_start) & (sweep[i] == last_sweep) & (ts[i] != last_ts)
         is_bad |= (qty[i] <= 0) | (sign[i] < -1) | (sign[i] > 1)
+        is_bad |= (ts[i] < -latest) | (ts[i] > latest)
         total += qty[i]
         last_ts, last_sweep, is_open = ts[i], sweep[i], True
     return is_bad, total
