@@ -5,6 +5,7 @@ from numpy.typing import ArrayLike
 
 from orderflow_core.types import Float64, Int64
 from orderflow_core.validate import (
+    require_differences_fit,
     require_int64,
     require_not_negative,
     require_same_length,
@@ -79,9 +80,8 @@ def microprice(
     bid, ask = require_int64("bid_ticks", bid_ticks), require_int64("ask_ticks", ask_ticks)
     bid_size, ask_size = _checked_sizes(bid_lots, ask_lots)
     require_same_length(bid_ticks=bid, ask_ticks=ask, bid_lots=bid_size)
-    for name, price_ticks in (("bid_ticks", bid), ("ask_ticks", ask)):
-        largest = max(-int(price_ticks.min(initial=0)), int(price_ticks.max(initial=0)))
-        require_sum_fits(name, largest, 2)
+    require_differences_fit("bid_ticks", bid)
+    require_differences_fit("ask_ticks", ask)
     share = np.full(len(bid), np.nan)
     total = bid_size + ask_size
     np.divide(bid_size, total, out=share, where=(total > 0) & (ask >= bid))

@@ -16,6 +16,7 @@ from orderflow_core.validate import (
     INT64_MAX,
     require_amount,
     require_count,
+    require_differences_fit,
     require_int64,
     require_positions,
     require_positive,
@@ -24,7 +25,6 @@ from orderflow_core.validate import (
     require_session_starts,
     require_sign,
     require_sorted,
-    require_sum_fits,
 )
 
 # Up to so many prices between the lowest and the highest a cell is found by its price; a print far
@@ -275,7 +275,7 @@ def _memory(
 
 
 def _require_room(ts: Int64, qty: Int64, ring_lots: Int64, window_ns: int) -> None:
-    require_sum_fits("ts_event_ns", max(-int(ts[0]), int(ts[-1])), 2)  # so do their differences
+    require_differences_fit("ts_event_ns", ts)
     if int(ts[0]) - window_ns < -INT64_MAX:
         raise ValueError(f"ts_event_ns of {ts[0]} puts the window's start beyond int64")
     known, largest = int(ring_lots.max(initial=0)) * len(ring_lots), int(qty.max())

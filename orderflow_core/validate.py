@@ -97,6 +97,8 @@ def require_positive_scalar(name: str, value: int) -> int:
         raise TypeError(f"{name} must be an integer, got {value!r}")
     if value <= 0:
         raise ValueError(f"{name} must be positive, got {value}")
+    if value > INT64_MAX:
+        raise ValueError(f"{name} must be below 2**63, got {value}")
     return int(value)
 
 
@@ -116,6 +118,8 @@ def require_count(name: str, value: int, *, least: int = 0) -> int:
         raise TypeError(f"{name} must be an integer, got {value!r}")
     if value < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
+    if value > INT64_MAX:
+        raise ValueError(f"{name} must be below 2**63, got {value}")
     return int(value)
 
 
@@ -150,6 +154,13 @@ def require_sum_fits(name: str, max_abs: int, n: int) -> None:
     """Demand that ``n`` terms of at most ``max_abs`` each cannot overflow an int64 sum."""
     if max_abs * n > INT64_MAX:
         raise ValueError(f"{name} may overflow int64: {n} terms of up to {max_abs}")
+
+
+def require_differences_fit(name: str, values: Int64) -> None:
+    """Demand that no difference of two elements leaves int64: all lie within 2**62."""
+    largest = max(-int(values.min(initial=0)), int(values.max(initial=0)))
+    if largest > INT64_MAX // 2:
+        raise ValueError(f"{name} must lie within 2**62, got {values.min()} to {values.max()}")
 
 
 def require_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:

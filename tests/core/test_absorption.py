@@ -212,6 +212,7 @@ def test_errors_name_the_argument(changed, error, text):
     [
         ({"n_windows": 0}, ValueError, "n_windows must be positive"),
         ({"n_windows": 5.0}, TypeError, "n_windows"),
+        ({"n_windows": 2**63}, ValueError, r"n_windows must be below 2\*\*63"),
         ({"least_windows": 1}, ValueError, "least_windows must be at least 2"),
         ({"least_z": math.nan}, ValueError, "least_z"),
         ({"ticks_per_step": 0}, ValueError, "ticks_per_step"),

@@ -225,8 +225,8 @@ def test_empty_and_single_input():
     ("changed", "error", "text"),
     [
         ({"ts_event_ns": [2, 1]}, ValueError, "ts_event_ns must be non-decreasing"),
-        ({"ts_event_ns": [-(2**62), 1]}, ValueError, "ts_event_ns may overflow"),
-        ({"ts_event_ns": [1, 2**62]}, ValueError, "ts_event_ns may overflow"),
+        ({"ts_event_ns": [-(2**62), 1]}, ValueError, r"ts_event_ns must lie within 2\*\*62"),
+        ({"ts_event_ns": [1, 2**62]}, ValueError, r"ts_event_ns must lie within 2\*\*62"),
         ({"price_ticks": [1.0, math.nan]}, TypeError, "price_ticks"),
         ({"qty_lots": [1, -1]}, ValueError, "qty_lots must be positive"),
         ({"qty_lots": [2**62, 2**62]}, ValueError, "qty_lots may overflow"),
