@@ -10,6 +10,7 @@ from orderflow_core.spreads import require_price, twice_mid
 from orderflow_core.types import Float64, Int64, QuoteAtTrade
 from orderflow_core.validate import (
     INT64_MAX,
+    require_differences_fit,
     require_int64,
     require_positive,
     require_positive_scalar,
@@ -74,7 +75,7 @@ def rolling_impact(
 
     Parameters
     ----------
-    trade_ts_ns : ndarray of int64, shape (n_trades,), unit ns, non-decreasing
+    trade_ts_ns : ndarray of int64, shape (n_trades,), unit ns, non-decreasing, within 2**62
     price_ticks : ndarray of int64, shape (n_trades,), unit ticks
     qty_lots : ndarray of int64, shape (n_trades,), unit lots, > 0
     sign : ndarray of int8, shape (n_trades,), in {-1, 0, +1}
@@ -230,6 +231,7 @@ def _columns(
     qty, signs = require_int64("qty_lots", qty_lots), require_sign("sign", sign)
     n = require_same_length(trade_ts_ns=ts, price_ticks=price, qty_lots=qty, sign=signs)
     require_sorted("trade_ts_ns", ts)
+    require_differences_fit("trade_ts_ns", ts)
     require_price("price_ticks", price)
     require_positive("qty_lots", qty)
     if n and int(qty.max()) > _MAX_LOTS:

@@ -68,15 +68,28 @@ def _pair_nb(rows: Int64, sums: Int64, reach: Float64, i: int, step: int) -> Non
 
 @njit(cache=True, nogil=True)
 def _kyle_nb(sums: Int64) -> float:
-    # Slope in half ticks a lot; none without two different volumes.
-    n, lots, moves = float(sums[0]), float(sums[1]), float(sums[2])
-    products = float(sums[3]) * 65536.0 + float(sums[4])
-    squares = float(sums[5]) * 4294967296.0 + float(sums[6]) * 131072.0 + float(sums[7])
-    spread = n * squares - lots * lots
-    # Equal volumes leave rounding only, which is no variance.
-    if sums[0] < 2 or spread <= n * squares * 1e-14:
+    # Slope in half ticks a lot; none without two different volumes. Sums are taken about a whole
+    # number next to the mean volume: about zero, volumes that are nearly alike would cancel. Terms
+    # may wrap past int64 on the way; what they come to is exact where the floats say that it fits.
+    n, lots, moves = int(sums[0]), int(sums[1]), int(sums[2])
+    if n < 2:
         return math.nan
-    return (n * products - lots * moves) / spread
+    near = lots // n
+    rest = float(lots - near * n)
+    products = float(sums[3]) * 65536.0 + float(sums[4]) - float(near) * moves
+    if abs(products) < 2.0**61:
+        products = float(int(sums[3]) * 65536 + int(sums[4]) - near * moves)
+    squares = float(sums[5]) * 4294967296.0 + float(sums[6]) * 131072.0 + float(sums[7])
+    squares -= float(near) * (2.0 * lots - float(n) * near)
+    if abs(squares) < 2.0**61:
+        squares = float(
+            int(sums[5]) * 4294967296
+            + int(sums[6]) * 131072
+            + int(sums[7])
+            - near * (2 * lots - n * near)
+        )
+    spread = n * squares - rest * rest
+    return (n * products - rest * moves) / spread if spread > 0.0 else math.nan
 
 
 @njit(cache=True, nogil=True)

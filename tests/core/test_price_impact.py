@@ -120,6 +120,26 @@ def test_each_measure_by_hand():
     assert np.isnan(got.roll_spread_ticks[:2]).all()
 
 
+@pytest.mark.parametrize("lots", [10**6, 10**9, 2**38])
+def test_volumes_that_are_nearly_alike_have_their_slope(lots):
+    # Products about zero would swallow the one lot by which they differ.
+    rng = np.random.default_rng(12)
+    n, qty = 60, lots + np.random.default_rng(13).integers(0, 2, 60)
+    ts, bid = np.arange(n), 1_000 + np.cumsum(rng.integers(-1, 2, n))
+    for sign in (1, -1):
+        arrays = (ts, bid, qty, np.full(n, sign))
+        got = rolling_impact(*arrays, cases.known_quotes(bid, bid + 1), FIRST, window_ns=40)
+        lists = [column.tolist() for column in arrays]
+        rows = naive.rolling_impact(*lists, (2 * bid + 1).tolist(), [0], 40)
+        exact = [math.nan if row[0] is None else float(row[0]) for row in rows]
+        np.testing.assert_allclose(got.kyle_lambda, exact, rtol=1e-12, atol=1e-15)
+    # All alike: none, however large.
+    same = rolling_impact(
+        ts, bid, qty * 0 + lots + 1, ts * 0 + 1, cases.known_quotes(bid, bid), FIRST, window_ns=40
+    )
+    assert np.isnan(same.kyle_lambda).all()
+
+
 def test_fills_of_one_time_are_one_observation():
     # Times 0 0 1 1 2: lots 1 + 1, 1 - 3, then the mid's moves 4 and -4: slope 2. What the trades of
     # time 2 move is not known there.
@@ -158,6 +178,8 @@ def test_nothing_and_errors():
     one = np.array([1])
     with pytest.raises(ValueError, match="window_ns must be positive"):
         rolling_impact(one, one, one, one, None, FIRST, window_ns=0)
+    with pytest.raises(ValueError, match=r"trade_ts_ns must lie within 2\*\*62"):
+        rolling_impact(one * -(2**62), one, one, one, None, FIRST, window_ns=5)
     with pytest.raises(ValueError, match="qty_lots must be positive, got 0"):
         rolling_impact(one, one, one - 1, one, None, FIRST, window_ns=5)
     with pytest.raises(TypeError, match="qty_lots must hold integers"):
