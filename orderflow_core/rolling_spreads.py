@@ -9,6 +9,7 @@ from orderflow_core.kernels.rolling_spreads import _spreads_nb
 from orderflow_core.spreads import require_signed_prices
 from orderflow_core.types import Float64, Int64, QuoteAtTrade
 from orderflow_core.validate import (
+    require_differences_fit,
     require_int64,
     require_positive_scalar,
     require_same_length,
@@ -70,7 +71,7 @@ def rolling_spreads(
 
     Parameters
     ----------
-    trade_ts_ns : ndarray of int64, shape (n_trades,), unit ns, non-decreasing
+    trade_ts_ns : ndarray of int64, shape (n_trades,), unit ns, non-decreasing, within 2**62
     price_ticks : ndarray of int64, shape (n_trades,), unit ticks
     sign : ndarray of int8, shape (n_trades,), in {-1, 0, +1}
     at_trade : QuoteAtTrade, n_trades elements
@@ -154,6 +155,7 @@ def continue_rolling_spreads(
     is_start = np.zeros(n, np.int64)
     is_start[starts] = 1
     require_sorted("trade_ts_ns", ts)
+    require_differences_fit("trade_ts_ns", ts)
     if state is not None:
         is_start[:1] = 0
         require_sorted("trade_ts_ns", np.concatenate((state.window.rows[-1, :1], ts[:1])))

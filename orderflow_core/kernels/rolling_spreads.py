@@ -11,8 +11,13 @@ from orderflow_core.types import Float64, Int64
 
 
 @njit(cache=True, nogil=True)
+def _has_cost_nb(rows: Int64, i: int) -> bool:
+    return bool(rows[i, 2] != 0 and rows[i, 4] != 0)
+
+
+@njit(cache=True, nogil=True)
 def _effective_nb(rows: Int64, sums: Int64, i: int, step: int) -> None:
-    if rows[i, 2] != 0 and rows[i, 4] != 0:
+    if _has_cost_nb(rows, i):
         sums[0] += step
         sums[1] += step * rows[i, 2] * (2 * rows[i, 1] - rows[i, 3])
 
@@ -20,12 +25,15 @@ def _effective_nb(rows: Int64, sums: Int64, i: int, step: int) -> None:
 @njit(cache=True, nogil=True)
 def _realise_nb(rows: Int64, sums: Int64, now: int, due: int, horizon_ns: int, step: int) -> int:
     # The mid that trade ``now`` met settles every trade that has waited for the horizon; returns the
-    # first that has not. Taking the same trade out again (step -1) settles the same ones.
+    # first that has not. Taking the same trade out again (step -1) settles the same ones. Trades
+    # without a cost wait for nothing: a stream without quotes must not keep them.
+    while due < now and not _has_cost_nb(rows, due):
+        due += 1
     if rows[now, 4] == 0:
         return due
     while rows[now, 0] - rows[due, 0] >= horizon_ns:
-        sign = rows[due, 2]
-        if sign != 0 and rows[due, 4] != 0:
+        if _has_cost_nb(rows, due):
+            sign = rows[due, 2]
             sums[2] += step
             sums[3] += step * sign * (2 * rows[due, 1] - rows[now, 3])
             sums[4] += step * sign * (rows[now, 3] - rows[due, 3])

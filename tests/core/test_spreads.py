@@ -153,6 +153,20 @@ def test_a_window_by_hand():
     assert columns_of(got)[1:, 1:].tolist() == [[-1.0, -1.0], [2.0, 2.0]]
 
 
+@pytest.mark.parametrize(("is_known", "sign"), [(False, 1), (True, 0)])
+def test_trades_that_cost_nothing_known_do_not_fill_the_memory(is_known, sign):
+    # No quote ever settles them, or they have no side: none of them has an outcome to wait for.
+    state, n = None, 500
+    for first in range(0, 20 * n, n):
+        met = cases.known_quotes([10] * n, [12] * n, [is_known] * n)
+        ts, price = np.arange(first, first + n), np.full(n, 11)
+        got, state = continue_rolling_spreads(
+            state, ts, price, np.full(n, sign), met, FIRST, window_ns=50, horizon_ns=20
+        )
+        assert np.isnan(columns_of(got)).all()
+    assert len(state.window) <= 51
+
+
 def test_nothing_and_errors():
     none = cases.known_quotes([], [])
     rule = {"window_ns": 5, "horizon_ns": 5}
@@ -161,6 +175,10 @@ def test_nothing_and_errors():
     one, met = np.array([1]), cases.known_quotes([10], [12])
     with pytest.raises(ValueError, match="window_ns must be positive"):
         rolling_spreads(one, one, one, met, FIRST, window_ns=0, horizon_ns=1)
+    with pytest.raises(ValueError, match=r"window_ns must be below 2\*\*63, got 1180"):
+        rolling_spreads(one, one, one, met, FIRST, window_ns=2**70, horizon_ns=1)
+    with pytest.raises(ValueError, match=r"trade_ts_ns must lie within 2\*\*62, got 46"):
+        rolling_spreads(one * 2**62, one, one, met, FIRST, **rule)
     with pytest.raises(ValueError, match="horizon_ns must be positive"):
         rolling_spreads(one, one, one, met, FIRST, window_ns=1, horizon_ns=-1)
     with pytest.raises(ValueError, match=r"price_ticks must lie within 2\*\*40"):
