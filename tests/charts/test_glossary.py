@@ -34,7 +34,9 @@ def test_the_glossary_shows_every_picture_and_no_other():
     assert max(files.values()) < MAX_BYTES
 
 
-@pytest.mark.parametrize("name", ["glossary.md", "events.md", "tour.md", "architecture.md"])
+@pytest.mark.parametrize(
+    "name", ["glossary.md", "events.md", "features.md", "tour.md", "architecture.md"]
+)
 def test_links_between_pages_lead_somewhere(name):
     for target in re.findall(r"\]\(([^)#]+)\)", (DOCS / name).read_text()):
         if "://" not in target:
