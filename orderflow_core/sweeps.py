@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from orderflow_core.kernels.sweeps import _assign_sweeps_nb
 from orderflow_core.types import Float64, Int8, Int64, TradeArrays
 from orderflow_core.validate import (
+    require_count,
     require_int64,
     require_positive,
     require_same_length,
@@ -330,9 +331,12 @@ def _table(fills: TradeArrays, first: Int64, end: Int64, offset: int) -> SweepTa
     opening = price[first]
     lots, moment = first, first  # of no sweeps
     if len(first):
-        distance = price[: end[-1]] - np.repeat(opening, n_fills)
+        within = price[: end[-1]]
+        highest = np.maximum.reduceat(within, first)  # the span of a sweep may leave int64
+        span = (highest.view(np.uint64) - np.minimum.reduceat(within, first).view(np.uint64)).max()
         most = int(n_fills.max()) * int(qty.max())
-        require_sum_fits("trades.qty_lots x price range", most, int(np.abs(distance).max()) + 1)
+        require_sum_fits("trades.qty_lots x price range", most, int(span) + 1)
+        distance = within - np.repeat(opening, n_fills)
         lots = np.add.reduceat(qty[: end[-1]], first)
         moment = np.add.reduceat(qty[: end[-1]] * distance, first)
     return SweepTable(
@@ -349,10 +353,7 @@ def _table(fills: TradeArrays, first: Int64, end: Int64, offset: int) -> SweepTa
 
 
 def _require_trade_order(ts: Int64, ids: Int64, max_id_step: int) -> None:
-    if isinstance(max_id_step, bool) or not isinstance(max_id_step, int | np.integer):
-        raise TypeError(f"max_id_step must be an integer, got {max_id_step!r}")
-    if max_id_step < 0:
-        raise ValueError(f"max_id_step must not be negative, got {max_id_step}")
+    require_count("max_id_step", max_id_step)
     require_sorted("ts_event_ns", ts)
     backward = (ts[1:] == ts[:-1]) & (ids[1:] <= ids[:-1])
     if max_id_step > 0 and backward.any():

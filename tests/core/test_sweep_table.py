@@ -81,6 +81,8 @@ def test_nothing_and_errors():
         sweep_table([4, 4, 5], fills(price=(1.0, 2.0, np.nan)))
     with pytest.raises(ValueError, match="overflow int64"):
         sweep_table([4, 4, 5], fills(price=(0, 2**40, 0), qty=(1, 2**30, 1)))
+    with pytest.raises(ValueError, match="overflow int64"):  # a span of 2**64 - 1 is no step of -1
+        sweep_table([4, 4, 5], fills(price=(-(2**63), 2**63 - 1, 0), qty=(1, 1, 1)))
 
 
 @pytest.mark.parametrize("name", ["usdm/btcusdt_20240719.gz", "cm/btcusd_perp_20240808.gz"])

@@ -86,6 +86,8 @@ def test_errors_name_the_argument():
         sweep([10, 10], [1, 5])
     with pytest.raises(ValueError, match="max_id_step"):
         sweep([10], [1], max_id_step=-1)
+    with pytest.raises(ValueError, match="max_id_step"):
+        sweep([10], [1], max_id_step=2**63)
     with pytest.raises(TypeError, match="max_id_step"):
         sweep([10], [1], max_id_step=1.5)
     with pytest.raises(ValueError, match="sweep"):
