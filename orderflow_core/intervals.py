@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from orderflow_core.types import Bool, Float64, Int64
 from orderflow_core.validate import (
+    require_bool,
     require_count,
     require_float64,
     require_int64,
@@ -112,7 +113,7 @@ def share_interval(
     >>> round(share_interval(is_hit).low, 3), round(share_interval(is_hit, cluster=sweep).low, 3)
     (0.237, 0.055)
     """
-    hit = _require_bool("is_hit", is_hit)
+    hit = require_bool("is_hit", is_hit)
     weights = _checked_weight(weight, len(hit))
     groups = None if cluster is None else require_int64("cluster", cluster)
     require_same_length(is_hit=hit, weight=weights, cluster=hit if groups is None else groups)
@@ -121,21 +122,14 @@ def share_interval(
     hit, weights = hit[counted], weights[counted]
     if len(hit) == 0:
         return _NOTHING
+    # A power of two more or less changes no share: the squares of the weights stay within the floats.
+    weights = np.ldexp(weights, -int(np.frexp(weights.max())[1]))
     share = float((weights * hit).sum() / weights.sum())
     n_effective = _effective_size(weights)
     if groups is not None:
         n_effective = min(n_effective, _effective_clusters(hit, weights, groups[counted], share))
     low, high = _wilson_bounds(share, n_effective, z)
     return Proportion(value=share, low=low, high=high, n=len(hit))
-
-
-def _require_bool(name: str, values: ArrayLike) -> Bool:
-    array = np.asarray(values)
-    if array.ndim != 1:
-        raise ValueError(f"{name} must be one-dimensional, got shape {array.shape}")
-    if array.size and array.dtype != np.bool_:
-        raise TypeError(f"{name} must be boolean, got dtype {array.dtype}")
-    return array.astype(np.bool_)
 
 
 def _checked_weight(weight: ArrayLike | None, n: int) -> Float64:

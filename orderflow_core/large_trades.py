@@ -12,6 +12,7 @@ from orderflow_core.kernels.large_trades import _clusters_nb, _trailing_quantile
 from orderflow_core.types import Bool, Int8, Int64
 from orderflow_core.validate import (
     INT64_MAX,
+    require_bool,
     require_count,
     require_int64,
     require_positions,
@@ -299,9 +300,7 @@ def continue_large_trade_clusters(
         As `large_trade_clusters`, also between the state and the chunk.
     """
     ts, qty = require_int64("ts_ns", ts_ns), require_int64("qty_lots", qty_lots)
-    signs, large = require_sign("sign", sign), np.asarray(is_large)
-    if large.dtype != np.bool_:
-        raise TypeError(f"is_large must hold booleans, got dtype {large.dtype}")
+    signs, large = require_sign("sign", sign), require_bool("is_large", is_large)
     n = require_same_length(ts_ns=ts, sign=signs, qty_lots=qty, is_large=large)
     require_sorted("ts_ns", ts if state is None else np.append(state.last_ns, ts))
     require_positive("qty_lots", qty)

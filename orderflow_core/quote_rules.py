@@ -17,6 +17,7 @@ from orderflow_core.kernels.quote_rules import (
 from orderflow_core.tick_rules import TickState, tick_rule
 from orderflow_core.types import Bool, Int8, Int64, QuoteArrays, QuoteAtTrade
 from orderflow_core.validate import (
+    require_bool,
     require_int64,
     require_positive,
     require_same_length,
@@ -308,7 +309,7 @@ def trade_size_rule(qty_lots: ArrayLike, at_trade: QuoteAtTrade) -> Int8:
     """
     qty = require_int64("qty_lots", qty_lots)
     require_positive("qty_lots", qty)
-    is_known = _checked_flags(at_trade)
+    is_known = require_bool("at_trade.is_known", at_trade.is_known)
     bid_size, ask_size = _checked_sizes(qty, at_trade)
     require_same_length(qty_lots=qty, is_known=is_known)
     sign = np.zeros(len(qty), np.int8)
@@ -337,17 +338,10 @@ def _checked_quotes(
 ) -> tuple[Int64, Int64, Bool]:
     bid = require_int64("at_trade.bid_ticks", at_trade.bid_ticks)
     ask = require_int64("at_trade.ask_ticks", at_trade.ask_ticks)
-    is_known = _checked_flags(at_trade)
+    is_known = require_bool("at_trade.is_known", at_trade.is_known)
     require_same_length(price_ticks=price, bid_ticks=bid, ask_ticks=ask, is_known=is_known)
     _require_multiple_fits(multiple, price_ticks=price, bid_ticks=bid, ask_ticks=ask)
     return bid, ask, is_known
-
-
-def _checked_flags(at_trade: QuoteAtTrade) -> Bool:
-    is_known = np.ascontiguousarray(at_trade.is_known)
-    if is_known.dtype != np.bool_:
-        raise TypeError(f"at_trade.is_known must hold bools, got dtype {is_known.dtype}")
-    return is_known
 
 
 def _checked_sizes(per_trade: Int64, at_trade: QuoteAtTrade) -> tuple[Int64, Int64]:

@@ -11,8 +11,10 @@ from orderflow_core.kernels.scoring import _position_nb
 from orderflow_core.sweeps import sweep_bounds
 from orderflow_core.types import Float64, Int8, Int64, QuoteAtTrade
 from orderflow_core.validate import (
+    require_bool,
     require_float64,
     require_int64,
+    require_not_negative,
     require_positive,
     require_same_length,
     require_sign,
@@ -132,7 +134,8 @@ def score_signs(
     weights = np.ones(len(truth)) if weight is None else np.asarray(weight)
     require_same_length(rule_sign=guess, true_sign=truth, weight=weights)
     # Without a true side a case weighs nothing, unless its weight is none at all: that is told.
-    weights = np.where(truth != 0, weights, np.minimum(weights, 0))
+    is_out = (truth == 0) & (weights < np.inf)
+    weights = np.where(is_out, np.minimum(weights, 0), weights)
     found = share_interval(guess == truth, weights, cluster=cluster)
     scored = weights > 0
     return Score(
@@ -228,7 +231,7 @@ def spread_position(price_ticks: ArrayLike, at_trade: QuoteAtTrade) -> Int8:
     price = require_int64("price_ticks", price_ticks)
     bid = require_int64("at_trade.bid_ticks", at_trade.bid_ticks)
     ask = require_int64("at_trade.ask_ticks", at_trade.ask_ticks)
-    is_known = np.asarray(at_trade.is_known)
+    is_known = require_bool("at_trade.is_known", at_trade.is_known)
     require_same_length(price_ticks=price, bid_ticks=bid, ask_ticks=ask, is_known=is_known)
     for name, ticks in (("price_ticks", price), ("bid_ticks", bid), ("ask_ticks", ask)):
         require_sum_fits(name, max(-int(ticks.min(initial=0)), int(ticks.max(initial=0))), 2)
@@ -289,10 +292,8 @@ def score_volume(
 
 
 def _checked_volume(estimate: Float64, buy: Int64, sell: Int64) -> Float64:
-    for name, lots in (("true_buy_lots", buy), ("true_sell_lots", sell)):
-        if (lots < 0).any():
-            i = int(np.argmax(lots < 0))
-            raise ValueError(f"{name} must not be negative, got {lots[i]} at position {i}")
+    require_not_negative("true_buy_lots", buy)
+    require_not_negative("true_sell_lots", sell)
     volume = buy.astype(np.float64) + sell
     outside = (estimate < 0) | (estimate > volume)
     if outside.any():

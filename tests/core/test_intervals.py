@@ -70,6 +70,16 @@ def test_equal_weights_give_the_interval_of_the_count():
     assert share_interval(hit, np.full(10, 2.5)).low == pytest.approx(wilson_interval(8, 10).low)
 
 
+@pytest.mark.parametrize("unit", [5e-324, 1e-200, 1e200, 1e308])
+def test_the_unit_of_the_weights_does_not_matter(unit):
+    hit, cluster = np.arange(10) < 8, np.arange(10)
+    expected = wilson_interval(8, 10)
+    got = share_interval(hit, np.full(10, unit))
+    assert (got.value, got.low, got.high) == pytest.approx((0.8, expected.low, expected.high))
+    low = share_interval(hit, np.full(10, unit), cluster=cluster).low
+    assert low == pytest.approx(share_interval(hit, cluster=cluster).low)
+
+
 def test_a_case_in_one_cluster_tells_as_much_as_one_case():
     # All ten in one cluster: n_e = 1 at p = 0.8: scale 4.8415, centre 2.7207 / 4.8415 = 0.56197,
     # half width 1.95996 sqrt(0.16 + 0.96037) / 4.8415 = 0.42850.
@@ -79,7 +89,7 @@ def test_a_case_in_one_cluster_tells_as_much_as_one_case():
 
 def test_errors_name_the_argument():
     hit = np.array([True, False])
-    with pytest.raises(TypeError, match="is_hit must be boolean, got dtype int64"):
+    with pytest.raises(TypeError, match="is_hit must hold booleans, got dtype int64"):
         share_interval(np.array([1, 0]))
     with pytest.raises(ValueError, match="is_hit must be one-dimensional"):
         share_interval(np.ones((2, 2), bool))

@@ -171,6 +171,10 @@ def test_nothing_and_errors():
         large_trade_clusters([0], [1], [1], [1], max_gap_ns=1)
     with pytest.raises(ValueError, match="max_gap_ns"):
         large_trade_clusters([0], [1], [1], yes, max_gap_ns=-1)
+    with pytest.raises(ValueError, match="max_gap_ns"):
+        large_trade_clusters([0], [1], [1], yes, max_gap_ns=2**63)
+    with pytest.raises(ValueError, match="is_large must be one-dimensional"):
+        large_trade_clusters([0], [1], [1], np.array([[True, False]]), max_gap_ns=1)
     with pytest.raises(ValueError, match="qty_lots may overflow"):
         large_trade_clusters([0, 0], [1, 1], [2**62, 1], np.array([True, True]), max_gap_ns=1)
     with pytest.raises(ValueError, match="ts_ns must span"):

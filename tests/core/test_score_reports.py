@@ -1,6 +1,7 @@
 """Scores per fill, per sweep, by volume and by position; volume on the right side."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -119,6 +120,13 @@ def test_volume_score_by_hand():
             lambda: spread_position(np.array([2**62]), cases.known_quotes([1], [2])),
             ValueError,
             "price_ticks may overflow",
+        ),
+        (
+            lambda: spread_position(
+                np.array([1]), replace(cases.known_quotes([1], [2]), is_known=np.array([np.nan]))
+            ),
+            TypeError,
+            "is_known",
         ),
         (lambda: score_signs([1], [0], np.array([-1.0])), ValueError, "weight"),
     ],

@@ -100,5 +100,7 @@ def test_errors_name_the_argument():
         score_signs(one, one, np.array([-1.0]))
     with pytest.raises(ValueError, match="weight"):
         score_signs(one, one, np.array([np.nan]))
+    with pytest.raises(ValueError, match="weight must be finite"):  # also of a trade left out
+        score_signs(one, np.array([0]), np.array([np.inf]))
     with pytest.raises(TypeError, match="cluster"):
         score_signs(one, one, cluster=np.array([0.5]))
