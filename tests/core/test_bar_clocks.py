@@ -141,6 +141,9 @@ def test_errors_name_the_argument():
         bar_index(BarClock(kind="range", size=1), five(price=(-(2**62), 2**62, 1, 1, 1)))
     with pytest.raises(TypeError, match="price_ticks"):
         bar_index(BarClock(kind="count", size=1), five(price=(1.0, 2.0, 1.0, 1.0, np.nan)))
+    for kind in BAR_KINDS:
+        with pytest.raises(ValueError, match=r"clock\.size must be below"):
+            bar_index(BarClock(kind=kind, size=2**63), five())
     clock = BarClock(kind="count", size=9)
     _, state = continue_bar_index(None, clock, five())
     with pytest.raises(ValueError, match="non-decreasing, got 0 after 9"):

@@ -81,9 +81,9 @@ def test_candles_at_the_ends_of_int64():
 
     edge = 2**61
     assert candles([-edge, -edge], [-edge] * 2, [edge] * 2)[1].tolist() == [edge, 0]
-    with pytest.raises(ValueError, match="bars.delta_lots may overflow"):
+    with pytest.raises(ValueError, match="delta_lots may overflow"):
         candles([-(2**63), 0], [0, 0], [0, 0])
-    with pytest.raises(ValueError, match="bars.delta_lots may overflow"):
+    with pytest.raises(ValueError, match="delta_lots may overflow"):
         candles([2**61, 0], [0, 0], [2**61, 2**63 - 1])
 
 

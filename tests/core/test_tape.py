@@ -100,6 +100,8 @@ def test_nothing_and_errors():
     for name in ("n_average", "window_ns", "threshold_percent"):
         with pytest.raises(ValueError, match=name):
             tape_speed([1], [1], **({"n_average": 1} | {name: 0}))
+        with pytest.raises(ValueError, match=name):
+            tape_speed([1], [1], **({"n_average": 1} | {name: 2**63}))
     with pytest.raises(ValueError, match="ts_ns"):
         tape_speed([2, 1], [1, 1], n_average=1)
     with pytest.raises(TypeError, match="amount"):
