@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from orderflow_core.kernels.footprint import _footprint_nb
+from orderflow_core.kernels.footprint import _block_nb, _footprint_nb
 from orderflow_core.types import BarIndex, Int8, Int64
 from orderflow_core.validate import (
     INT64_MAX,
+    require_count,
     require_int64,
     require_positive,
     require_positive_scalar,
@@ -18,12 +19,13 @@ from orderflow_core.validate import (
     require_sum_fits,
 )
 
-# Prices this far from the anchor leave room for differences of rows in int64.
+# Prices this far from the anchor, the anchor and the row height: rows and their edges fit int64.
 MAX_ABS_TICKS = 2**61
 # A ladder that holds more rows than this per trade is mostly empty (a print far from the market):
 # then sorting the trades is faster than clearing the ladder.
 _LADDER_LIMITS = (8, 65_536, 2**21)  # rows a trade, rows free, rows of one bar (128 MB)
-_MAX_BLOCKS, _TRADES_PER_BLOCK = 8, 65_536
+# Fewer than two blocks are summed by one thread: starting threads costs milliseconds.
+_MAX_BLOCKS, _TRADES_PER_BLOCK = 8, 2**18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +84,9 @@ def footprint(
     index : BarIndex
         Half-open trade ranges in trade order that hold a trade each and do not overlap. Trades
         outside every range are left out.
-    ticks_per_row : int, > 0
+    ticks_per_row : int, > 0, at most 2**61
         Height of a price row. It decides much of what imbalances look like: no default.
-    anchor_tick : int
+    anchor_tick : int, within 2**61
         Lowest tick of row 0. Row of a price: ``floor((price - anchor) / ticks_per_row)``, floored
         towards minus infinity, so that rows have one height on both sides of the anchor.
 
@@ -96,10 +98,11 @@ def footprint(
     Raises
     ------
     TypeError
-        An array does not hold integers.
+        An array, the row height or the anchor is not of integers.
     ValueError
         Lengths differ, a sign is outside the domain, a size or ``ticks_per_row`` is not positive,
-        the bars overlap, are empty or run past the trades, or sums could leave int64.
+        a price, the height or the anchor is too large, the bars overlap, are empty or run past the
+        trades, or sums could leave int64.
 
     Notes
     -----
@@ -123,13 +126,13 @@ def footprint(
         signs = require_sign("sign", signs)
     signs = np.ascontiguousarray(signs)
     n = require_same_length(price_ticks=price, qty_lots=qty, sign=signs)
-    height = require_positive_scalar("ticks_per_row", ticks_per_row)
+    height, anchor = checked_grid(ticks_per_row, anchor_tick)
     bar_id, first_idx, end_idx = checked_bars(index, n)
     # Rows of one tick are the prices themselves, whatever the anchor.
-    row, origin = (price, 0) if height == 1 else (row_of(price, height, anchor_tick), anchor_tick)
-    cells = _cells_on_ladders((row, qty, signs), first_idx, end_idx, anchor_tick - origin)
+    row, origin = (price, 0) if height == 1 else (row_of(price, height, anchor), anchor)
+    cells = _cells_on_ladders((row, qty, signs), first_idx, end_idx, anchor - origin)
     if cells is None or int((end_idx - first_idx).sum()) < n:
-        _require_trades(price, qty, signs, anchor_tick)
+        _require_trades(price, qty, signs, anchor)
     if cells is None:
         cells = _cells_by_sorting(row, qty, signs, first_idx, end_idx)
     columns = np.ascontiguousarray(cells.T)
@@ -151,6 +154,37 @@ def _require_trades(price: Int64, qty: Int64, signs: Int8, anchor_tick: int) -> 
     require_positive("qty_lots", qty)
     require_sum_fits("qty_lots", int(qty.max(initial=0)), len(qty))
     row_of(price, 1, anchor_tick)
+
+
+def checked_grid(ticks_per_row: int, anchor_tick: int) -> tuple[int, int]:
+    """Return height and anchor of a grid of price rows, once they are found in range.
+
+    Parameters
+    ----------
+    ticks_per_row : int, > 0, at most 2**61
+    anchor_tick : int, within 2**61
+
+    Returns
+    -------
+    ticks_per_row, anchor_tick : int
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not an integer, or out of range.
+
+    Examples
+    --------
+    >>> checked_grid(5, -2)
+    (5, -2)
+    """
+    height = require_positive_scalar("ticks_per_row", ticks_per_row)
+    anchor = require_count("anchor_tick", anchor_tick, least=-MAX_ABS_TICKS)
+    if max(height, anchor) > MAX_ABS_TICKS:
+        raise ValueError(
+            f"ticks_per_row and anchor_tick must lie within 2**61, got {height} and {anchor}"
+        )
+    return height, anchor
 
 
 def checked_bars(index: BarIndex, n_trades: int) -> tuple[Int64, Int64, Int64]:
@@ -198,8 +232,8 @@ def row_of(price_ticks: ArrayLike, ticks_per_row: int, anchor_tick: int = 0) -> 
     ----------
     price_ticks : ndarray of int64, shape (n,), unit ticks
         At most 2**61 away from ``anchor_tick``.
-    ticks_per_row : int, > 0
-    anchor_tick : int
+    ticks_per_row : int, > 0, at most 2**61
+    anchor_tick : int, within 2**61
         Lowest tick of row 0.
 
     Returns
@@ -218,15 +252,15 @@ def row_of(price_ticks: ArrayLike, ticks_per_row: int, anchor_tick: int = 0) -> 
     array([-1,  0,  0,  1])
     """
     price = require_int64("price_ticks", price_ticks)
-    height = require_positive_scalar("ticks_per_row", ticks_per_row)
+    height, anchor = checked_grid(ticks_per_row, anchor_tick)
     if len(price) == 0:
         return price
-    farthest = max(abs(int(price.min()) - anchor_tick), abs(int(price.max()) - anchor_tick))
+    farthest = max(abs(int(price.min()) - anchor), abs(int(price.max()) - anchor))
     if farthest > MAX_ABS_TICKS:
         raise ValueError(
-            f"price_ticks must lie within 2**61 of anchor_tick {anchor_tick}, got {farthest}"
+            f"price_ticks must lie within 2**61 of anchor_tick {anchor}, got {farthest}"
         )
-    above_anchor = price - anchor_tick if anchor_tick else price
+    above_anchor = price - anchor if anchor else price
     return above_anchor // height if height > 1 else above_anchor
 
 
@@ -238,14 +272,18 @@ def _cells_on_ladders(
     n_trades, n_bars = len(trades[0]), len(first_idx)
     if n_bars == 0:
         return np.empty((0, 8), np.int64)
-    n_blocks = min(_MAX_BLOCKS, 1 + n_trades // _TRADES_PER_BLOCK)
+    n_blocks = max(1, min(_MAX_BLOCKS, n_trades // _TRADES_PER_BLOCK))
     edges = np.searchsorted(first_idx, np.arange(n_blocks + 1) * n_trades // n_blocks)
     edges[0], edges[-1] = 0, n_bars
     room = np.empty((n_trades, 8), np.int64)  # pages that nobody writes to cost nothing
     found = np.zeros((n_blocks, 5), np.int64)
     found[:, 1], found[:, 2] = INT64_MAX, -INT64_MAX
     limits = (*_LADDER_LIMITS, INT64_MAX // n_trades)
-    _footprint_nb(trades, first_idx, end_idx, edges, limits, room, found)
+    if n_blocks == 1:
+        own = room[first_idx[0] :]
+        _block_nb(trades, first_idx, end_idx, (0, n_bars), limits, own, found[0])
+    else:
+        _footprint_nb(trades, first_idx, end_idx, edges, limits, room, found)
     farthest = max(anchor_row - int(found[:, 1].min()), int(found[:, 2].max()) - anchor_row)
     if found[:, 3:].any() or farthest > MAX_ABS_TICKS:
         return None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from orderflow_core.footprint import MAX_ABS_TICKS
 from orderflow_core.kernels.level_outcomes import _level_outcomes_nb
 from orderflow_core.session_profile import require_bar_flags
 from orderflow_core.types import Int8, Int64
@@ -17,7 +18,6 @@ from orderflow_core.validate import (
     require_sorted,
 )
 
-MAX_ABS_TICKS = 2**61
 _NORMAL_97_5 = 1.959963984540054
 
 

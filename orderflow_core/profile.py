@@ -6,13 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from orderflow_core.footprint import MAX_ABS_TICKS, footprint
+from orderflow_core.footprint import MAX_ABS_TICKS, checked_grid, footprint
 from orderflow_core.kernels.profile import _profile_nb, _range_lots_nb
 from orderflow_core.types import BarIndex, Int8, Int64
 from orderflow_core.validate import (
     INT64_MAX,
     require_int64,
-    require_positive_scalar,
     require_same_length,
     require_sign,
 )
@@ -26,6 +25,7 @@ _TRADES_PER_RANGE = 2**18
 _MAX_RANGES = 16
 # Ticks of a ladder: clearing and adding up ladders must cost less than the trades.
 _LADDER_TICKS_FREE = 2**14
+_LADDER_TICKS_IN_ALL = 2**22  # 256 MB
 _SAMPLE = 1_024
 
 
@@ -69,8 +69,8 @@ def volume_profile(
     ----------
     price_ticks, qty_lots, sign : ndarray, shape (n_trades,)
         As in `orderflow_core.footprint.footprint`, in any order.
-    ticks_per_row : int, > 0
-    anchor_tick : int
+    ticks_per_row : int, > 0, at most 2**61
+    anchor_tick : int, within 2**61
         Lowest tick of row 0.
 
     Returns
@@ -95,12 +95,12 @@ def volume_profile(
     >>> rows.price_tick, rows.volume_lots
     (array([10, 11]), array([3, 6]))
     """
-    height = require_positive_scalar("ticks_per_row", ticks_per_row)
+    grid = checked_grid(ticks_per_row, anchor_tick)
     price, qty = require_int64("price_ticks", price_ticks), require_int64("qty_lots", qty_lots)
     signs = _narrow_signs(sign)
     require_same_length(price_ticks=price, qty_lots=qty, sign=signs)
-    rows = _rows_by_ladder(price, qty, signs, (height, anchor_tick)) if len(price) else None
-    return rows or _rows_by_footprint(price, qty, signs, (height, anchor_tick))
+    rows = _rows_by_ladder(price, qty, signs, grid) if len(price) else None
+    return rows or _rows_by_footprint(price, qty, signs, grid)
 
 
 def composite_profile(profiles: Sequence[ProfileRows], *, ticks_per_row: int) -> ProfileRows:
@@ -201,9 +201,12 @@ def _tick_lots(
 ) -> Int64 | None:
     # Lots by tick of the window and side (sell, unsigned, buy, none).
     first_tick, end_tick = window
-    if end_tick - first_tick > most_ticks or max(-first_tick, end_tick) > INT64_MAX:
+    n_ticks = end_tick - first_tick
+    if n_ticks > min(most_ticks, _LADDER_TICKS_IN_ALL) or max(-first_tick, end_tick) > INT64_MAX:
         return None
-    ladders = np.zeros((n_ranges, 2, 4 * (end_tick - first_tick)), np.int64)
+    while n_ranges * n_ticks > _LADDER_TICKS_IN_ALL:  # ends at one range
+        n_ranges //= 2
+    ladders = np.zeros((n_ranges, 2, 4 * n_ticks), np.int64)
     if n_ranges == 1:  # no thread is worth its start
         found = np.array([_range_lots_nb(price, qty, sign, window, ladders[0])], np.int64)
     else:

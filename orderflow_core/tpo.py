@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from orderflow_core.footprint import MAX_ABS_TICKS, checked_grid
 from orderflow_core.types import Bool, Int64
 from orderflow_core.validate import (
     INT64_MAX,
+    require_count,
     require_int64,
     require_positive_scalar,
     require_same_length,
@@ -16,7 +18,6 @@ from orderflow_core.validate import (
 
 HALF_HOUR_NS = 1_800_000_000_000
 MAX_ROWS = 2**22
-MAX_ABS_TICKS = 2**61
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,15 +136,16 @@ def continue_tpo_letters(
     require_same_length(ts_event_ns=ts, price_ticks=price)
     require_sorted("ts_event_ns", ts)
     period = require_positive_scalar("letter_ns", letter_ns)
+    opening = require_count("session_open_ns", session_open_ns, least=-INT64_MAX)
     before = state or TpoLetters(letter=price[:0], low_ticks=price[:0], high_ticks=price[:0])
     if len(ts) == 0:
         return before
-    earliest = session_open_ns + period * (int(before.letter[-1]) if len(before) else 0)
+    earliest = opening + period * (int(before.letter[-1]) if len(before) else 0)
     if ts[0] < earliest:
         raise ValueError(f"ts_event_ns must not lie before {earliest}, got {ts[0]}")
-    if int(ts[-1]) - session_open_ns > INT64_MAX:
+    if int(ts[-1]) - opening > INT64_MAX:
         raise ValueError(f"ts_event_ns must lie within int64 of the opening, got {ts[-1]}")
-    letter = (ts - session_open_ns) // period
+    letter = (ts - opening) // period
     first = np.flatnonzero(np.append(True, letter[1:] != letter[:-1]))
     low, high = np.minimum.reduceat(price, first), np.maximum.reduceat(price, first)
     n_kept = len(before)
@@ -164,8 +166,8 @@ def tpo_profile(letters: TpoLetters, *, ticks_per_row: int, anchor_tick: int = 0
     ----------
     letters : TpoLetters
         Of one session, or of several put together (a composite).
-    ticks_per_row : int, > 0
-    anchor_tick : int
+    ticks_per_row : int, > 0, at most 2**61
+    anchor_tick : int, within 2**61
         Lowest tick of row 0, as in `orderflow_core.footprint.footprint`.
 
     Returns
@@ -193,7 +195,7 @@ def tpo_profile(letters: TpoLetters, *, ticks_per_row: int, anchor_tick: int = 0
     >>> tpo_profile(letters, ticks_per_row=1).n_letters
     array([1, 2, 1])
     """
-    height = require_positive_scalar("ticks_per_row", ticks_per_row)
+    height, anchor = checked_grid(ticks_per_row, anchor_tick)
     if len(letters) == 0:
         return TpoRows(price_tick=np.empty(0, np.int64), n_letters=np.empty(0, np.int64))
     low, high = (
@@ -201,13 +203,13 @@ def tpo_profile(letters: TpoLetters, *, ticks_per_row: int, anchor_tick: int = 0
         require_int64("high_ticks", letters.high_ticks),
     )
     lowest, highest = int(low.min()), int(high.max())
-    if max(abs(lowest), abs(highest), abs(anchor_tick), height) > MAX_ABS_TICKS:
+    if max(abs(lowest), abs(highest)) > MAX_ABS_TICKS:
         raise ValueError(f"letters must lie within 2**61, got {lowest} to {highest}")
-    lowest_row = (lowest - anchor_tick) // height
-    n_rows = (highest - anchor_tick) // height - lowest_row + 1
+    lowest_row = (lowest - anchor) // height
+    n_rows = (highest - anchor) // height - lowest_row + 1
     if n_rows >= MAX_ROWS:
         raise ValueError(f"letters must span fewer than {MAX_ROWS} rows, got {n_rows}")
-    base = anchor_tick + lowest_row * height
+    base = anchor + lowest_row * height
     steps = np.zeros(n_rows + 1, np.int64)
     np.add.at(steps, (low - base) // height, 1)
     np.add.at(steps, (high - base) // height + 1, -1)

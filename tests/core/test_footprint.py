@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderflow_core.footprint import footprint
+import orderflow_core.footprint
+from orderflow_core.footprint import footprint, row_of
 from orderflow_core.types import BarIndex
 from tests.naive import footprint as naive
 
@@ -93,10 +94,11 @@ def test_far_print_is_summed_without_a_ladder_of_that_height():
     )
 
 
-def test_many_bars_in_parallel_equal_one_sort():
+def test_many_bars_in_parallel_equal_one_sort(monkeypatch):
     # Enough trades for every block; the reference sums a sorted key.
     rng = np.random.default_rng(3)
     n = 20_000 if JIT_OFF else 700_000
+    monkeypatch.setattr(orderflow_core.footprint, "_TRADES_PER_BLOCK", n // 8)
     price = 5_000 + np.cumsum(rng.integers(-1, 2, n)) + rng.integers(0, 40, n)
     qty, sign = rng.integers(1, 1_000, n), rng.integers(-1, 2, n).astype(np.int8)
     edges = np.unique(np.concatenate([[0, n], rng.integers(0, n, n // 300)]))
@@ -111,6 +113,15 @@ def test_many_bars_in_parallel_equal_one_sort():
         lots = np.bincount(inverse, np.where(own, qty, 0), len(keys))
         assert (getattr(cells, f"{name}_lots") == lots).all()
         assert (getattr(cells, f"n_{name}") == np.bincount(inverse[own], minlength=len(keys))).all()
+
+
+def test_few_trades_start_no_threads(monkeypatch):
+    # Starting them takes milliseconds, a hundred times the sum of 1,000 trades.
+    monkeypatch.setattr(orderflow_core.footprint, "_footprint_nb", None)
+    cells = footprint(
+        [5] * 1_000, [1] * 1_000, [1] * 1_000, bars_of([(0, 9, 999)]), ticks_per_row=1
+    )
+    assert as_tuples(cells) == [(0, 5, 0, 990, 0, 0, 990, 0)]
 
 
 def test_sizes_up_to_the_edge_of_int64_keep_every_lot():
@@ -170,6 +181,8 @@ def test_no_trades_no_cells():
         ({"index": bars_of([(0, 0, 0)])}, "must be positive, got 0"),
         ({"index": bars_of([(1, 0, 1), (1, 1, 2)])}, "strictly increasing"),
         ({"anchor_tick": 2**62}, "within 2\\*\\*61"),
+        ({"anchor_tick": -(2**63) + 1}, "anchor_tick must be at least -2305843009213693952"),
+        ({"ticks_per_row": 2**61 + 1}, "within 2\\*\\*61"),
         ({"qty_lots": [2**62, 2**62]}, "overflow"),
     ],
 )
@@ -183,6 +196,24 @@ def test_broken_contracts_are_named(change, message):
     }
     with pytest.raises(ValueError, match=message):
         footprint(**(arguments | change))
+
+
+@pytest.mark.parametrize("anchor", [0.5, np.nan, True])
+@pytest.mark.parametrize("height", [1, 2])
+def test_anchor_that_is_no_integer_is_refused(anchor, height):
+    with pytest.raises(TypeError, match="anchor_tick must be an integer"):
+        footprint([1], [1], [1], bars_of([(0, 0, 1)]), ticks_per_row=height, anchor_tick=anchor)
+    with pytest.raises(TypeError, match="anchor_tick must be an integer"):
+        row_of([1], height, anchor)
+
+
+def test_lowest_row_of_the_widest_grid():
+    # Anchor -2**61, rows of 2**61: the price just below lies in the row from -2**62 on.
+    edge = 2**61
+    cells = footprint(
+        [-edge - 1], [1], [1], bars_of([(0, 0, 1)]), ticks_per_row=edge, anchor_tick=-edge
+    )
+    assert cells.price_tick.tolist() == [-(2**62)]
 
 
 def test_float_prices_are_refused():

@@ -1,5 +1,6 @@
 """Volume profile: oracle in any order, both paths, composites, bad trades, a peer on real trades."""
 
+import tracemalloc
 from dataclasses import astuple
 from itertools import pairwise
 
@@ -49,6 +50,21 @@ def test_ranges_added_up_side_by_side_give_the_same(rows):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(orderflow_core.profile, "_TRADES_PER_RANGE", 4)
         assert as_rows(astuple(profile_of(rows))) == as_rows(astuple(by_footprint(rows)))
+
+
+def test_ladders_of_all_ranges_together_have_a_limit(monkeypatch):
+    # 64 trades over 100 ticks: 16 ladders of more than 100 ticks, 64 bytes each, are above 100 kB.
+    rows = [(i * 100 // 64, i + 1, i % 3 - 1) for i in range(64)]
+    monkeypatch.setattr(orderflow_core.profile, "_TRADES_PER_RANGE", 4)
+    expected = as_rows(astuple(by_footprint(rows)))
+    for most_ticks, is_small in ((10_000, False), (600, True), (90, True)):
+        monkeypatch.setattr(orderflow_core.profile, "_LADDER_TICKS_IN_ALL", most_ticks)
+        tracemalloc.start()
+        got = profile_of(rows)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert as_rows(astuple(got)) == expected
+        assert (peak < 100_000) is is_small
 
 
 def by_footprint(rows):
@@ -109,6 +125,9 @@ def test_signs_are_narrowed_or_refused():
         volume_profile([np.nan], [2], [1], ticks_per_row=1)
     with pytest.raises(ValueError, match="one length"):
         volume_profile([1, 2], [2], [1], ticks_per_row=1)
+    for anchor in (0.5, np.nan):
+        with pytest.raises(TypeError, match="anchor_tick must be an integer"):
+            volume_profile([1], [2], [1], ticks_per_row=2, anchor_tick=anchor)
 
 
 @given(trades, st.integers(1, 3), st.data())

@@ -110,6 +110,10 @@ def test_broken_contracts_are_named():
         tpo_letters([4, 3], [1, 1], session_open_ns=0)
     with pytest.raises(ValueError, match="ts_event_ns must lie within int64 of the opening"):
         tpo_letters([2**62], [1], session_open_ns=-(2**62))
+    with pytest.raises(TypeError, match="session_open_ns must be an integer"):
+        tpo_letters([4], [1], session_open_ns=0.5)
+    with pytest.raises(TypeError, match="anchor_tick must be an integer"):
+        tpo_profile(letters_of((1, 2)), ticks_per_row=1, anchor_tick=0.5)
     with pytest.raises(ValueError, match="letters must lie within 2"):
         tpo_profile(letters_of((2**62, 2**62)), ticks_per_row=1)
     with pytest.raises(ValueError, match="letters must span fewer than 4194304 rows"):
