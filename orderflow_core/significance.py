@@ -15,10 +15,15 @@ from orderflow_core.validate import (
     require_float64,
     require_int64,
     require_not_negative,
+    require_positive,
     require_same_length,
     require_sign,
     require_sorted,
+    require_sum_fits,
 )
+
+# More sweeps than any bar holds; the sum of the terms of a tail grows with their square root.
+MAX_THROWS = 2**31
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +94,8 @@ def sweep_footprint(
     qty, signs = require_int64("qty_lots", qty_lots), require_sign("sign", sign)
     ordinal = require_int64("sweep", sweep)
     n = require_same_length(price_ticks=price, qty_lots=qty, sign=signs, sweep=ordinal)
+    require_positive("qty_lots", qty)  # before fills are added up, which would hide a bad one
+    require_sum_fits("qty_lots", int(qty.max(initial=0)), n)
     require_sorted("sweep", ordinal)
     bar_id, first, end = checked_bars(index, n)
     row = row_of(price, ticks_per_row, anchor_tick)
@@ -119,6 +126,7 @@ def binomial_tail(k: ArrayLike, n: ArrayLike) -> Float64:
     Parameters
     ----------
     k, n : ndarray of int64, shape (m,), >= 0
+        ``n`` at most 2**31.
 
     Returns
     -------
@@ -128,7 +136,7 @@ def binomial_tail(k: ArrayLike, n: ArrayLike) -> Float64:
     Raises
     ------
     TypeError, ValueError
-        Not integers, lengths differ, or a negative number.
+        Not integers, lengths differ, a number that is negative or too large.
 
     Notes
     -----
@@ -144,6 +152,8 @@ def binomial_tail(k: ArrayLike, n: ArrayLike) -> Float64:
     require_same_length(k=heads, n=throws)
     require_not_negative("k", heads)
     require_not_negative("n", throws)
+    if throws.max(initial=0) > MAX_THROWS:
+        raise ValueError(f"n must be at most 2**31, got {throws.max()}")
     tails = np.empty(len(heads))
     _binomial_tails_nb(np.minimum(heads, throws), throws, tails)
     tails[(heads > throws) & (throws > 0)] = 0.0
@@ -213,7 +223,7 @@ def significant_imbalances(
     ticks_per_row : int, > 0
     gap_policy : {"zero", "break", "skip"}
         As in `diagonal_imbalance`.
-    false_discovery_rate : float, > 0
+    false_discovery_rate : float, in (0, 1]
         Share of false ones expected among the discoveries of a bar.
 
     Returns
@@ -223,7 +233,7 @@ def significant_imbalances(
     Raises
     ------
     TypeError, ValueError
-        As `diagonal_imbalance`, or a rate that is not positive.
+        As `diagonal_imbalance`, a rate that is not in (0, 1], or more than 2**31 sweeps in a test.
 
     Notes
     -----
@@ -237,6 +247,8 @@ def significant_imbalances(
     9 buy sweeps over 1 sell sweep: p = (10 + 1) / 1024 = 0.0107.
     """
     rate = require_amount("false_discovery_rate", false_discovery_rate, is_zero_allowed=False)
+    if rate > 1:
+        raise ValueError(f"false_discovery_rate must be at most 1, got {rate}")
     pairs = diagonal_pairs(
         cells, ticks_per_row=ticks_per_row, gap_policy=gap_policy, quantity="trades"
     )

@@ -150,7 +150,27 @@ def test_broken_contracts_are_named():
         )
     with pytest.raises(ValueError, match="sweep must be non-decreasing"):
         sweep_footprint([1, 1], [1, 1], [1, 1], [1, 0], bars_of([(0, 0, 2)]), ticks_per_row=1)
+    with pytest.raises(ValueError, match="false_discovery_rate must be at most 1, got 5"):
+        significant_imbalances(
+            counted([{1: (1, 1)}]), ticks_per_row=1, gap_policy="zero", false_discovery_rate=5
+        )
+    with pytest.raises(ValueError, match="n must be at most 2"):
+        binomial_tail([1], [2**31 + 1])
     assert len(benjamini_hochberg(np.empty(0), [])) == 0
+
+
+@pytest.mark.parametrize(
+    ("qty", "message"),
+    [
+        ([5, -2], "qty_lots must be positive, got -2 at position 1"),
+        ([5, 0], "qty_lots must be positive, got 0 at position 1"),
+        ([2**62] * 5, "qty_lots may overflow int64"),  # five of them wrap to 2**62
+    ],
+)
+def test_bad_fills_do_not_hide_in_the_sum_of_their_sweep(qty, message):
+    n = len(qty)
+    with pytest.raises(ValueError, match=message):
+        sweep_footprint([5] * n, qty, [1] * n, [0] * n, bars_of([(0, 0, n)]), ticks_per_row=1)
 
 
 @needs_jit
