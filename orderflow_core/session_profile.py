@@ -12,9 +12,11 @@ from orderflow_core.types import Bool, Int64
 from orderflow_core.validate import (
     INT64_MAX,
     require_int64,
+    require_not_negative,
     require_positive,
     require_same_length,
     require_sorted,
+    require_sum_fits,
 )
 from orderflow_core.value_area import rows_from_lowest
 
@@ -91,7 +93,7 @@ def session_ladders(
     Raises
     ------
     TypeError, ValueError
-        Cells that are not sorted, not on one grid, or without lots; flags that are not booleans or
+        Cells that are not sorted, not on one grid, without lots or with fewer than none; flags that are not booleans or
         not one a bar; lots that could leave int64 in a session.
     """
     bar_id, end_cell = _bars_of(cells)
@@ -160,10 +162,16 @@ def _bars_of(cells: FootprintCells) -> tuple[Int64, Int64]:
     # The bars, and where the cells of each end.
     bar_id = require_int64("cells.bar_id", cells.bar_id)
     price = require_int64("cells.price_tick", cells.price_tick)
-    lots = require_int64("cells.volume_lots", cells.volume_lots)
-    require_same_length(bar_id=bar_id, price_tick=price, volume_lots=lots)
+    sides = {
+        name: require_int64(f"cells.{name}", getattr(cells, name))
+        for name in ("bid_lots", "ask_lots", "unsigned_lots")
+    }
+    require_same_length(bar_id=bar_id, price_tick=price, **sides)
     require_sorted("cells.bar_id", bar_id)
-    require_positive("cells.volume_lots", lots)
+    for name, lots in sides.items():
+        require_not_negative(f"cells.{name}", lots)
+        require_sum_fits(f"cells.{name}", int(lots.max(initial=0)), len(sides))
+    require_positive("cells.volume_lots", cells.volume_lots)
     is_same_bar = bar_id[1:] == bar_id[:-1]
     is_back = is_same_bar & (price[1:] <= price[:-1])
     if is_back.any():

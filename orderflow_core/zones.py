@@ -23,6 +23,7 @@ from orderflow_core.validate import (
 
 NEVER = int(np.iinfo(np.int64).min)
 _N_COLUMNS = 11
+_FARTHEST_EDGE = 2 * MAX_ABS_TICKS  # distances from prices fit int64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,8 +178,8 @@ def stacked_zones(
     Raises
     ------
     TypeError, ValueError
-        Not integers, times or bars that run back, a stack of a bar that is not in `index`, prices
-        or arguments out of range.
+        Not integers, times or bars that run back, a stack of a bar that is not in `index`, without
+        a side or with crossed edges, prices or arguments out of range.
 
     Notes
     -----
@@ -321,14 +322,26 @@ def _born(stacks: StackArrays, bars: _Bars, before: ZoneState) -> tuple[Int64, I
     require_sorted("stacks.bar_id", stacks.bar_id)
     table = np.full((len(stacks), _N_COLUMNS), NEVER)
     table[:, 0] = before.n_zones + np.arange(len(stacks))
-    table[:, 1] = require_sign("stacks.sign", stacks.sign)
-    table[:, 2] = require_int64("stacks.low_tick", stacks.low_tick)
-    table[:, 3] = require_int64("stacks.high_tick", stacks.high_tick)
+    table[:, 1], table[:, 2], table[:, 3] = _checked_edges(stacks)
     table[:, 4] = require_int64("stacks.n_levels", stacks.n_levels)
     table[:, 5] = stacks.bar_id
     table[:, 6] = before.n_bars + at
     table[:, 7] = t1_ns[at]
     return table, np.searchsorted(stacks.bar_id, bar_id, side="right")
+
+
+def _checked_edges(stacks: StackArrays) -> tuple[Int8, Int64, Int64]:
+    sign = require_sign("stacks.sign", stacks.sign)
+    low = require_int64("stacks.low_tick", stacks.low_tick)
+    high = require_int64("stacks.high_tick", stacks.high_tick)
+    is_bad = (sign == 0) | (low > high) | (low < -_FARTHEST_EDGE) | (high > _FARTHEST_EDGE)
+    if is_bad.any():
+        i = int(np.argmax(is_bad))
+        raise ValueError(
+            f"stacks must have a side, and low_tick up to high_tick within 2**62, got sign "
+            f"{sign[i]}, {low[i]} to {high[i]} at position {i}"
+        )
+    return sign, low, high
 
 
 def _zone_arrays(table: Int64) -> ZoneArrays:

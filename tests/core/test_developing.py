@@ -103,6 +103,8 @@ BROKEN = {
     "too many flags": ({"opens": [True, True]}, ValueError, "one flag a bar"),
     "rows of another height": ({"bars": [[(0, 1, 0, 0), (3, 1, 0, 0)]]}, ValueError, "multiples"),
     "a cell without lots": ({"bars": [[(0, 0, 0, 0)]]}, ValueError, "must be positive, got 0"),
+    "fewer lots than none": ({"bars": [[(0, -5, 9, 0)]]}, ValueError, "bid_lots must not be neg"),
+    "lots that wrap": ({"bars": [[(0, *[2**63 - 1] * 3)]]}, ValueError, "may overflow int64: 3"),
     "prices that fall": ({"bars": [[(2, 1, 0, 0), (0, 1, 0, 0)]]}, ValueError, "rise within a bar"),
     "lots beyond int64": (
         {"bars": [[(0, 2**62, 0, 0), (2, 2**62, 0, 0)]]},
