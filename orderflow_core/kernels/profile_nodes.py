@@ -32,20 +32,26 @@ def _peaks_nb(values: Float64) -> Int64:
 
 
 @njit(cache=True, nogil=True)
-def _lowest_until_higher_nb(values: Float64, start: int, step: int) -> float:
-    # Lowest value on the way from a peak to a higher value, or to the end.
-    lowest, i = values[start], start
-    while 0 <= i < len(values) and values[i] <= values[start]:
-        lowest = min(lowest, values[i])
-        i += step
-    return float(lowest)
+def _lowest_since_higher_nb(values: Float64, lowest: Float64) -> None:
+    # Lowest value since the last higher one, or the start, at each position. ``open_at``: positions
+    # that nothing as high has followed; each is passed once, however far apart the peaks are.
+    open_at, n_open = np.empty(len(values), np.int64), 0
+    for i in range(len(values)):
+        lowest[i] = values[i]
+        while n_open > 0 and values[open_at[n_open - 1]] <= values[i]:
+            n_open -= 1
+            lowest[i] = min(lowest[i], lowest[open_at[n_open]])
+        open_at[n_open] = i
+        n_open += 1
 
 
 @njit(cache=True, nogil=True)
 def _prominence_nb(values: Float64, peaks: Int64) -> Float64:
+    left, right = np.empty(len(values)), np.empty(len(values))
+    _lowest_since_higher_nb(values, left)
+    _lowest_since_higher_nb(values[::-1], right[::-1])
     prominence = np.empty(len(peaks))
     for k in range(len(peaks)):
-        left = _lowest_until_higher_nb(values, peaks[k], -1)
-        right = _lowest_until_higher_nb(values, peaks[k], 1)
-        prominence[k] = values[peaks[k]] - max(left, right)
+        at = peaks[k]
+        prominence[k] = values[at] - max(left[at], right[at])
     return prominence

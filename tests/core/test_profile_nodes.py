@@ -1,5 +1,7 @@
 """High and low volume nodes: two oracles, golden nodes, gaps, bad settings, recorded trades."""
 
+import os
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -11,6 +13,7 @@ from orderflow_core.profile_nodes import profile_nodes
 from tests.core import captures
 from tests.naive import profile_nodes as naive
 
+JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT") == "1"
 ladders = st.dictionaries(st.integers(-15, 15), st.integers(0, 9), min_size=1, max_size=20)
 
 
@@ -72,6 +75,23 @@ def test_a_flat_top_counts_once_in_its_middle():
     got = nodes_of(dict.fromkeys(range(10, 14), 3), bandwidth_rows=0.2)
     assert (got.price_tick.tolist(), got.kind.tolist()) == ([11], [1])
     assert got.smoothed_lots.tolist() == [3.0]
+
+
+def test_many_peaks_on_a_slope():
+    # Peaks of 3 n, 3 n - 3, ... with a row 2 lower after each: the highest stands out by all it has,
+    # each other one by the 1 that lies between its foot before it and its top. Work that grew with
+    # the way down to the end, peak by peak, would take minutes.
+    n = 500 if JIT_OFF else 300_000
+    tops = 3 * np.arange(n, 0, -1)
+    lots = np.column_stack([tops, tops - 4]).ravel()
+    lots[-1] = 1
+    got = profile_nodes(
+        np.arange(2 * n), lots, ticks_per_row=1, bandwidth_rows=0.2, min_prominence=1e-9
+    )
+    highs = got.prominence_lots[got.kind > 0]
+    assert highs[0] == 3 * n
+    assert (highs[1:] == 1).all()
+    assert len(highs) == n
 
 
 def test_what_does_not_stand_out_is_left_out():
