@@ -174,12 +174,11 @@ ATAS_COMMUNITY_DIFFERENCE = ImbalancePreset(
 )
 
 NINJATRADER_ORDER_FLOW = ImbalancePreset(
-    source="NinjaTrader 'Order Flow Volumetric Bars', documentation: ratio 1.5 exceeded; volume "
-    "filter is an option, zero and gaps are not specified",
+    source="NinjaTrader 'Order Flow Volumetric Bars', documentation: ratio 1.5 exceeded; what a "
+    "filter would apply to, zero and gaps are not specified",
     ratio_num=3,
     ratio_den=2,
     compare="gt",
-    filter_on="dominant",
 )
 
 TRADINGVIEW_FOOTPRINT = ImbalancePreset(

@@ -163,12 +163,19 @@ def test_stack_is_broken_by_an_untraded_row_unless_it_is_skipped():
         ({"gap_policy": "none"}, ValueError, "gap_policy must be one of"),
         ({"ticks_per_row": 2}, ValueError, "on rows of 2 ticks"),
         ({"ratio_num": 2**62}, ValueError, "ratio may overflow"),
+        ({"ratio_den": 2**63}, ValueError, "ratio_den must be below"),
     ],
 )
 def test_broken_contracts_are_named(change, error, message):
     cells = cells_of([{10: (2, 0), 11: (0, 7)}])
     with pytest.raises(error, match=message):
         diagonal_imbalance(cells, **({"ticks_per_row": 1} | STRICT | change))
+
+
+def test_ratio_beyond_int64_is_named_where_nothing_traded_on_a_side():
+    for rows in ({}, {10: (0, 0)}):
+        with pytest.raises(ValueError, match="ratio_num must be below"):
+            flags(rows, **STRICT | {"ratio_num": 2**63})
 
 
 def test_rules_have_no_silent_defaults():

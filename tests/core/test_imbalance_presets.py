@@ -110,7 +110,9 @@ def test_atas_community_difference():
 
 
 def test_ninjatrader_and_tradingview_leave_rules_open():
-    rule = NINJATRADER_ORDER_FLOW.rule(min_lots=0, zero_opposite="counts", gap_policy="zero")
+    rule = NINJATRADER_ORDER_FLOW.rule(
+        min_lots=0, zero_opposite="counts", gap_policy="zero", filter_on="difference"
+    )
     # 3 over 2 is 1.5 exactly: not exceeded. 4 over 2 is.
     assert flags({10: (2, 0), 11: (0, 3)}, rule)[0] == [False, False]
     assert flags({10: (2, 0), 11: (0, 4)}, rule)[0] == [False, True]
@@ -126,6 +128,7 @@ def test_ninjatrader_and_tradingview_leave_rules_open():
 def test_open_fields_have_to_be_chosen_and_stated_ones_must_not(name):
     preset = IMBALANCE_PRESETS[name]
     choices = {"min_lots": 1, "zero_opposite": "counts", "gap_policy": "zero", "compare": "gt"}
+    choices |= {"filter_on": "dominant"}
     chosen = {field: choices[field] for field in preset.open_fields}
     rule = preset.rule(**chosen)
     for field, value in asdict(rule).items():
