@@ -8,6 +8,8 @@ from numpy.typing import ArrayLike
 from orderflow_core.types import Float64, Int64
 from orderflow_core.validate import require_count, require_float64
 
+_ROUNDING = 1e-9  # of loadings whose magnitudes sum to 1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntegratedOfi:
@@ -18,7 +20,8 @@ class IntegratedOfi:
     value : ndarray of float64, shape (n_intervals,), unit mean size of a level
         NaN until enough intervals have passed and where nothing rested in the book.
     loadings : ndarray of float64, shape (n_intervals, n_levels)
-        Of each interval, fitted on the ones before it; magnitudes sum to 1, the sum is not negative.
+        Of each interval, fitted on the ones before it; magnitudes sum to 1, the sum is not negative
+        (but for rounding).
     """
 
     value: Float64
@@ -70,8 +73,8 @@ def integrated_ofi(ofi_lots: ArrayLike, mean_lots: ArrayLike, *, n_least: int) -
     -----
     Row k is scaled, ``x_k = ofi_k / mean_lots_k``, and weighted, ``w . x_k / sum |w|``, with w the
     first principal component of the covariance of rows 0..k-1 only: causal, where the papers fit
-    the whole sample. Its sign is the one whose sum is not negative, so that buying pressure is
-    positive. NaN where the earlier rows do not vary. A row without any size in the book is
+    the whole sample. Its sign is the one whose sum is positive, so that buying pressure is
+    positive; of a sum of 0, the one whose first level not 0 is. NaN where the earlier rows do not vary. A row without any size in the book is
     no observation. Refitted at each row, at the cost of an eigenproblem of n_levels. Source: Cont,
     Cucuringu, Zhang (2023), *Quantitative Finance* 23.
 
@@ -142,7 +145,10 @@ def _first_component(scatter: Float64) -> Float64:
         return np.full(len(scatter), np.nan)
     component: Float64 = np.linalg.eigh((scatter + scatter.T) / 2)[1][:, -1]
     component = component / np.abs(component).sum()
-    return -component if component.sum() < 0 else component
+    # Of levels that cancel the sum is rounding: then the first level that counts is positive.
+    total = component.sum()
+    lead = total if abs(total) > _ROUNDING else component[np.abs(component) > _ROUNDING][0]
+    return -component if lead < 0 else component
 
 
 def _checked(ofi_lots: ArrayLike, mean_lots: ArrayLike) -> tuple[Int64, Float64]:

@@ -37,6 +37,13 @@ R2_AT_ONE_SECOND = {
     "spot/btcusdt_20240809.gz": 0.78,
     "spot/ethusdt_20240808.gz": 0.70,
     "usdm/ethusdt_20240808.gz": 0.55,
+    # Not published: figures of this implementation, kept to notice a change.
+    "cm/btcusd_perp_20240809.gz": 0.703,
+    "cm/ethusd_perp_20240808.gz": 0.718,
+    "usdm/btcusdt_20240718.gz": 0.754,
+    "usdm/btcusdt_20240719.gz": 0.670,
+    "usdm/ethusdt_20240718.gz": 0.748,
+    "usdm/ethusdt_20240719.gz": 0.514,
 }
 CAPTURE = "usdm/btcusdt_20240718.gz"
 
