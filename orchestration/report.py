@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -16,6 +17,7 @@ from orchestration.charts.png import cvd_png, footprint_png
 from orchestration.charts.report import render_report
 from orchestration.errors import NothingToShow, writing
 from orchestration.frames import bars_frame, footprint_frame, profile_frame
+from orchestration.quality.contracts import EVENT_KINDS
 from orchestration.runtime import settings
 from orchestration.storage.store import Store
 from orchestration.summary import session_levels
@@ -122,7 +124,24 @@ def report_data(store: Store, tracking: Tracking, known: Instrument) -> ReportDa
         quote_currency=known.quote_currency,
         calibration=_calibration(tracking, models),
         size_unit="contracts" if known.kind == "future" else "units",
+        events=_event_counts(store, symbol, days),
     )
+
+
+def _event_counts(store: Store, symbol: str, days: list[date]) -> dict[str, str]:
+    events = store.read("flow.events", symbol, days, columns=["kind", "sign"])
+    kind, sign = events["kind"].cast(pa.string()).to_numpy(zero_copy_only=False), events["sign"]
+    side = sign.to_numpy()
+    return {
+        name.replace("_", " "): _sides(side[kind == name])
+        for name in EVENT_KINDS
+        if (kind == name).any()
+    }
+
+
+def _sides(sign: np.ndarray) -> str:
+    n_up, n_down = np.count_nonzero(sign > 0), np.count_nonzero(sign < 0)
+    return f"{len(sign):,}" + (f" ({n_up:,} up, {n_down:,} down)" if n_up or n_down else "")
 
 
 def _with_day(frame: pd.DataFrame, table: pa.Table) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """What a report shows: one record of data frames in human units, checked when it is made."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -64,6 +64,8 @@ class ReportData:
         For example ``"60 s"``, ``"America/Chicago"``, ``"USD"``, ``"contracts"``.
     calibration : DataFrame or None
         ``CALIBRATION_COLUMNS``: mean predicted and observed frequency of each bin.
+    events : mapping of label to text
+        What stood out and how often, in the order to be shown.
 
     Raises
     ------
@@ -93,6 +95,7 @@ class ReportData:
     quote_currency: str = ""
     size_unit: str = "lots"
     calibration: pd.DataFrame | None = None
+    events: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         require_columns("bars", self.bars, BAR_COLUMNS, time="t0")

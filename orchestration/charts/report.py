@@ -44,7 +44,7 @@ def render_report(data: ReportData) -> str:
         charts.append(equity_chart(data))
     sections = [
         _header(data), _statements(data), tiles(data), _days(data), _flow(data),
-        _footprint(data), _scores(data), _backtest(data), _provenance(data),
+        _footprint(data), _events(data), _scores(data), _backtest(data), _provenance(data),
     ]  # fmt: skip
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n{_head(data)}\n<body>\n<main>\n'
@@ -156,6 +156,14 @@ def _footprint(data: ReportData) -> str:
         '<section class="card"><h2>Footprint</h2><p class="lede">'
         f'{caption}</p><div class="bar">{key}</div>'
         f'<div class="footprint">{drawing}</div></section>'
+    )
+
+
+def _events(data: ReportData) -> str:
+    facts = fact_table(data.events, "No event is published.")
+    return (
+        '<section class="card"><h2>Events</h2><p class="lede">What stood out, each counted when it '
+        f"was known; docs/events.md says what the kinds are.</p>{facts}</section>"
     )
 
 

@@ -102,7 +102,7 @@ def test_the_report_is_one_page_that_loads_nothing(ask, whole_way):
     page = Page()
     page.feed(text)
     assert page.loads == []
-    for part in (SYMBOL, *DAYS, whole_way.ingest.json["hash"], "champion"):
+    for part in (SYMBOL, *DAYS, whole_way.ingest.json["hash"], "champion", "delta turnaround"):
         assert part in text, part
 
 

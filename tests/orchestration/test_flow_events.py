@@ -1,11 +1,15 @@
 """Events of a day: each kind where it must stand, and none before it was known."""
 
+from datetime import UTC, date, datetime
+
 import numpy as np
 import pyarrow as pa
 
 from orchestration.arrays import column
+from orchestration.config import Settings
 from orchestration.defs.flow import tables as flow
-from orchestration.defs.flow.events import EventRules, events
+from orchestration.defs.flow.events import EventRules, event_rules, events
+from orchestration.instruments import load_instruments
 from orchestration.quality.contracts import EVENT_KINDS
 from tests.orchestration.rows import NS_PER_S, classified, gaps, no_gaps, rows_of
 
@@ -121,6 +125,16 @@ def test_volume_that_dries_up_towards_the_high_is_exhaustion_of_buyers():
     trades = classified(*[(i, 105 - i, 1 + i, 1) for i in range(5)])
     made = of_kind(events_of(trades), "exhaustion")
     assert rows_of(made, "ts_event_ns", "price_tick", "sign") == [(MINUTE, 105, -1)]
+
+
+def test_a_session_opens_with_the_calendars_hours(tmp_path, monkeypatch):
+    # The day begins where the one before ended, five hours before the E-mini opens at 17:00 Chicago.
+    monkeypatch.chdir(tmp_path)
+    rules = event_rules(Settings(), load_instruments()["ES"], date(2013, 9, 3))
+    assert (
+        rules.session_start_ns == int(datetime(2013, 9, 2, 22, tzinfo=UTC).timestamp()) * NS_PER_S
+    )
+    assert rules.session_end_ns == int(datetime(2013, 9, 3, 22, tzinfo=UTC).timestamp()) * NS_PER_S
 
 
 def test_the_initial_balance_is_known_when_its_hour_is_over():

@@ -6,7 +6,7 @@ from orchestration.charts.png import cvd_png, footprint_png
 from orchestration.defs import publishing
 from orchestration.defs.day_asset import Made, day_asset
 from orchestration.defs.flow import tables
-from orchestration.defs.flow.events import EventRules
+from orchestration.defs.flow.events import event_rules
 from orchestration.defs.flow.events import events as make_events
 from orchestration.defs.inputs import DayReader
 from orchestration.frames import bars_frame, footprint_frame
@@ -71,25 +71,17 @@ def volume_profile(day: DayReader) -> Made:
     "flow.events",
     group="flow",
     deps=[TRADES, GAPS, "flow.bars", "flow.footprint", "flow.volume_profile"],
-    code_version="2",
+    code_version="3",
 )
 def events(day: DayReader) -> Made:
     """What stood out, when it was known: levels, zones, large trades, absorption, divergence."""
-    config, known = settings(), instrument(day.symbol)
-    start_ns, end_ns = known.trading_day_window(day.day)
     made = make_events(
         day.read(TRADES),
         day.read(GAPS),
         day.read("flow.bars"),
         day.read("flow.footprint"),
         day.read("flow.volume_profile"),
-        rules=EventRules(
-            row_ticks=config.row_ticks(known),
-            min_lots=config.imbalance_min_lots,
-            bar_seconds=config.bar_seconds,
-            session_start_ns=start_ns,
-            session_end_ns=end_ns,
-        ),
+        rules=event_rules(settings(), instrument(day.symbol), day.day),
     )
     kinds = pc.value_counts(made["kind"]).to_pylist()
     return Made(table=made, metadata={entry["values"]: entry["counts"] for entry in kinds})

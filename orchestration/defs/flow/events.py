@@ -4,11 +4,13 @@ docs/glossary.md says what each kind is; docs/events.md what its columns hold.
 """
 
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
 
 from orchestration.arrays import column, gap_positions, trade_arrays
+from orchestration.config import Settings
 from orchestration.defs.flow.tables import (
     STACKED_MIN_LEVELS,
     bar_index,
@@ -20,6 +22,7 @@ from orderflow_core.divergence import pivot_divergence
 from orderflow_core.extremes import delta_turnaround, exhaustion_levels, exhaustion_ratio
 from orderflow_core.footprint import FootprintCells
 from orderflow_core.initial_balance import initial_balance
+from orderflow_core.instrument import Instrument
 from orderflow_core.large_trades import large_trades
 from orderflow_core.price_absorption import PriceAbsorptionRule, price_absorption
 from orderflow_core.significant_levels import significant_levels
@@ -62,6 +65,17 @@ class EventRules:
     bar_seconds: int
     session_start_ns: int
     session_end_ns: int
+
+
+def event_rules(config: Settings, known: Instrument, day: date) -> EventRules:
+    """Return the rules of a symbol-day; its session opens with the calendar's hours."""
+    return EventRules(
+        row_ticks=config.row_ticks(known),
+        min_lots=config.imbalance_min_lots,
+        bar_seconds=config.bar_seconds,
+        session_start_ns=known.session_window(day)[0],
+        session_end_ns=known.trading_day_window(day)[1],
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
