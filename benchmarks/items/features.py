@@ -218,7 +218,7 @@ def _with_large_ratios(trades: pl.DataFrame) -> pl.DataFrame:
 
 ITEM = Item(
     name="features",
-    work="all 26 columns of the feature matrix at each sweep (polars is spared the 2 of large trades, "
+    work="the 26 core columns of the feature matrix at each sweep (polars is spared the 2 of large trades, "
     "where it would need minutes)",
     goal=20,
     inputs=lambda market: [
