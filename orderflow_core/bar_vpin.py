@@ -18,7 +18,7 @@ from orderflow_core.vpin import VpinState, continue_vpin
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BarVpin:
-    """VPIN known at the close of each bar; float64, shape (n_bars,), NaN until enough buckets closed.
+    """VPIN at the close of each bar; float64, shape (n_bars,), NaN until enough buckets closed.
 
     Attributes
     ----------
@@ -62,10 +62,11 @@ def bar_vpin(
     index : BarIndex, n_bars elements
         Bars that hold every trade, each once.
     bulk_buy_lots : ndarray of float64, shape (n_bars,), unit lots
-        What the bulk-volume rule takes for bought (`orderflow_core.bulk_volume`), from 0 to the bar's
-        volume; NaN where it knows nothing.
+        What the bulk-volume rule takes for bought (`orderflow_core.bulk_volume`), from 0 to the
+        bar's volume; NaN where it knows nothing.
     session_start_idx : ndarray of int64, shape (n_sessions,), strictly increasing from 0
-        Positions of trades that open a session, and with it a bar. ``[0]`` lets buckets run across sessions.
+        Positions of trades that open a session, and with it a bar. ``[0]`` lets buckets run across
+        sessions.
     bucket_lots, n_buckets : int
         As in `orderflow_core.vpin.vpin`.
 
@@ -81,10 +82,11 @@ def bar_vpin(
 
     Notes
     -----
-    Causal at the bar's close, as the scale of the bulk volume is. A bar whose bulk volume is not known
-    (no price change or no scale yet) fills no bulk bucket. Both kinds say different things of one market:
-    the bulk volume takes a still price for balanced trade. Source: Easley, Lopez de Prado, O'Hara (2012); true
-    sides as Andersen, Bondarenko (2014), *Journal of Financial Markets* 17, ask for.
+    Causal at the bar's close, as the scale of the bulk volume is. A bar whose bulk volume is not
+    known (no price change or no scale yet) fills no bulk bucket. Both kinds say different things of
+    one market: the bulk volume takes a still price for balanced trade. Source: Easley, Lopez de
+    Prado, O'Hara (2012); true sides as Andersen, Bondarenko (2014), *Journal of Financial Markets*
+    17, ask for.
     """
     return continue_bar_vpin(
         None,

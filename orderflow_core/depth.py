@@ -1,4 +1,4 @@
-"""Order flow deeper in the book: imbalance level by level, over intervals, and put into one figure."""
+"""Order flow deeper in the book: imbalance level by level, and over intervals of time."""
 
 from dataclasses import dataclass, fields
 
@@ -52,7 +52,7 @@ class DepthArrays:
         )
 
     def copy(self) -> "DepthArrays":
-        """Return the rows in memory of their own: a view would keep a whole chunk alive in a state."""
+        """Return the rows in memory of their own: a view would keep a whole chunk alive."""
         return DepthArrays(**{f.name: getattr(self, f.name).copy() for f in fields(self)})
 
 
@@ -120,9 +120,9 @@ def multi_level_ofi(depth: DepthArrays, session_start_idx: ArrayLike) -> Int64:
 
     Notes
     -----
-    The rule of `orderflow_core.ofi.ofi_events`, with the prices and sizes of level m in place of the
-    best ones: levels are compared by their number, not their price. Causal. No rows: empty. Source:
-    Xu, Gould, Howison (2018), *Market Microstructure and Liquidity* 4.
+    The rule of `orderflow_core.ofi.ofi_events`, with the prices and sizes of level m in place of
+    the best ones: levels are compared by their number, not their price. Causal. No rows: empty.
+    Source: Xu, Gould, Howison (2018), *Market Microstructure and Liquidity* 4.
 
     Examples
     --------
@@ -183,10 +183,11 @@ def ofi_by_interval(
         Of one session without gaps.
     interval_ns : int, unit ns, > 0
     origin_ns : int, unit ns
-        Where an interval begins: interval k is ``[origin + k interval, origin + (k + 1) interval)``.
+        Where an interval begins: interval k starts at ``origin + k interval`` and ends before the
+        start of the next.
     is_ended : bool
-        Whether nothing follows, which closes the last interval. Otherwise it is left out until a row
-        at or after its end shows that it is over.
+        Whether nothing follows, which closes the last interval. Otherwise it is left out until a
+        row at or after its end shows that it is over.
 
     Returns
     -------
@@ -200,10 +201,10 @@ def ofi_by_interval(
 
     Notes
     -----
-    Causal at the interval's end. Regressing ``mid_change_ticks`` on ``ofi_lots`` of the same interval
-    has a slope of about ``1 / (2 mean_lots)`` where every price holds orders; recorded crypto books,
-    with their empty prices, have 5 to 150 times that. Source: Cont, Kukanov, Stoikov (2014); depth scaling
-    as in Cont, Cucuringu, Zhang (2023), *Quantitative Finance* 23.
+    Causal at the interval's end. Regressing ``mid_change_ticks`` on ``ofi_lots`` of the same
+    interval has a slope of about ``1 / (2 mean_lots)`` where every price holds orders; recorded
+    crypto books, with their empty prices, have 5 to 150 times that. Source: Cont, Kukanov, Stoikov
+    (2014); depth scaling as in Cont, Cucuringu, Zhang (2023), *Quantitative Finance* 23.
     """
     return continue_ofi_by_interval(
         None, depth, interval_ns=interval_ns, origin_ns=origin_ns, is_ended=is_ended
@@ -334,7 +335,8 @@ def _checked(depth: DepthArrays) -> DepthArrays:
 def _joined(before: DepthArrays, after: DepthArrays) -> DepthArrays:
     if before.bid_ticks.shape[1] != after.bid_ticks.shape[1]:
         raise ValueError(
-            f"depth must keep its {before.bid_ticks.shape[1]} levels, got {after.bid_ticks.shape[1]}"
+            f"depth must keep its {before.bid_ticks.shape[1]} levels, "
+            f"got {after.bid_ticks.shape[1]}"
         )
     joined = DepthArrays(
         **{

@@ -1,4 +1,4 @@
-"""One figure for the order flow of all levels: the first principal component, fitted on the past."""
+"""One figure for the order flow of all levels: the first principal component of the past."""
 
 from dataclasses import dataclass
 
@@ -74,9 +74,9 @@ def integrated_ofi(ofi_lots: ArrayLike, mean_lots: ArrayLike, *, n_least: int) -
     Row k is scaled, ``x_k = ofi_k / mean_lots_k``, and weighted, ``w . x_k / sum |w|``, with w the
     first principal component of the covariance of rows 0..k-1 only: causal, where the papers fit
     the whole sample. Its sign is the one whose sum is positive, so that buying pressure is
-    positive; of a sum of 0, the one whose first level not 0 is. NaN where the earlier rows do not vary. A row without any size in the book is
-    no observation. Refitted at each row, at the cost of an eigenproblem of n_levels. Source: Cont,
-    Cucuringu, Zhang (2023), *Quantitative Finance* 23.
+    positive; of a sum of 0, the one whose first level not 0 is. NaN where the earlier rows do not
+    vary. A row without any size in the book is no observation. Refitted at each row, at the cost of
+    an eigenproblem of n_levels. Source: Cont, Cucuringu, Zhang (2023), *Quantitative Finance* 23.
 
     Examples
     --------

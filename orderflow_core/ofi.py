@@ -108,13 +108,14 @@ def ofi_events(quotes: QuoteArrays, session_start_idx: ArrayLike) -> Int64:
     -----
     ``e_n = B_n [b_n >= b_{n-1}] - B_{n-1} [b_n <= b_{n-1}] - A_n [a_n <= a_{n-1}] +
     A_{n-1} [a_n >= a_{n-1}]`` with prices b, a and sizes B, A of bid and ask; at an unchanged price
-    both terms count, which leaves the change of the size. Causal: element i uses quotes i - 1 and i. No
-    quotes: empty. Source: Cont, Kukanov, Stoikov (2014), *Journal of Financial Econometrics* 12.
+    both terms count, which leaves the change of the size. Causal: element i uses quotes i - 1 and
+    i. No quotes: empty. Source: Cont, Kukanov, Stoikov (2014), *Journal of Financial Econometrics*
+    12.
 
     Examples
     --------
-    A bid that grows from 5 to 8 at one price: +3. A bid that rises a tick and brings 2: +2. An ask that
-    rises a tick, leaving 4 behind: +4.
+    A bid that grows from 5 to 8 at one price: +3. A bid that rises a tick and brings 2: +2. An ask
+    that rises a tick, leaving 4 behind: +4.
     """
     return continue_ofi_events(None, quotes, session_start_idx)[0]
 
@@ -269,9 +270,9 @@ def ofi_at_trade(
 
     Notes
     -----
-    Causal: element i uses quotes with time before ``trade_ts_ns[i] - lag_ns``. Quotes of the trade's
-    own time are what the trade left behind. Without trades: empty; without quotes: nothing is known.
-    Source: Cont, Kukanov, Stoikov (2014); the strict join as in docs/glossary.md.
+    Causal: element i uses quotes with time before ``trade_ts_ns[i] - lag_ns``. Quotes of the
+    trade's own time are what the trade left behind. Without trades: empty; without quotes: nothing
+    is known. Source: Cont, Kukanov, Stoikov (2014); the strict join as in docs/glossary.md.
     """
     return continue_ofi_at_trade(None, trade_ts_ns, quotes, session_start_ns, lag_ns=lag_ns)[0]
 
@@ -329,7 +330,8 @@ def continue_ofi_at_trade(
     idx = prevailing_quote_idx(trade_ts, known_ts, lag_ns=lag_ns)
     if before.asked_ns is not None and len(trade_ts) and trade_ts[0] - lag_ns < before.asked_ns:
         raise ValueError(
-            f"trade_ts_ns must be non-decreasing, got {trade_ts[0]} after {before.asked_ns + lag_ns}"
+            f"trade_ts_ns must be non-decreasing, got {trade_ts[0]} after "
+            f"{before.asked_ns + lag_ns}"
         )
     is_known = idx >= 0
     session = np.searchsorted(starts, trade_ts[is_known], "right")

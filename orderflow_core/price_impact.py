@@ -1,4 +1,4 @@
-"""Price impact and illiquidity over a moving window: Kyle's lambda, Roll's spread, Amihud's ratio."""
+"""Price impact over a moving window: Kyle's lambda, Roll's spread, Amihud's ratio."""
 
 from dataclasses import dataclass
 
@@ -101,16 +101,18 @@ def rolling_impact(
     -----
     Causal. Sums are integers, so that a trade that leaves a window leaves nothing behind.
 
-    - ``kyle_lambda``: least-squares slope, with intercept, of the mid's change on signed volume. The
-      trades of one time are one observation: the quote strictly before them is the same, so the
+    - ``kyle_lambda``: least-squares slope, with intercept, of the mid's change on signed volume.
+      The trades of one time are one observation: the quote strictly before them is the same, so the
       change shows at the first trade of the next time, and is known from there on. An observation
       whose two mids are not both known is left out; unsigned trades add 0. NaN with fewer than two
-      observations or with equal volumes. Source: Kyle (1985), *Econometrica* 53, as estimated by Hasbrouck (2009).
+      observations or with equal volumes. Source: Kyle (1985), *Econometrica* 53, as estimated by
+      Hasbrouck (2009).
     - ``roll_spread_ticks``: ``2 sqrt(max(0, -cov))`` with the mean product of neighbouring price
-      changes about the mean change of the window; 0 where prices trend. NaN with fewer than three trades. Source:
-      Roll (1984), *Journal of Finance* 39.
-    - ``amihud``: ``|p_last / p_first - 1| / sum(|p| q)``. NaN where the first price is not positive.
-      Source: Amihud (2002), *Journal of Financial Markets* 5, with the window in place of the day.
+      changes about the mean change of the window; 0 where prices trend. NaN with fewer than three
+      trades. Source: Roll (1984), *Journal of Finance* 39.
+    - ``amihud``: ``|p_last / p_first - 1| / sum(|p| q)``. NaN where the first price is not
+      positive. Source: Amihud (2002), *Journal of Financial Markets* 5, with the window in place of
+      the day.
 
     No trades: empty.
 
@@ -186,9 +188,9 @@ def extend_rolling_impact(
     state : RollingImpactState or None
         As in `continue_rolling_impact`.
     columns : tuple of 7 ndarray of int64, shape (n_trades,)
-        Time, price, lots, signed lots, twice the mid (`orderflow_core.spreads.twice_mid`), 1 where it is
-        known, 1 where a session starts: the first element is 1 where ``state`` is None, else 0 unless
-        a session starts there.
+        Time, price, lots, signed lots, twice the mid (`orderflow_core.spreads.twice_mid`), 1 where
+        it is known, 1 where a session starts: the first element is 1 where ``state`` is None, else
+        0 unless a session starts there.
     window_ns : int, unit ns, > 0
 
     Returns

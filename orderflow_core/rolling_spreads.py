@@ -88,19 +88,22 @@ def rolling_spreads(
     Raises
     ------
     TypeError, ValueError
-        As `orderflow_core.spreads.effective_half_spread`; times that run back, a window or horizon that is not positive.
+        As `orderflow_core.spreads.effective_half_spread`; times that run back, a window or horizon
+        that is not positive.
 
     Notes
     -----
     Causal. The outcome of a trade is known at the first later trade that is a horizon away and met
-    a quote: that quote's mid is m', and the outcome belongs to the windows that hold that later trade.
-    `orderflow_core.spreads.spread_outcomes` takes the mid at the horizon itself, for which it needs the quotes. Trades count
-    alike, whatever their size. Sums are exact. Source: Huang, Stoll (1996).
+    a quote: that quote's mid is m', and the outcome belongs to the windows that hold that later
+    trade. `orderflow_core.spreads.spread_outcomes` takes the mid at the horizon itself, for which
+    it needs the quotes. Trades count alike, whatever their size. Sums are exact. Source: Huang,
+    Stoll (1996).
 
     Examples
     --------
-    Horizon and window of 10. A buy at 12 and time 0 met the mid 11, a sell at 12 and time 10 the mid
-    13: at time 10 effective 1 (only the sell is younger than 10), realised 12 - 13 = -1, impact 2.
+    Horizon and window of 10. A buy at 12 and time 0 met the mid 11, a sell at 12 and time 10 the
+    mid 13: at time 10 effective 1 (only the sell is younger than 10), realised 12 - 13 = -1, impact
+    2.
     """
     return continue_rolling_spreads(
         None,
@@ -173,8 +176,9 @@ def extend_rolling_spreads(
     state : RollingSpreadsState or None
         As in `continue_rolling_spreads`.
     columns : tuple of 6 ndarray of int64, shape (n_trades,)
-        Time, price, sign, twice the mid (`orderflow_core.spreads.twice_mid`), 1 where it is known, 1 where a session starts:
-        the first element is 1 where ``state`` is None, else 0 unless a session starts there.
+        Time, price, sign, twice the mid (`orderflow_core.spreads.twice_mid`), 1 where it is known,
+        1 where a session starts: the first element is 1 where ``state`` is None, else 0 unless a
+        session starts there.
     window_ns, horizon_ns : int, unit ns, > 0
 
     Returns
@@ -184,8 +188,8 @@ def extend_rolling_spreads(
 
     Notes
     -----
-    Nothing is checked: a stream that is fed trade by trade spends most of its time on checks, and makes
-    them once for all of its features.
+    Nothing is checked: a stream that is fed trade by trade spends most of its time on checks, and
+    makes them once for all of its features.
     """
     n = len(columns[0])
     after = state or RollingSpreadsState(

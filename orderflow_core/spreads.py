@@ -104,8 +104,8 @@ def effective_half_spread(
     Returns
     -------
     ndarray of float64, shape (n_trades,), unit ticks
-        Positive where the aggressor paid, negative inside of the other side. NaN without a sign or a
-        mid (no quote, or a crossed one).
+        Positive where the aggressor paid, negative inside of the other side. NaN without a sign or
+        a mid (no quote, or a crossed one).
 
     Raises
     ------
@@ -164,7 +164,8 @@ def spread_outcomes(
     -----
     Looks ahead by the horizon: known at ``known_ns`` and not before. NaN until a quote at or after
     that time (less the lag) proves that none before it is missing, so that a longer recording
-    changes no value, it only fills some in. Effective = realised + impact. Source: Huang, Stoll (1996).
+    changes no value, it only fills some in. Effective = realised + impact. Source: Huang, Stoll
+    (1996).
 
     Examples
     --------

@@ -61,9 +61,9 @@ def vpin(
     qty_lots : ndarray of int64, shape (n,), unit lots, >= 0
         Volume of each trade, or of each bar.
     net_share : ndarray of int8 or float64, shape (n,), in [-1, 1]
-        Which part of it was bought, less the part sold: the sign of a trade; ``2 f - 1`` of a bar whose
-        buy fraction f the bulk-volume rule estimates. 0 where the side is not known: such volume fills
-        buckets and tips them to neither side.
+        Which part of it was bought, less the part sold: the sign of a trade; ``2 f - 1`` of a bar
+        whose buy fraction f the bulk-volume rule estimates. 0 where the side is not known: such
+        volume fills buckets and tips them to neither side.
     session_start_idx : ndarray of int64, shape (n_sessions,), strictly increasing from 0
         The open bucket and the window are dropped there. ``[0]`` lets buckets run across sessions.
     bucket_lots : int, unit lots, > 0, at most 2**53
@@ -77,15 +77,15 @@ def vpin(
     Raises
     ------
     TypeError, ValueError
-        Not integers, lengths differ, a negative volume, a share outside of [-1, 1] or NaN, a bucket or
-        number of buckets outside the domain.
+        Not integers, lengths differ, a negative volume, a share outside of [-1, 1] or NaN, a bucket
+        or number of buckets outside the domain.
 
     Notes
     -----
-    Causal: element i uses 0..i. ``VPIN = mean |V_buy - V_sell| / V`` over the last n closed buckets of
-    volume V. A trade (or bar) that overfills a bucket is split across as many as it fills, each with
-    its share; a bucket that is exactly full closes. The mean adds the oldest bucket first. Source:
-    Easley, Lopez de Prado, O'Hara (2012), *Review of Financial Studies* 25.
+    Causal: element i uses 0..i. ``VPIN = mean |V_buy - V_sell| / V`` over the last n closed buckets
+    of volume V. A trade (or bar) that overfills a bucket is split across as many as it fills, each
+    with its share; a bucket that is exactly full closes. The mean adds the oldest bucket first.
+    Source: Easley, Lopez de Prado, O'Hara (2012), *Review of Financial Studies* 25.
 
     Examples
     --------

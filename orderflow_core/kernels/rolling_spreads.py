@@ -1,6 +1,7 @@
 """Mean spreads over a moving window; the window's sums are carried, results go into arrays.
 
-A row is a trade: time, price, sign, twice the mid, whether the mid is known, whether a session starts.
+A row is a trade: time, price, sign, twice the mid, whether the mid is known, whether a session
+starts.
 """
 
 import math
@@ -24,9 +25,9 @@ def _effective_nb(rows: Int64, sums: Int64, i: int, step: int) -> None:
 
 @njit(cache=True, nogil=True)
 def _realise_nb(rows: Int64, sums: Int64, now: int, due: int, horizon_ns: int, step: int) -> int:
-    # The mid that trade ``now`` met settles every trade that has waited for the horizon; returns the
-    # first that has not. Taking the same trade out again (step -1) settles the same ones. Trades
-    # without a cost wait for nothing: a stream without quotes must not keep them.
+    # The mid that trade ``now`` met settles every trade that has waited for the horizon; returns
+    # the first that has not. Taking the same trade out again (step -1) settles the same ones.
+    # Trades without a cost wait for nothing: a stream without quotes must not keep them.
     while due < now and not _has_cost_nb(rows, due):
         due += 1
     if rows[now, 4] == 0:
@@ -56,8 +57,8 @@ def _spreads_nb(
     sums: Int64,
     columns: Float64,
 ) -> tuple[int, int, int]:
-    # ``position``: first row of the window, first row not yet settled, first row whose settlement has
-    # not left the window, first row to be done. Returns the first three for the next call.
+    # ``position``: first row of the window, first row not yet settled, first row whose settlement
+    # has not left the window, first row to be done. Returns the first three for the next call.
     first, due, gone, done = position
     for i in range(done, len(rows)):
         if rows[i, 5] != 0:
