@@ -5,12 +5,33 @@ millisecond is usually the quote that the trade left behind, so that a join that
 compares a trade with its own consequence.
 """
 
+from dataclasses import dataclass, fields
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from orderflow_core.kernels.alignment import _prevailing_quote_idx_nb, _quote_at_trade_nb
 from orderflow_core.types import Int64, QuoteArrays, QuoteAtTrade
 from orderflow_core.validate import INT64_MAX, require_int64, require_same_length, require_sorted
+
+_QUOTE_COLUMNS = ("bid_ticks", "bid_lots", "ask_ticks", "ask_lots")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuoteJoinState:
+    """What later trades may still meet.
+
+    Attributes
+    ----------
+    last_ns, lag_ns : int, unit ns
+        Time of the last trade, and the lag that it was joined with.
+    quotes : QuoteArrays
+        The quote that the last trade met and all after it.
+    """
+
+    last_ns: int | None
+    lag_ns: int
+    quotes: QuoteArrays
 
 
 def prevailing_quote_idx(
@@ -86,15 +107,102 @@ def quote_at_trade(
     Causal, and equal to indexing the quotes with `prevailing_quote_idx`, in one pass.
     """
     trade_ts, quote_ts, shift = checked_times(trade_ts_ns, quotes.ts_event_ns, lag_ns, inclusive)
-    names = ("bid_ticks", "bid_lots", "ask_ticks", "ask_lots")
-    columns = {name: require_int64(f"quotes.{name}", getattr(quotes, name)) for name in names}
+    columns = {
+        name: require_int64(f"quotes.{name}", getattr(quotes, name)) for name in _QUOTE_COLUMNS
+    }
     require_same_length(ts_event_ns=quote_ts, **columns)
-    met = {name: np.empty(len(trade_ts), np.int64) for name in names}
+    met = {name: np.empty(len(trade_ts), np.int64) for name in _QUOTE_COLUMNS}
     is_known = np.empty(len(trade_ts), np.bool_)
     _quote_at_trade_nb(
         trade_ts, quote_ts, shift, tuple(columns.values()), tuple(met.values()), is_known
     )
     return QuoteAtTrade(**met, is_known=is_known)
+
+
+def continue_quote_at_trade(
+    state: QuoteJoinState | None, trade_ts_ns: ArrayLike, quotes: QuoteArrays, *, lag_ns: int = 0
+) -> tuple[QuoteAtTrade, QuoteJoinState]:
+    """Do as `quote_at_trade` for the next chunk of trades and quotes.
+
+    Parameters
+    ----------
+    state : QuoteJoinState or None
+        What the preceding chunk returned; None before the first.
+    trade_ts_ns, quotes
+        As in `quote_at_trade`, of this chunk. It holds every quote before its last trade that no
+        earlier chunk held; quotes may run ahead of the trades.
+    lag_ns : int, unit ns, >= 0
+        The same for all chunks.
+
+    Returns
+    -------
+    at_trade : QuoteAtTrade
+        Chunks together give the result of the whole.
+    state : QuoteJoinState
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `quote_at_trade`, also between the state and the chunk; another lag than before, or a
+        quote that came too late for a trade that should have met it.
+
+    Notes
+    -----
+    The state holds the quotes that run ahead of the trades and one more, however long the stream is.
+
+    Examples
+    --------
+    >>> at = np.array([5])
+    >>> quotes = QuoteArrays(ts_event_ns=at, bid_ticks=at, bid_lots=at, ask_ticks=at + 2, ask_lots=at)
+    >>> met, state = continue_quote_at_trade(None, np.array([5]), quotes)
+    >>> none = QuoteArrays(**{field.name: at[:0] for field in fields(QuoteArrays)})
+    >>> met.is_known, continue_quote_at_trade(state, np.array([6]), none)[0].bid_ticks
+    (array([False]), array([5]))
+    """
+    trade_ts = require_int64("trade_ts_ns", trade_ts_ns)
+    last_ns = None
+    if state is not None:
+        if lag_ns != state.lag_ns:
+            raise ValueError(f"lag_ns must stay {state.lag_ns} in all chunks, got {lag_ns}")
+        last_ns = state.last_ns
+        _require_in_time(last_ns, lag_ns, trade_ts, quotes)
+        quotes = _joined(state.quotes, quotes)
+    at_trade = quote_at_trade(trade_ts, quotes, lag_ns=lag_ns)
+    first = 0  # of the quotes that later trades may meet
+    if len(trade_ts):
+        last_ns = int(trade_ts[-1])
+        first = max(int(np.searchsorted(quotes.ts_event_ns, last_ns - lag_ns)) - 1, 0)
+    kept = {
+        field.name: np.asarray(getattr(quotes, field.name), np.int64)[first:].copy()
+        for field in fields(QuoteArrays)
+    }
+    return at_trade, QuoteJoinState(last_ns=last_ns, lag_ns=int(lag_ns), quotes=QuoteArrays(**kept))
+
+
+def _require_in_time(
+    last_ns: int | None, lag_ns: int, trade_ts: Int64, quotes: QuoteArrays
+) -> None:
+    if last_ns is None:
+        return
+    if len(trade_ts) and trade_ts[0] < last_ns:
+        raise ValueError(f"trade_ts_ns must be non-decreasing, got {trade_ts[0]} after {last_ns}")
+    quote_ts = require_int64("quotes.ts_event_ns", quotes.ts_event_ns)
+    if len(quote_ts) and quote_ts[0] < last_ns - lag_ns:
+        raise ValueError(
+            f"quotes.ts_event_ns must not lie before {last_ns - lag_ns}, which trades have met, "
+            f"got {quote_ts[0]}"
+        )
+
+
+def _joined(earlier: QuoteArrays, later: QuoteArrays) -> QuoteArrays:
+    columns = {
+        field.name: np.append(
+            getattr(earlier, field.name),
+            require_int64(f"quotes.{field.name}", getattr(later, field.name)),
+        )
+        for field in fields(QuoteArrays)
+    }
+    return QuoteArrays(**columns)
 
 
 def checked_times(

@@ -1,11 +1,18 @@
 """The quote strictly before the trade."""
 
+from dataclasses import fields, replace
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderflow_core.alignment import prevailing_quote_idx, quote_at_trade
+from orderflow_core.alignment import (
+    continue_quote_at_trade,
+    prevailing_quote_idx,
+    quote_at_trade,
+)
 from orderflow_core.types import QuoteArrays
 from tests.core import trade_cases as cases
 from tests.naive import alignment as naive
@@ -31,6 +38,45 @@ def test_join_looks_at_no_later_quote(trades, quotes, now):
     full = prevailing_quote_idx(trades["ts"], quotes.ts_event_ns)
     prefix = prevailing_quote_idx(trades["ts"][seen], quotes.ts_event_ns[past])
     assert prefix.tolist() == full[seen].tolist()
+
+
+def quotes_between(quotes, first, end):
+    return QuoteArrays(**{f.name: getattr(quotes, f.name)[first:end] for f in fields(QuoteArrays)})
+
+
+@given(st.data(), cases.trades(), cases.quotes(), st.integers(0, 6))
+def test_chunks_equal_the_whole(data, trades, quotes, lag_ns):
+    # Each chunk brings the quotes before its last trade, or more of them.
+    ts, whole = trades["ts"], quote_at_trade(trades["ts"], quotes, lag_ns=lag_ns)
+    state, parts, given_quotes = None, [], 0
+    for first, end in pairwise(data.draw(cases.cuts(len(ts)))):
+        needed = int(np.searchsorted(quotes.ts_event_ns, ts[end - 1] - lag_ns)) if end else 0
+        up_to = data.draw(st.integers(max(needed, given_quotes), len(quotes)))
+        chunk = quotes_between(quotes, given_quotes, up_to)
+        part, state = continue_quote_at_trade(state, ts[first:end], chunk, lag_ns=lag_ns)
+        parts, given_quotes = [*parts, part], up_to
+        is_ahead = quotes.ts_event_ns[:up_to] >= (ts[end - 1] - lag_ns if end else -(2**62))
+        assert len(state.quotes) <= is_ahead.sum() + 1
+    for field in fields(whole):
+        got = np.concatenate([getattr(part, field.name) for part in parts])
+        assert got.tobytes() == getattr(whole, field.name).tobytes()
+
+
+def test_what_comes_too_late_is_refused():
+    quotes = QuoteArrays(**{f.name: np.array([3, 5]) for f in fields(QuoteArrays)})
+    _, state = continue_quote_at_trade(None, np.array([6]), quotes, lag_ns=2)
+    assert state.quotes.ts_event_ns.tolist() == [3, 5]
+    later = QuoteArrays(**{f.name: np.array([9, 9]) for f in fields(QuoteArrays)})
+    early = QuoteArrays(**{f.name: np.array([3, 4]) for f in fields(QuoteArrays)})
+    with pytest.raises(ValueError, match="trade_ts_ns must be non-decreasing, got 5 after 6"):
+        continue_quote_at_trade(state, np.array([5]), later, lag_ns=2)
+    with pytest.raises(ValueError, match=r"quotes\.ts_event_ns must not lie before 4"):
+        continue_quote_at_trade(state, np.array([9]), early, lag_ns=2)
+    with pytest.raises(ValueError, match="lag_ns must stay 2"):
+        continue_quote_at_trade(state, np.array([9]), later)
+    floats = replace(later, ask_lots=np.array([1.5, 2.5]))
+    with pytest.raises(TypeError, match=r"quotes\.ask_lots"):
+        continue_quote_at_trade(state, np.array([9]), floats, lag_ns=2)
 
 
 def test_equal_times_take_the_last_quote_of_an_earlier_time():
