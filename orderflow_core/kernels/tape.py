@@ -41,5 +41,6 @@ def _pace_nb(
             ring[slot] = abs(running)
             n_paces += 1
             if n_paces >= len(ring):
-                columns[1, i - n_tail] = total / len(ring) * (percentage / 100)
+                # One rounding, at the division: a pace at its threshold exactly must not pass it.
+                columns[1, i - n_tail] = float(total) * percentage / (100.0 * len(ring))
     return first, (start_ns, running, n_paces, total)

@@ -68,6 +68,11 @@ def test_a_tape_by_hand():
     # At 100 % of an average of one the pace stands at its own threshold, which isn't above it.
     same = tape_speed([0, 10], [1, 5], n_average=1, window_ns=10, threshold_percent=100)
     assert (same.pace[1], same.threshold[1], same.is_fast[1]) == (5.0, 5.0, False)
+    # Nor at 115 % of (130 + 115 + 55) / 3 = 100: 115, though 1.15 is no float and 1.15 * 100 is less.
+    same = tape_speed(
+        [0, 10, 20, 30], [1, 130, 55, 115], n_average=3, window_ns=10, threshold_percent=115
+    )
+    assert (same.pace[3], same.threshold[3], same.is_fast[3]) == (115.0, 115.0, False)
     # 1, 1, 1, 9 lots with 3 averaged: (1 + 1 + 9) / 3 * 1.5 = 5.5: 9 is fast, and so is -9.
     for sign in (1, -1):
         fast = tape_speed([0, 10, 20, 30], np.array([1, 1, 1, 9]) * sign, n_average=3, window_ns=10)

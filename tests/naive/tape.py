@@ -16,6 +16,6 @@ def tape_speed(ts, amounts, window, n_average, percent, session_starts):
         if passed == window:
             whole.append(abs(total))
             if len(whole) >= n_average:
-                threshold = sum(whole[-n_average:]) / n_average * (percent / 100)
+                threshold = sum(whole[-n_average:]) * percent / (100 * n_average)
         rows.append((pace, threshold, abs(pace) > threshold))
     return rows
