@@ -217,6 +217,7 @@ def test_errors_name_the_argument(changed, error, text):
         ({"least_z": math.nan}, ValueError, "least_z"),
         ({"ticks_per_step": 0}, ValueError, "ticks_per_step"),
         ({"still_steps": -1}, ValueError, "still_steps"),
+        ({"cap_steps": 2**63}, ValueError, r"cap_steps must be below 2\*\*63"),
         ({"still_steps": 5}, ValueError, "cap_steps must be at least 6"),
     ],
 )
