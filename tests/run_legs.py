@@ -1,7 +1,9 @@
 """What `make test` and `make soak` run: the suite, then the core without JIT and with bounds checks.
 
-The bounds leg gets a cache folder of its own: numba ignores the flag for kernels that it finds in
-a cache. The leg without JIT measures which lines of the kernels the tests reach.
+The two legs of the core run one after the other beside the suite, on the second core; what they
+print comes when they end. The bounds leg gets a cache folder of its own: numba ignores the flag for
+kernels that it finds in a cache. The leg without JIT demands that the tests reach every line of the
+kernels.
 """
 
 import argparse
@@ -12,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -19,19 +22,25 @@ SOAK = {"ORDERFLOW_SOAK_KILLS": "100", "ORDERFLOW_SOAK_MUTANTS": "100000"}
 SMALL = {"ORDERFLOW_TEST_EXAMPLES": "15"}
 
 
-def run_leg(name: str, arguments: list[str], environment: dict[str, str]) -> dict[str, object]:
-    """Run pytest once and return what it counted."""
-    print(f"== {name}", flush=True)
+def run_leg(
+    name: str, arguments: list[str], environment: dict[str, str], *, is_live: bool
+) -> dict[str, object]:
+    """Run pytest once and return what it counted; ``is_live`` prints line by line."""
     started = time.monotonic()
     command = [sys.executable, "-m", "pytest", "-q", *arguments]
     process = subprocess.Popen(
         command, cwd=ROOT, env=os.environ | environment, stdout=subprocess.PIPE, text=True
     )
-    lines = []
+    lines = [f"== {name}\n"]
+    if is_live:
+        print(lines[0], end="", flush=True)
     for line in process.stdout:
-        print(line, end="", flush=True)
         lines.append(line)
-    last = lines[-1] if lines else ""
+        if is_live:
+            print(line, end="", flush=True)
+    if not is_live:
+        print("".join(lines), end="", flush=True)
+    last = lines[-1]
     counted = re.findall(r"(\d+) (passed|failed|skipped|error)", last)
     counts = {word: int(n) for n, word in counted}
     return {
@@ -48,7 +57,10 @@ def legs(is_soak: bool) -> list[tuple[str, list[str], dict[str, str]]]:
     marker = [] if is_soak else ["-m", "not soak and not server"]
     if is_soak:
         return [("soak", ["-m", "not server"], SOAK)]
-    coverage = ["--cov=orderflow_core.kernels", "--cov-report=term-missing:skip-covered"]
+    coverage = [
+        "--cov=orderflow_core.kernels", "--cov-report=term-missing:skip-covered",
+        "--cov-fail-under=100",
+    ]  # fmt: skip
     return [
         ("all tests", marker, {}),
         (
@@ -66,15 +78,17 @@ def main() -> int:
         "--soak", action="store_true", help="large counts; writes soak/results.json"
     )
     is_soak = parser.parse_args().soak
-    with tempfile.TemporaryDirectory() as cache:
-        results = [
-            run_leg(
-                name,
-                arguments,
-                environment | ({"NUMBA_CACHE_DIR": cache} if "bounds" in name else {}),
-            )
-            for name, arguments, environment in legs(is_soak)
+    first, *others = legs(is_soak)
+    with tempfile.TemporaryDirectory() as cache, ThreadPoolExecutor(1) as beside:
+        environments = [
+            environment | ({"NUMBA_CACHE_DIR": cache} if "bounds" in name else {})
+            for name, _, environment in others
         ]
+        waiting = [
+            beside.submit(run_leg, name, arguments, environment, is_live=False)
+            for (name, arguments, _), environment in zip(others, environments, strict=True)
+        ]
+        results = [run_leg(*first, is_live=True), *(leg.result() for leg in waiting)]
     for result in results:
         print(result)
     skipped = results[0]["skipped_for_want_of_data"]
