@@ -215,3 +215,14 @@ def test_recorded_trades(test_data):
     moves = zip(bars, opened.tolist(), closed.tolist(), strict=True)
     expected = [naive.exhaustion_ratio(*move, ticks_per_row=1) for move in moves]
     assert [None if r != r else r for r in ratio] == expected
+
+
+def test_a_chunk_does_not_reach_back_over_a_session_start_before_it():
+    # Up in the first session, up as the first bar of the second, then a chunk with a bar down,
+    # higher high, delta -3: of the second session only one bar up came before.
+    first = ([10, 12], [12, 15], [10, 12], [12, 14], [5, 4])
+    then = ([15], [15], [12], [13], [-3])
+    for opens, expected in (([True, True], [0]), ([True, False], [-1])):
+        _, state = continue_delta_turnaround(None, *first, opens_session=opens)
+        sign, _ = continue_delta_turnaround(state, *then, opens_session=[False])
+        assert sign.tolist() == expected

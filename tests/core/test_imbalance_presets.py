@@ -101,6 +101,15 @@ def test_atas_imbalance_ratio():
         assert flags({10: (2, 1), 11: (0, 8)}, filtered)[0] == [False, expected]
 
 
+def test_filter_on_the_lower_row_does_not_see_the_upper_one():
+    # Buy at 11: the lower row 10 holds 2, both rows 11. Sell at 10: the lower row 10 holds 9.
+    buy, sell = {10: (2, 0), 11: (0, 9)}, {10: (9, 0), 11: (0, 2)}
+    for min_lots, is_buy, is_sell in ((2, True, True), (3, False, True), (10, False, False)):
+        rule = replace(STRICT, filter_on="lower_row", min_lots=min_lots)
+        assert flags(buy, rule)[0] == [False, is_buy]
+        assert flags(sell, rule)[1] == [is_sell, False]
+
+
 def test_atas_community_difference():
     # 45 over 15 is 3, met, and 45 - 15 = 30; 44 over 14 is above 3 and 44 - 14 = 30;
     # 42 over 13 is above 3, but 29 apart.
