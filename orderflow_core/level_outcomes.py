@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from orderflow_core.footprint import MAX_ABS_TICKS
+from orderflow_core.intervals import wilson_interval
 from orderflow_core.kernels.level_outcomes import _level_outcomes_nb
 from orderflow_core.session_profile import require_bar_flags
 from orderflow_core.types import Int8, Int64
@@ -18,7 +19,6 @@ from orderflow_core.validate import (
     require_sorted,
 )
 
-_NORMAL_97_5 = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,8 +218,7 @@ def level_lift(levels: LevelOutcomes, random: LevelOutcomes) -> LevelLift:
     turned, random_turned = int((levels.outcome > 0).sum()), int((random.outcome > 0).sum())
     rate = turned / n if n else math.nan
     random_rate = random_turned / n_random if n_random else math.nan
-    own_low, own_high = _wilson(turned, n)
-    random_low, random_high = _wilson(random_turned, n_random)
+    own, of_random = wilson_interval(turned, n), wilson_interval(random_turned, n_random)
     lift = rate - random_rate
     return LevelLift(
         n_touched=n,
@@ -230,18 +229,9 @@ def level_lift(levels: LevelOutcomes, random: LevelOutcomes) -> LevelLift:
         rate=rate,
         random_rate=random_rate,
         lift=lift,
-        low=lift - math.hypot(rate - own_low, random_high - random_rate),
-        high=lift + math.hypot(own_high - rate, random_rate - random_low),
+        low=lift - math.hypot(rate - own.low, of_random.high - random_rate),
+        high=lift + math.hypot(own.high - rate, random_rate - of_random.low),
     )
-
-
-def _wilson(hits: int, n: int) -> tuple[float, float]:
-    if n == 0:
-        return math.nan, math.nan
-    share, z2 = hits / n, _NORMAL_97_5**2
-    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = _NORMAL_97_5 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    return middle - half, middle + half
 
 
 def _checked_spans(

@@ -15,9 +15,7 @@ from orderflow_core.validate import (
     require_same_length,
     require_sign,
 )
-from orderflow_core.value_area import point_of_control as point_of_control
 from orderflow_core.value_area import rows_from_lowest
-from orderflow_core.value_area import value_area as value_area
 
 # Ranges of trades that are added up side by side: long enough to pay for a ladder and a thread, and
 # a power of two of them, which two, four or eight threads share evenly.

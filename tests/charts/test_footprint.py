@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from orchestration.charts import theme
 from orchestration.charts.footprint import FULL_WIDTH, footprint_panel
 from orchestration.charts.ladder import busiest_row, last_ladder
-from orderflow_core.profile import point_of_control
+from orderflow_core.value_area import point_of_control
 from tests.charts import market
 
 T0 = pd.Timestamp("2024-03-04 14:30", tz="UTC")
