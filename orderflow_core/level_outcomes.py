@@ -20,7 +20,6 @@ from orderflow_core.validate import (
 )
 
 
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LevelOutcomes:
     """What became of each level; arrays of shape (n_levels,).
