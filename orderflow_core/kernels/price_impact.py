@@ -30,9 +30,9 @@ def _observe_nb(sums: Int64, reach: Float64, lots: int, move: int, step: int) ->
 
 @njit(cache=True, nogil=True)
 def _group_end_nb(rows: Int64, first: int, end: int) -> int:
-    # Trades of one time and session are one observation.
+    # Trades of one time are one observation; the window holds one session only.
     i = first + 1
-    while i < end and rows[i, 0] == rows[first, 0] and rows[i, 6] == 0:
+    while i < end and rows[i, 0] == rows[first, 0]:
         i += 1
     return i
 

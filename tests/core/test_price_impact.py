@@ -120,12 +120,12 @@ def test_each_measure_by_hand():
     assert np.isnan(got.roll_spread_ticks[:2]).all()
 
 
-@pytest.mark.parametrize("lots", [10**6, 10**9, 2**38])
-def test_volumes_that_are_nearly_alike_have_their_slope(lots):
+@pytest.mark.parametrize(("lots", "move"), [(10**6, 1), (10**9, 1), (2**38, 1), (2**38, 10**6)])
+def test_volumes_that_are_nearly_alike_have_their_slope(lots, move):
     # Products about zero would swallow the one lot by which they differ.
     rng = np.random.default_rng(12)
     n, qty = 60, lots + np.random.default_rng(13).integers(0, 2, 60)
-    ts, bid = np.arange(n), 1_000 + np.cumsum(rng.integers(-1, 2, n))
+    ts, bid = np.arange(n), 1_000 + move * np.cumsum(rng.integers(-1, 2, n))
     for sign in (1, -1):
         arrays = (ts, bid, qty, np.full(n, sign))
         got = rolling_impact(*arrays, cases.known_quotes(bid, bid + 1), FIRST, window_ns=40)
@@ -138,6 +138,15 @@ def test_volumes_that_are_nearly_alike_have_their_slope(lots):
         ts, bid, qty * 0 + lots + 1, ts * 0 + 1, cases.known_quotes(bid, bid), FIRST, window_ns=40
     )
     assert np.isnan(same.kyle_lambda).all()
+
+
+def test_products_that_leave_int64():
+    # Lots of 2**40 that move the mid by 2**27 ticks, up and down: products of 2**67, slope 2**-13.
+    bid, qty = np.array([0, 1, 0, 1, 0]) * 2**27, np.full(5, 2**40)
+    sign = np.array([1, -1, 1, -1, 1])
+    met = cases.known_quotes(bid, bid)
+    got = rolling_impact(np.arange(5), qty * 0, qty, sign, met, FIRST, window_ns=9)
+    assert got.kyle_lambda[2:].tolist() == pytest.approx([2.0**-13] * 3, rel=1e-12)
 
 
 def test_fills_of_one_time_are_one_observation():
