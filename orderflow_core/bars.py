@@ -154,7 +154,7 @@ def aggregate_bars(
     --------
     Buys of 2 and 1 around a sell of 4: the running delta is 2, -2, -1, so delta -1, min -2, max 2.
     """
-    price, qty, signs = _columns(price_ticks, qty_lots, sign)
+    price, qty, signs = checked_columns(price_ticks, qty_lots, sign)
     first, end = _checked_ranges(index, len(price))
     return summed_bars(price, qty, signs, first, end, include_zero_start=include_zero_start)[0]
 
@@ -206,9 +206,7 @@ def summed_bars(
     if len(sums):
         _require_domain(qty, sign, columns[12:15])
         require_sum_fits("qty_lots", int(columns[13].max()), int(n_trades.max()))
-    opened, high, low, close, volume, buy, sell, n_trades, n_buy, n_sell, lowest, highest = columns[
-        :12
-    ]
+    opened, high, low, close, volume, buy, sell, _, n_buy, n_sell, lowest, highest = columns[:12]
     bars = BarArrays(
         open_ticks=opened,
         high_ticks=high,
@@ -342,7 +340,7 @@ def delta_since_extremes(
     --------
     Trades at 10, 12, 11 of +1, +2, -5: since the high -5, since the low +2 - 5 = -3.
     """
-    price, qty, signs = _columns(price_ticks, qty_lots, sign)
+    price, qty, signs = checked_columns(price_ticks, qty_lots, sign)
     first, end = _checked_ranges(index, len(price))
     since_high, since_low = np.empty(len(first), np.int64), np.empty(len(first), np.int64)
     if len(first):
@@ -357,15 +355,26 @@ def _parts(n: int) -> Int64:
     return np.arange(_N_PARTS + 1) * n // _N_PARTS
 
 
-def _columns(
+def checked_columns(
     price_ticks: ArrayLike, qty_lots: ArrayLike, sign: ArrayLike
 ) -> tuple[Int64, Int64, Int8]:
+    """Return the columns as `summed_bars` takes them, which checks what is in them.
+
+    Parameters
+    ----------
+    price_ticks, qty_lots, sign
+        As in `aggregate_bars`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not integers, or lengths differ.
+    """
     price, qty = require_int64("price_ticks", price_ticks), require_int64("qty_lots", qty_lots)
     signs = np.asarray(sign)
     signs = signs if signs.dtype == np.int8 and signs.ndim == 1 else require_sign("sign", signs)
-    signs = np.ascontiguousarray(signs)
     require_same_length(price_ticks=price, qty_lots=qty, sign=signs)
-    return price, qty, signs
+    return price, qty, np.ascontiguousarray(signs)
 
 
 def _require_domain(qty: Int64, sign: Int8, found: Int64) -> None:
@@ -378,10 +387,8 @@ def _require_domain(qty: Int64, sign: Int8, found: Int64) -> None:
 
 
 def _checked_ranges(index: BarIndex, n: int) -> tuple[Int64, Int64]:
-    first, end = (
-        require_int64("first_idx", index.first_idx),
-        require_int64("end_idx", index.end_idx),
-    )
+    first = require_int64("first_idx", index.first_idx)
+    end = require_int64("end_idx", index.end_idx)
     require_same_length(first_idx=first, end_idx=end)
     if len(first) == 0:
         return first, end

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from orderflow_core.bar_clocks import BarClock, BarClockState, continue_bar_index
-from orderflow_core.bars import BarArrays, merge_bars, summed_bars
+from orderflow_core.bars import BarArrays, checked_columns, merge_bars, summed_bars
 from orderflow_core.kernels.bars import _second_moments_nb
 from orderflow_core.types import BarIndex, Bool, Float64, Int8, Int64, TradeArrays
 from orderflow_core.validate import (
@@ -19,7 +19,6 @@ from orderflow_core.validate import (
     require_int64,
     require_positions,
     require_same_length,
-    require_sign,
 )
 
 # Whole numbers up to this are exact as floats, and so are their sums, in any order.
@@ -151,7 +150,7 @@ def flow_bars(
     --------
     A first bar with +3, -1 and a second with -4: candles (0, 3, 0, 2) and (2, 2, -2, -2).
     """
-    columns = _columns(price_ticks, qty_lots, sign)
+    columns = checked_columns(price_ticks, qty_lots, sign)
     n = len(columns[0])
     starts = require_positions("session_start_idx", session_start_idx, n)
     first, end = (
@@ -214,7 +213,7 @@ def continue_flow_bars(
         session_start_idx=session_start_idx,
         ended=ended,
     )
-    columns = _columns(trades.price_ticks, trades.qty_lots, trades.sign)
+    columns = checked_columns(trades.price_ticks, trades.qty_lots, trades.sign)
     n, n_before = len(columns[0]), state.clock.n_trades if state else 0
     starts = require_positions("session_start_idx", session_start_idx, n)
     first, end = index.first_idx - n_before, index.end_idx - n_before
@@ -228,17 +227,6 @@ def continue_flow_bars(
     rest = _part(pieces, n_ended, len(pieces.bars))
     after = FlowBarState(clock=clock_after, open_pieces=_by_session(rest), session=session)
     return index, _bars_of(_part(pieces, 0, n_ended), first_piece), after
-
-
-def _columns(
-    price_ticks: ArrayLike, qty_lots: ArrayLike, sign: ArrayLike
-) -> tuple[Int64, Int64, Int8]:
-    price, qty = require_int64("price_ticks", price_ticks), require_int64("qty_lots", qty_lots)
-    signs = np.asarray(sign)
-    if signs.dtype != np.int8 or signs.ndim != 1:
-        signs = require_sign("sign", signs)
-    require_same_length(price_ticks=price, qty_lots=qty, sign=signs)
-    return price, qty, np.ascontiguousarray(signs)
 
 
 def _pieces(
