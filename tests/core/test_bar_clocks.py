@@ -70,6 +70,22 @@ def five(price=(10, 12, 9, 9, 10), qty=(2, 3, 1, 4, 5), sign=(1, 1, -1, 0, -1)):
     )
 
 
+@pytest.mark.parametrize("kind", [kind for kind in BAR_KINDS if kind != "time"])
+def test_a_session_start_ends_the_bar_that_is_open(kind):
+    # Nothing fills a bar of that size: 2 trades | 1 | 2, cut by the starts alone.
+    index = bar_index(BarClock(kind=kind, size=10**6), five(), session_start_idx=[2, 3])
+    assert (index.first_idx.tolist(), index.end_idx.tolist()) == ([0, 2, 3], [2, 3, 5])
+
+
+def test_a_session_start_forgets_what_the_open_bar_had():
+    # 10, 12 | 9, 9, 10: from 12 to 9 it is 3 ticks, but across the start: the range is 2, then 1.
+    index = bar_index(BarClock(kind="range", size=3), five(), session_start_idx=[2])
+    assert index.end_idx.tolist() == [2, 5]
+    # 2 + 3 lots | 1 + 4 + 5: the sixth lot lies beyond the start; 1 + 4 + 5 reach 6 with the last.
+    index = bar_index(BarClock(kind="volume", size=6), five(), session_start_idx=[2])
+    assert index.end_idx.tolist() == [2, 5]
+
+
 @pytest.mark.parametrize(
     ("kind", "size", "ends"),
     [
