@@ -25,7 +25,7 @@ _Rows: TypeAlias = tuple[Int64, Int64]
 
 def fill(
     state: FeatureState, chunk: Chunk, decisions: Decisions, n_before: int, values: Float64
-) -> None:
+) -> Int64:
     """Write the core columns of a chunk that the state's history already holds.
 
     Parameters
@@ -38,16 +38,23 @@ def fill(
     n_before : int
         Trades of the history that precede the chunk.
     values : ndarray of float64, shape (n_features, n_rows)
+
+    Returns
+    -------
+    ndarray of int64
+        Positions in the history of the starts that these rows pass.
     """
     ts, price, qty, sign, sweep = state.history.columns()
     starts = chunk.starts + n_before if n_before else chunk.starts
     starts = np.concatenate((state.starts, starts)) if len(state.starts) else starts
     # Rows make the kernels go on: a start after the last row is still to come.
     n_done = int(decisions.end_idx[-1]) + n_before if len(decisions) else int(state.running[0])
-    state.starts = starts[starts >= n_done] if len(starts) else starts
+    passed = starts
+    if len(starts):
+        passed, state.starts = starts[starts < n_done], starts[starts >= n_done]
     if len(decisions) == 0:
         _keep_quote(state, chunk)
-        return
+        return passed
     end_idx = decisions.end_idx + n_before if n_before else decisions.end_idx
     known_ns = decisions.t0_ns if decisions.is_end_included else decisions.t0_ns - 1
     rows, flow = (end_idx, known_ns - _WINDOW_NS), (ts, qty, sign)
@@ -62,6 +69,7 @@ def fill(
     trades = (price, qty, sign, sweep)
     _running_nb(trades, end_idx, starts, state.running, state.moments, values[9:21])
     _fill_touch(state, chunk, price, end_idx, n_before, values)
+    return passed
 
 
 def _keep_quote(state: FeatureState, chunk: Chunk) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from orderflow_core.kernels.features import _first_fault_nb
+from orderflow_core.ofi import OfiAtTrade
 from orderflow_core.types import Bool, Int8, Int64, QuoteAtTrade, TradeArrays
 from orderflow_core.validate import (
     INT64_MAX,
@@ -48,23 +49,29 @@ class Chunk:
     quotes: tuple[Int64, Int64, Int64, Int64, Bool] | None
     total_lots: float
 
-    def trades(self) -> TradeArrays:
-        """Return the trades as one bundle."""
-        return TradeArrays(
-            ts_event_ns=self.ts,
-            trade_id=self.trade_id,
-            price_ticks=self.price,
-            qty_lots=self.qty,
-            sign=self.sign,
-        )
-
-    def at_trade(self) -> QuoteAtTrade | None:
-        """Return the quotes as one bundle."""
-        if self.quotes is None:
-            return None
-        bid, bid_lots, ask, ask_lots, is_known = self.quotes
-        return QuoteAtTrade(
-            bid_ticks=bid, bid_lots=bid_lots, ask_ticks=ask, ask_lots=ask_lots, is_known=is_known
+    def part(self, first: int, end: int) -> "Chunk":
+        """Return the trades ``first <= i < end`` as views, without the sum of their sizes."""
+        cut = slice(first, end)
+        inside = [
+            idx[(idx >= first) & (idx < end)] - first
+            for idx in (self.sessions, self.gaps, self.starts)
+        ]
+        quotes = self.quotes
+        if quotes is not None:
+            bid, bid_lots, ask, ask_lots, is_known = quotes
+            quotes = (bid[cut], bid_lots[cut], ask[cut], ask_lots[cut], is_known[cut])
+        return Chunk(
+            ts=self.ts[cut],
+            trade_id=self.trade_id[cut],
+            price=self.price[cut],
+            qty=self.qty[cut],
+            sign=self.sign[cut],
+            sweep=self.sweep[cut],
+            sessions=inside[0],
+            gaps=inside[1],
+            starts=inside[2],
+            quotes=quotes,
+            total_lots=0.0,
         )
 
 
@@ -121,6 +128,28 @@ def checked_chunk(
         quotes=None if at_trade is None else _quotes(at_trade, price),
         total_lots=total,
     )
+
+
+def checked_ofi(ofi: OfiAtTrade, n_trades: int) -> OfiAtTrade:
+    """Return the imbalance of the book at each trade after its checks.
+
+    Parameters
+    ----------
+    ofi : OfiAtTrade
+    n_trades : int
+
+    Raises
+    ------
+    TypeError, ValueError
+        It does not hold integers, or not one for each trade.
+    """
+    lots = _int64("ofi.ofi_lots", ofi.ofi_lots)
+    is_known = np.ascontiguousarray(ofi.is_known, dtype=np.bool_)
+    if not len(lots) == len(is_known) == n_trades:
+        raise ValueError(
+            f"ofi must have one element a trade, got {len(lots)} and {len(is_known)} for {n_trades}"
+        )
+    return OfiAtTrade(ofi_lots=lots, is_known=is_known)
 
 
 def _int64(name: str, values: ArrayLike) -> Int64:

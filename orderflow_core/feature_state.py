@@ -44,7 +44,7 @@ class FeatureState:
     Attributes
     ----------
     history : History
-        The trades of the last 60 s, or since the last decision if that is longer.
+        The trades of the last 60 s, or since the last decision or base bar if that is longer.
     clock : ClockState
         What the decision clock, and the check of order, know of the last trade.
     running, sums, quantile, past : ndarray of int64
@@ -97,6 +97,8 @@ class FeatureState:
         # and moves to larger arrays if less than half becomes free.
         history = self.history
         drop = max(0, min(self.sums[0], self.quantile[0], self.past[2]) - 1)
+        if self.further is not None:  # whose pending bars are made from these trades
+            drop = min(drop, self.further.first)
         drop = min(int(drop), max(history.size - 1, 0))
         kept = slice(drop, history.size)
         size = history.size - drop
@@ -110,6 +112,8 @@ class FeatureState:
         for name, n_positions in _N_POSITIONS.items():
             getattr(self, name)[:n_positions] -= drop
         self.starts = self.starts - drop
+        if self.further is not None:
+            self.further.first -= drop
         by_bucket, by_64, ends, follower = self.counters
         moved = np.zeros(room, np.int64)
         moved[:size] = follower[kept] - drop

@@ -13,14 +13,14 @@ from numpy.typing import ArrayLike
 
 from orderflow_core.core_features import fill, fill_side_by_side, require_sums_fit
 from orderflow_core.decision_clocks import Decisions, next_sweep_decisions, next_time_decisions
-from orderflow_core.feature_input import Chunk, checked_chunk
+from orderflow_core.feature_input import Chunk, checked_chunk, checked_ofi
 from orderflow_core.feature_registry import FEATURES as FEATURES
 from orderflow_core.feature_registry import Feature as Feature
 from orderflow_core.feature_settings import FeatureSettings
 from orderflow_core.feature_state import FeatureState, new_state
 from orderflow_core.further_features import (
-    FurtherInput,
-    continue_further_features,
+    fill_further,
+    fill_further_in_blocks,
     new_further_state,
 )
 from orderflow_core.further_registry import ALL_FEATURES as ALL_FEATURES
@@ -153,7 +153,8 @@ def decision_features(
     fill_side_by_side(state, chunk, decisions, values)
     require_sums_fit(state)
     if settings:
-        _fill_further(state, chunk, decisions, (settings, ofi, session_ended), values)
+        book = None if ofi is None else checked_ofi(ofi, len(chunk.ts))
+        fill_further_in_blocks(chunk, book, decisions, values, settings)
     return _matrix(decisions, names, values)
 
 
@@ -210,10 +211,10 @@ def continue_decision_features(
     n_before = state.n_known() - len(chunk.ts)
     names = ALL_NAMES if settings else NAMES
     values = np.empty((len(names), len(decisions)))
-    fill(state, chunk, decisions, n_before, values)
+    passed = fill(state, chunk, decisions, n_before, values)
     require_sums_fit(state)
     if settings:
-        _fill_further(state, chunk, decisions, (settings, ofi, session_ended), values)
+        _fill_further(state, chunk, ofi, decisions, values, settings, (passed, n_before))
     is_over = session_ended or state.n_known() == 0
     return _matrix(decisions, names, values), None if is_over else state
 
@@ -221,26 +222,17 @@ def continue_decision_features(
 def _fill_further(
     state: FeatureState,
     chunk: Chunk,
+    ofi: OfiAtTrade | None,
     decisions: Decisions,
-    asked: tuple[FeatureSettings, OfiAtTrade | None, bool],
     values: Float64,
+    settings: FeatureSettings,
+    place: tuple[Int64, int],
 ) -> None:
-    settings, ofi, session_ended = asked
-    if ofi is not None:
-        require_same_length(ofi=ofi.ofi_lots, is_known=ofi.is_known, price_ticks=chunk.price)
-    given = FurtherInput(
-        trades=chunk.trades(),
-        sweep=chunk.sweep,
-        at_trade=chunk.at_trade(),
-        ofi=ofi,
-        starts=chunk.starts,
-        session_ended=session_ended,
-    )
-    core = {name: values[i] for i, name in enumerate(NAMES)}
-    further = state.further or new_further_state()
-    values[len(NAMES) :], state.further = continue_further_features(
-        further, given, decisions, core, settings
-    )
+    if state.further is None:
+        state.further = new_further_state(settings)
+    book = None if ofi is None else checked_ofi(ofi, len(chunk.ts))
+    history = ((*state.history.columns()[:4],), *place)
+    fill_further(state.further, chunk, book, decisions, values, settings, history)
 
 
 def _due(clock: Clock, state: FeatureState, chunk: Chunk, session_ended: bool) -> Decisions:

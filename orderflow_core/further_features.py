@@ -1,191 +1,218 @@
-"""Features beyond the core: cut into sessions and parts between gaps, by trade and by closed bar."""
+"""Features beyond the core: by trade, and by closed bar of a session or a part between gaps."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
-from typing import TypeVar
+from typing import TypeAlias
 
 import numpy as np
 
 from orderflow_core import bar_tier, trade_tier
 from orderflow_core.bar_tier import BarTierState, continue_bar_tier
 from orderflow_core.decision_clocks import Decisions
+from orderflow_core.feature_input import Chunk
+from orderflow_core.feature_registry import FEATURES
 from orderflow_core.feature_settings import FeatureSettings
+from orderflow_core.kernels.trade_tier import _carry_bars_nb
 from orderflow_core.ofi import OfiAtTrade
-from orderflow_core.trade_tier import Segment, TradeTierState, continue_trade_tier, new_trade_tier
-from orderflow_core.types import Float64, Int64, QuoteAtTrade, TradeArrays
+from orderflow_core.row_ranges import side_by_side
+from orderflow_core.trade_tier import TradeTierState, fill_trade_tier, new_trade_tier, take_trades
+from orderflow_core.types import Float64, Int8, Int64, TradeArrays
 
 NAMES = trade_tier.COLUMNS + bar_tier.COLUMNS
-_N_BY_TRADE = len(trade_tier.COLUMNS)
-_Columns = TypeVar("_Columns", QuoteAtTrade, OfiAtTrade)
+_FIRST_BAR_ROW = len(FEATURES) + len(trade_tier.COLUMNS)
+_IS_LEVEL = np.isin(np.arange(len(bar_tier.COLUMNS)), bar_tier.LEVELS)
+_NOTHING = np.empty(0, np.int64)
+_EARLIEST = np.iinfo(np.int64).min
+_BLOCK_TRADES = 16_384  # what a batch feeds at a time: its table stays in the cache
+_Trades: TypeAlias = tuple[Int64, Int64, Int64, Int8]
+_Bars: TypeAlias = tuple[Float64, tuple[Int64, Int64]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class FurtherState:
-    """What a segment carries from chunk to chunk.
+    """What a stream carries from chunk to chunk. Consumed by the next call.
 
     Attributes
     ----------
     trades : TradeTierState
     bars : BarTierState or None
-    pending : TradeArrays
-        Trades whose bar no row has found closed yet.
-    last_bar : ndarray of float64
+    first : int
+        Position in the history of the first trade whose bar no row has found closed yet.
+    last_bar : ndarray of float64, shape (n_columns, 1)
         Columns of the last closed bar; NaN before one.
-    last_price : int
-        Of the last trade.
     """
 
     trades: TradeTierState
     bars: BarTierState | None
-    pending: TradeArrays
+    first: int
     last_bar: Float64
-    last_price: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FurtherInput:
-    """Trades of a chunk and what belongs to them.
-
-    Attributes
-    ----------
-    trades : TradeArrays
-    sweep : ndarray of int64, shape (n_trades,)
-    at_trade : QuoteAtTrade or None
-    ofi : OfiAtTrade or None
-    starts : ndarray of int64
-        Positions of first trades of sessions and after gaps.
-    session_ended : bool
-    """
-
-    trades: TradeArrays
-    sweep: Int64
-    at_trade: QuoteAtTrade | None
-    ofi: OfiAtTrade | None
-    starts: Int64
-    session_ended: bool
+def new_further_state(settings: FeatureSettings) -> FurtherState:
+    """Return the state before the first trade of a stream."""
+    return FurtherState(trades=new_trade_tier(settings), bars=None, first=0, last_bar=_no_bar())
 
 
-def new_further_state() -> FurtherState:
-    """Return the state before the first trade of a segment."""
-    none = np.empty(0, np.int64)
-    return FurtherState(
-        trades=new_trade_tier(),
-        bars=None,
-        pending=TradeArrays(
-            ts_event_ns=none, trade_id=none, price_ticks=none, qty_lots=none,
-            sign=np.empty(0, np.int8),
-        ),
-        last_bar=np.full(len(bar_tier.COLUMNS), np.nan),
-        last_price=0,
-    )  # fmt: skip
-
-
-def continue_further_features(
+def fill_further(
     state: FurtherState,
-    chunk: FurtherInput,
+    chunk: Chunk,
+    ofi: OfiAtTrade | None,
     decisions: Decisions,
-    core: dict[str, Float64],
+    values: Float64,
     settings: FeatureSettings,
-) -> tuple[Float64, FurtherState]:
-    """Return the further columns of a chunk's decisions.
+    history: tuple[_Trades, Int64, int],
+) -> None:
+    """Write the columns beyond the core of a chunk's decisions.
 
     Parameters
     ----------
     state : FurtherState
-        Of `new_further_state`, or what the preceding chunk returned.
-    chunk : FurtherInput
-        Checked as the core features are.
+        Goes on in place.
+    chunk : Chunk
+    ofi : OfiAtTrade or None, n_trades elements
     decisions : Decisions
-    core : dict of str to ndarray of float64, shape (n_rows,)
-        Core features of the decisions.
+        Of the chunk.
+    values : ndarray of float64, shape (n_features, n_rows)
+        Of the whole matrix; its core rows are filled.
     settings : FeatureSettings
-
-    Returns
-    -------
-    values : ndarray of float64, shape (n_columns, n_rows)
-        `NAMES`.
-    state : FurtherState
+    history : tuple
+        Time, price, lots and sign of all trades that a row may still look at; the positions in them
+        of sessions and gaps that these rows pass; how many precede the chunk.
 
     Notes
     -----
     Causal. A base bar counts as closed for a decision at t exactly when its end is not after t: all
     clocks know every trade before t. Chunks together give the columns of the whole, bit for bit.
     """
-    n = len(chunk.trades)
-    values = np.empty((len(NAMES), len(decisions)))
-    back = 0 if decisions.is_end_included else 1
-    cuts = [0, *chunk.starts.tolist(), n]
+    _fill_by_trade(state.trades, chunk, ofi, decisions, values, settings)
+    if len(decisions):
+        _fill_by_bar(state, decisions, values, settings, history)
+
+
+def fill_further_in_blocks(
+    chunk: Chunk,
+    ofi: OfiAtTrade | None,
+    decisions: Decisions,
+    values: Float64,
+    settings: FeatureSettings,
+) -> None:
+    """Do as `fill_further` for a whole stream at once, trades and bars side by side."""
+    state = new_further_state(settings)
+
+    def by_trade() -> None:
+        for first in range(0, len(chunk.ts), _BLOCK_TRADES):
+            end = min(first + _BLOCK_TRADES, len(chunk.ts))
+            due = slice(*np.searchsorted(decisions.end_idx, [first, end], side="right"))
+            cut = None if ofi is None else _ofi_part(ofi, first, end)
+            part = _decisions_part(decisions, due, first)
+            into = values[:, due]
+            _fill_by_trade(state.trades, chunk.part(first, end), cut, part, into, settings)
+
+    history = ((chunk.ts, chunk.price, chunk.qty, chunk.sign), chunk.starts, 0)
+    by_bar = partial(_fill_by_bar, state, decisions, values, settings, history)
+    if len(decisions):
+        side_by_side([by_trade, by_bar])
+
+
+def _ofi_part(ofi: OfiAtTrade, first: int, end: int) -> OfiAtTrade:
+    return OfiAtTrade(ofi_lots=ofi.ofi_lots[first:end], is_known=ofi.is_known[first:end])
+
+
+def _decisions_part(decisions: Decisions, due: slice, first: int) -> Decisions:
+    return Decisions(
+        t0_ns=decisions.t0_ns[due],
+        end_idx=decisions.end_idx[due] - first,
+        decision_id=decisions.decision_id[due],
+        is_end_included=decisions.is_end_included,
+        closes_sweep=decisions.closes_sweep,
+    )
+
+
+def _fill_by_trade(
+    state: TradeTierState,
+    chunk: Chunk,
+    ofi: OfiAtTrade | None,
+    decisions: Decisions,
+    values: Float64,
+    settings: FeatureSettings,
+) -> None:
+    n_before = take_trades(state, chunk, ofi)
+    if len(decisions):
+        known_ns = decisions.t0_ns if decisions.is_end_included else decisions.t0_ns - 1
+        known = (decisions.end_idx + n_before, known_ns)
+        closes_sweep = decisions.closes_sweep
+        fill_trade_tier(state, known, values, settings, closes_sweep=closes_sweep)
+
+
+def _fill_by_bar(
+    state: FurtherState,
+    decisions: Decisions,
+    values: Float64,
+    settings: FeatureSettings,
+    history: tuple[_Trades, Int64, int],
+) -> None:
+    trades, starts, n_before = history
+    known = (decisions.end_idx + n_before, decisions.t0_ns)
+    bars, since = _closed_bars(state, trades, known, starts, settings)
+    _carry_bars_nb(known, trades[1], bars, since, _IS_LEVEL, values[_FIRST_BAR_ROW:])
+    state.last_bar = bars[:, -1:]
+
+
+def _closed_bars(
+    state: FurtherState,
+    trades: _Trades,
+    known: tuple[Int64, Int64],
+    starts: Int64,
+    settings: FeatureSettings,
+) -> _Bars:
+    # The last bar that earlier rows knew, then those that these rows find closed, each with the
+    # first trade of its session or part and its end. A start forgets: a column of NaN.
+    end_idx, t0_ns = known
+    n_known, last_t0 = end_idx[-1], t0_ns[-1]
+    if len(starts) == 0 and (
+        state.first >= n_known or trades[0][state.first] >= last_t0 - last_t0 % settings.bar_ns
+    ):
+        return state.last_bar, (_NOTHING, _NOTHING)
+    columns, first_idx, t1_ns = [state.last_bar], [_NOTHING], [_NOTHING]
+    cuts = [state.first, *starts.tolist(), int(n_known)]
     for k, (first, end) in enumerate(pairwise(cuts)):
         if k > 0:
-            state = new_further_state()
-        # A row that knows no trade of a segment yet belongs to the one before.
-        least = -1 if k == 0 else first
-        rows = slice(*np.searchsorted(decisions.end_idx, [least, end], side="right"))
-        part = Segment(
-            trades=chunk.trades.slice(first, end),
-            sweep=chunk.sweep[first:end],
-            at_trade=_part(chunk.at_trade, first, end),
-            ofi=_part(chunk.ofi, first, end),
-            end_idx=decisions.end_idx[rows] - first,
-            known_ns=decisions.t0_ns[rows] - back,
-            is_closed=chunk.session_ended or k < len(cuts) - 2,
-            closes_sweep=decisions.closes_sweep,
-        )
-        known = {name: column[rows] for name, column in core.items()}
-        state = _fill(state, part, decisions.t0_ns[rows], known, (settings, values[:, rows]))
-    return values, state
-
-
-def _part(columns: _Columns | None, first: int, end: int) -> _Columns | None:
-    if columns is None:
-        return None
-    cut = {f.name: getattr(columns, f.name)[first:end] for f in fields(columns)}
-    return type(columns)(**cut)
-
-
-def _fill(
-    state: FurtherState,
-    part: Segment,
-    t0_ns: Int64,
-    core: dict[str, Float64],
-    into: tuple[FeatureSettings, Float64],
-) -> FurtherState:
-    settings, values = into
-    values[:_N_BY_TRADE], trades = continue_trade_tier(state.trades, part, core, settings)
-    t1, columns, bars, pending = _next_bars(state, part.trades, t0_ns, settings)
-    columns = np.column_stack([state.last_bar, columns])
-    values[_N_BY_TRADE:] = columns[:, np.searchsorted(t1, t0_ns, side="right")]
-    prices = np.append(state.last_price, part.trades.price_ticks)
-    for level in bar_tier.LEVELS:
-        row = _N_BY_TRADE + level
-        values[row] = prices[part.end_idx] - values[row]
-    return FurtherState(
-        trades=trades,
-        bars=bars,
-        pending=pending,
-        last_bar=columns[:, -1].copy(),
-        last_price=int(prices[-1]),
-    )
+            state.bars, state.first = None, first
+            columns.append(_no_bar())
+            first_idx.append(np.array([first]))
+            t1_ns.append(np.array([_EARLIEST]))
+        # A row that knows no trade of a part yet belongs to the one before.
+        n_rows = int(np.searchsorted(end_idx, end, side="right"))
+        if n_rows and end_idx[n_rows - 1] > first:
+            found, t1 = _next_bars(state, trades, end, int(t0_ns[n_rows - 1]), settings)
+            columns.append(found)
+            first_idx.append(np.full(len(t1), first))
+            t1_ns.append(t1)
+    since = (np.concatenate(first_idx), np.concatenate(t1_ns))
+    return np.concatenate(columns, axis=1), since
 
 
 def _next_bars(
-    state: FurtherState, trades: TradeArrays, t0_ns: Int64, settings: FeatureSettings
-) -> tuple[Int64, Float64, BarTierState | None, TradeArrays]:
-    # Bars that end at or before the last decision; the trades after them stay pending.
-    pending = TradeArrays(
-        **{
-            f.name: np.concatenate((getattr(state.pending, f.name), getattr(trades, f.name)))
-            for f in fields(TradeArrays)
-        }
+    state: FurtherState, trades: _Trades, end: int, t0_ns: int, settings: FeatureSettings
+) -> tuple[Float64, Int64]:
+    # Bars that end at or before the last decision; the trades after them stay for later.
+    limit = t0_ns - t0_ns % settings.bar_ns
+    stop = state.first + int(np.searchsorted(trades[0][state.first : end], limit))
+    if stop == state.first:
+        return np.empty((len(bar_tier.COLUMNS), 0)), _NOTHING
+    (ts, price, qty, sign), within = trades, slice(state.first, stop)
+    closed = TradeArrays(
+        ts_event_ns=ts[within],
+        trade_id=np.arange(state.first, stop),
+        price_ticks=price[within],
+        qty_lots=qty[within],
+        sign=sign[within],
     )
-    n_closed = 0
-    if len(t0_ns):
-        limit = int(t0_ns[-1]) // settings.bar_ns * settings.bar_ns
-        n_closed = int(np.searchsorted(pending.ts_event_ns, limit))
-    if n_closed == 0:
-        empty = np.empty((len(bar_tier.COLUMNS), 0))
-        return np.empty(0, np.int64), empty, state.bars, pending
-    closed = pending.slice(0, n_closed)
-    t1, columns, bars = continue_bar_tier(state.bars, closed, settings)
-    kept = {f.name: getattr(pending, f.name)[n_closed:].copy() for f in fields(TradeArrays)}
-    return t1, columns, bars, TradeArrays(**kept)
+    t1, columns, state.bars = continue_bar_tier(state.bars, closed, settings)
+    state.first = stop
+    return columns, t1
+
+
+def _no_bar() -> Float64:
+    return np.full((len(bar_tier.COLUMNS), 1), np.nan)

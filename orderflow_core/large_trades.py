@@ -23,7 +23,7 @@ from orderflow_core.validate import (
     require_sorted,
 )
 
-_N_RANKS = 3_712  # 64 * 56 + 128: see the kernels
+N_RANKS = 3_712  # 64 * 56 + 128: see the kernels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,17 +194,16 @@ def continue_large_trades(
     if state is None:
         empty = np.zeros(size, np.int64)
         state = LargeTradeState(
-            count=np.zeros(_N_RANKS, np.int64), ring=empty, n_seen=0, rank=0, n_low=0
+            count=np.zeros(N_RANKS, np.int64), ring=empty, n_seen=0, rank=0, n_low=0
         )
     if len(state.ring) != size:
         raise ValueError(f"n_trailing must stay {len(state.ring)} in all chunks, got {size}")
     count, ring, threshold = state.count.copy(), state.ring.copy(), np.empty(len(qty), np.int64)
-    memory = (state.n_seen, state.rank, state.n_low)
-    n_seen, rank, n_low = _trailing_quantile_nb(qty, starts, rule, memory, count, ring, threshold)
+    held = np.array([state.n_seen, state.rank, state.n_low])
+    _trailing_quantile_nb(qty, starts, rule, held, count, ring, threshold)
+    n_seen, rank, n_low = map(int, held)
     large = LargeTrades(threshold_lots=threshold, is_large=(threshold > 0) & (qty >= threshold))
-    after = LargeTradeState(
-        count=count, ring=ring, n_seen=int(n_seen), rank=int(rank), n_low=int(n_low)
-    )
+    after = LargeTradeState(count=count, ring=ring, n_seen=n_seen, rank=rank, n_low=n_low)
     return large, after
 
 

@@ -22,7 +22,7 @@ from orderflow_core.validate import (
 from orderflow_core.window_rows import BLOCK_ROWS, WindowRows, no_rows, with_rows
 
 _N_SUMS, _N_COLUMNS = 11, 7
-_MAX_LOTS, _MAX_ROWS = 2**40, 2**22  # whose product stays within int64
+MAX_LOTS, MAX_ROWS = 2**40, 2**22  # whose product stays within int64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,7 +236,7 @@ def _columns(
     require_differences_fit("trade_ts_ns", ts)
     require_price("price_ticks", price)
     require_positive("qty_lots", qty)
-    if n and int(qty.max()) > _MAX_LOTS:
+    if n and int(qty.max()) > MAX_LOTS:
         raise ValueError(f"qty_lots must be at most 2**40, got {qty.max()}")
     mid2, is_known = np.zeros(n, np.int64), np.zeros(n, np.int64)
     if at_trade is not None:
@@ -251,11 +251,13 @@ def _advanced(
 ) -> RollingImpactState:
     window = with_rows(state.window, part)
     rows = window.rows
-    if len(rows) > _MAX_ROWS:
+    if len(rows) > MAX_ROWS:
         raise ValueError(f"window_ns must hold at most 2**22 trades, got {len(rows)}")
     sums, reach = state.sums.copy(), state.reach.copy()
-    position = (0, state.n_before_newest, len(state.window))
-    first, newest, largest = _impact_nb(rows, position, window_ns, sums, reach, out)
+    held = np.array([len(state.window), 0, state.n_before_newest])
+    every = np.arange(len(state.window) + 1, len(rows) + 1)
+    largest = _impact_nb(rows, every, window_ns, held, sums, reach, out)
+    _, first, newest = map(int, held)
     if largest > INT64_MAX // 2:
         raise ValueError(
             f"price_ticks and qty_lots overflow int64: products in a window sum to {largest:.3g}"

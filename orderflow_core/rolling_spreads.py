@@ -18,7 +18,7 @@ from orderflow_core.validate import (
 )
 from orderflow_core.window_rows import BLOCK_ROWS, WindowRows, no_rows, with_rows
 
-_N_SUMS, _N_COLUMNS = 5, 6
+_N_SUMS, _N_COLUMNS = 5, 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,10 +214,13 @@ def extend_rolling_spreads(
 def _advanced(
     state: RollingSpreadsState, part: tuple[Int64, ...], spans: tuple[int, int], out: Float64
 ) -> RollingSpreadsState:
-    window = with_rows(state.window, part)
-    sums = state.sums.copy()
-    position = (state.n_before_window, state.n_settled, 0, len(state.window))
-    first, due, gone = _spreads_nb(window.rows, position, *spans, sums, out)
+    ts, price, sign, mid2, is_known, is_start = part
+    window = with_rows(state.window, (ts, price, sign, sign, mid2, is_known, is_start))
+    sums, n_done = state.sums.copy(), len(state.window)
+    held = np.array([n_done, state.n_before_window, state.n_settled, 0])
+    every = np.arange(n_done + 1, len(window) + 1)
+    _spreads_nb(window.rows, every, *spans, held, sums, out)
+    _, first, due, gone = map(int, held)
     return RollingSpreadsState(
         window=window.without(gone),
         n_before_window=first - gone,

@@ -177,19 +177,24 @@ def continue_tape_speed(
     if n_tail:
         all_ts, all_amounts = np.append(before.ts_ns, ts), np.append(before.amount, amounts)
     _require_fits(all_ts, all_amounts, before.start_ns, size)
-    columns, ring = np.empty((2, n)), before.ring.copy()
-    memory = (before.start_ns, int(before.amount.sum()), before.n_paces, before.pace_sum)
-    first, memory = _pace_nb(all_ts, all_amounts, n_tail, starts, memory, rule, ring, columns)
+    columns, ring = np.empty((3, n)), before.ring.copy()
+    is_start = np.zeros(n_tail + n, np.int64)
+    is_start[starts + n_tail] = 1
+    n_carried = int(before.amount.sum())
+    held = np.array([n_tail, 0, before.start_ns, n_carried, before.n_paces, before.pace_sum])
+    every = np.arange(n_tail + 1, n_tail + n + 1)
+    _pace_nb((all_ts, all_amounts, is_start), every, held, rule, ring, columns)
+    _, first, start_ns, _, n_paces, pace_sum = map(int, held)
     after = TapeState(
         ts_ns=all_ts[first:].copy(),
         amount=all_amounts[first:].copy(),
         ring=ring,
-        start_ns=int(memory[0]),
-        n_paces=int(memory[2]),
-        pace_sum=int(memory[3]),
+        start_ns=start_ns,
+        n_paces=n_paces,
+        pace_sum=pace_sum,
     )
-    pace, threshold = columns
-    return TapeSpeed(pace=pace, threshold=threshold, is_fast=np.abs(pace) > threshold), after
+    threshold, pace, is_fast = columns
+    return TapeSpeed(pace=pace, threshold=threshold, is_fast=is_fast > 0), after
 
 
 def _start(ts: Int64, n_average: int) -> TapeState:

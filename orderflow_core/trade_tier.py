@@ -1,27 +1,28 @@
 """Features of trades and sweeps beyond the core: running deltas by size, tape, costs, order flow of the book.
 
-One call goes on with the trades of one session, or of the part of one between gaps.
+One table holds the trades that a window may still look at, and every concept's kernel goes on in it
+from row of the matrix to row: a live stream cannot afford to check and copy them for each concept.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from orderflow_core.cvd_variants import continue_cumulative_count
-from orderflow_core.divergence import flow_against_price
+from orderflow_core.feature_input import Chunk
+from orderflow_core.feature_registry import FEATURES
 from orderflow_core.feature_settings import SECOND_NS, FeatureSettings
-from orderflow_core.large_trades import (
-    ClusterState,
-    LargeTradeState,
-    continue_large_trade_clusters,
-    continue_large_trades,
-)
+from orderflow_core.kernels.large_trades import _large_sweeps_nb
+from orderflow_core.kernels.price_impact import _impact_nb
+from orderflow_core.kernels.rolling_spreads import _spreads_nb
+from orderflow_core.kernels.tape import _pace_nb
+from orderflow_core.kernels.trade_tier import _book_flow_nb, _signals_nb, _take_rows_nb
+from orderflow_core.large_trades import N_RANKS
 from orderflow_core.ofi import OfiAtTrade
-from orderflow_core.price_impact import RollingImpactState, continue_rolling_impact
-from orderflow_core.rolling_spreads import RollingSpreadsState, continue_rolling_spreads
-from orderflow_core.tape import TapeState, continue_tape_speed
-from orderflow_core.types import Bool, Float64, Int8, Int64, QuoteAtTrade, TradeArrays
-from orderflow_core.vwap import vwap_deviation_signal
+from orderflow_core.price_impact import MAX_LOTS, MAX_ROWS
+from orderflow_core.spreads import require_price
+from orderflow_core.tape import WINDOW_NS as TAPE_WINDOW_NS
+from orderflow_core.types import Float64, Int64
+from orderflow_core.validate import INT64_MAX, require_differences_fit
 
 COLUMNS = (
     "cvd_trades", "tape_pace_15s", "tape_is_fast", "effective_half_spread_60s_ticks",
@@ -29,287 +30,198 @@ COLUMNS = (
     "cvd_large_lots", "cvd_small_lots", "cluster_sign", "big_buy_lots_60s", "big_sell_lots_60s",
     "ofi_10s_lots", "ofi_60s_lots", "vwap_trend", "vwap_reversal", "cvd_price_divergence_60s",
 )  # fmt: skip
-_N_BY_TRADE = 8
+_N_TABLE, _LEAST_ROOM = 11, 4_096
 _WINDOW_NS = 60 * SECOND_NS
-_START = np.zeros(1, np.int64)
+_FAST_PERCENT, _SHARE = 150, (95, 100)
+_FIRST = len(FEATURES)
+_OF_CORE = np.array(
+    [
+        [feature.name for feature in FEATURES].index(name)
+        for name in (
+            "buy_lots_60s", "sell_lots_60s", "imbalance_60s", "vwap_dev_sd", "return_60s_ticks",
+        )
+    ]
+)  # fmt: skip
+_NO_QUOTES = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.bool_))
+_NO_BOOK = (np.empty(0, np.int64), np.empty(0, np.bool_))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Segment:
-    """Trades of one session, or of a part of one between gaps, and the rows that know them last.
-
-    Attributes
-    ----------
-    trades : TradeArrays
-    sweep : ndarray of int64
-    at_trade : QuoteAtTrade or None
-    ofi : OfiAtTrade or None
-    end_idx, known_ns : ndarray of int64, shape (n_rows,)
-        Positions in the segment's trades; the last time that a row may know.
-    is_closed : bool
-        Whether nothing follows the segment's last trade.
-    closes_sweep : bool
-        Whether the last sweep that a row knows is known to be over.
-    """
-
-    trades: TradeArrays
-    sweep: Int64
-    at_trade: QuoteAtTrade | None
-    ofi: OfiAtTrade | None
-    end_idx: Int64
-    known_ns: Int64
-    is_closed: bool
-    closes_sweep: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SweepTail:
-    """The open sweep, and the closed ones that a window may still look at.
-
-    Attributes
-    ----------
-    ordinal, sign, lots, ts_ns : int
-        Of the open sweep; lots 0 before the first trade.
-    closed : ndarray of int64, shape (n_kept, 6)
-        Time; then, since the segment's start, lots bought less sold in large sweeps and in others,
-        the sign of the cluster, lots of large buys and of large sells.
-    """
-
-    ordinal: int
-    sign: int
-    lots: int
-    ts_ns: int
-    closed: Int64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class TradeTierState:
-    """What each concept carries from chunk to chunk; None before a segment's first trade.
+    """The trades that a window may still look at, and what each concept holds. Consumed by a call.
 
     Attributes
     ----------
-    by_trade : ndarray of float64, shape (8,)
-        Columns by trade at the last trade.
-    n_signed : int
-        Running count of signs.
-    ofi : ndarray of int64, shape (n_kept, 3)
-        Time, running imbalance and whether it is known, of the trades of the last 60 s.
-    tape, spreads, impact, sweeps, large, clusters
-        States of the concepts.
+    rows : ndarray of int64, shape (room, 11)
+        As in the kernels.
+    columns : tuple of ndarray
+        Time, lots and starts of the table, as views.
+    size : int
+        How many of its rows are in use.
+    tape, spreads, impact, sweeps, book : ndarray of int64
+        What the kernels hold: positions in the table first.
+    spread_sums, impact_sums : ndarray of int64
+    reach : ndarray of float64, shape (1,)
+        Tells whether a sum of integers could have left int64.
+    tape_ring, size_ring, size_count : ndarray of int64
+        Last paces; last sizes of sweeps by rank, and how many of each rank.
     """
 
-    by_trade: Float64
-    n_signed: int
-    ofi: Int64
-    tape: TapeState | None
-    spreads: RollingSpreadsState | None
-    impact: RollingImpactState | None
-    sweeps: SweepTail
-    large: LargeTradeState | None
-    clusters: ClusterState | None
+    rows: Int64
+    columns: tuple[Int64, Int64, Int64]
+    size: int
+    tape: Int64
+    spreads: Int64
+    impact: Int64
+    sweeps: Int64
+    book: Int64
+    spread_sums: Int64
+    impact_sums: Int64
+    reach: Float64
+    tape_ring: Int64
+    size_ring: Int64
+    size_count: Int64
+
+    def make_room(self, n: int) -> None:
+        """Drop what no window reaches, and move to a larger table if less than half becomes free."""
+        held = (self.tape[:2], self.spreads[:4], self.impact[:3], self.sweeps[:2], self.book[:4])
+        # The row before a window is looked at, too.
+        drop = max(0, min(int(positions.min()) for positions in held) - 1)
+        size = self.size - drop
+        rows = np.empty((max(_LEAST_ROOM, len(self.rows), 2 * (size + n)), _N_TABLE), np.int64)
+        rows[:size] = self.rows[drop : self.size]
+        for positions in held:
+            positions -= drop
+        self.rows, self.columns, self.size = rows, (rows[:, 0], rows[:, 2], rows[:, 6]), size
 
 
-def new_trade_tier() -> TradeTierState:
-    """Return the state before the first trade of a segment."""
+def new_trade_tier(settings: FeatureSettings) -> TradeTierState:
+    """Return the state before the first trade of a stream."""
+
+    def zeros(n: int) -> Int64:
+        return np.zeros(n, np.int64)
+
+    rows = np.empty((0, _N_TABLE), np.int64)
     return TradeTierState(
-        by_trade=np.full(_N_BY_TRADE, np.nan),
-        n_signed=0,
-        ofi=np.empty((0, 3), np.int64),
-        tape=None,
-        spreads=None,
-        impact=None,
-        sweeps=SweepTail(ordinal=0, sign=0, lots=0, ts_ns=0, closed=np.empty((0, 6), np.int64)),
-        large=None,
-        clusters=None,
+        rows=rows,
+        columns=(rows[:, 0], rows[:, 2], rows[:, 6]),
+        size=0,
+        tape=zeros(6),
+        spreads=zeros(4),
+        impact=zeros(3),
+        sweeps=zeros(16),
+        book=zeros(5),
+        spread_sums=zeros(5),
+        impact_sums=zeros(11),
+        reach=np.zeros(1),
+        tape_ring=zeros(settings.tape_trades),
+        size_ring=zeros(settings.large_trailing),
+        size_count=zeros(N_RANKS),
     )
 
 
-def continue_trade_tier(
-    state: TradeTierState, part: Segment, core: dict[str, Float64], settings: FeatureSettings
-) -> tuple[Float64, TradeTierState]:
-    """Return the columns of the rows that know the next trades of a segment last.
+def take_trades(state: TradeTierState, chunk: Chunk, ofi: OfiAtTrade | None) -> int:
+    """Append checked trades to the table, and return where they begin in it.
 
     Parameters
     ----------
     state : TradeTierState
-        Of `new_trade_tier`, or what the preceding call returned.
-    part : Segment
-    core : dict of str to ndarray of float64, shape (n_rows,)
-        Core features of the same rows.
-    settings : FeatureSettings
+        Changed in place.
+    chunk : Chunk
+    ofi : OfiAtTrade or None, n_trades elements
 
-    Returns
-    -------
-    values : ndarray of float64, shape (n_columns, n_rows)
-        `COLUMNS`.
+    Raises
+    ------
+    ValueError
+        A time beyond 2**62, a price, quote or size beyond 2**40.
+    """
+    n = len(chunk.ts)
+    if state.size + n > len(state.rows):
+        state.make_room(n)
+    first, quotes, book = state.size, _NO_QUOTES, _NO_BOOK
+    if chunk.quotes is not None:
+        bid, _, ask, _, is_known = chunk.quotes
+        quotes = (bid, ask, is_known)
+    if ofi is not None:
+        book = (ofi.ofi_lots, ofi.is_known)
+    trades = (chunk.ts, chunk.price, chunk.qty, chunk.sign, chunk.sweep)
+    if _take_rows_nb(trades, quotes, book, chunk.starts, first, state.rows):
+        _raise_fault(chunk)
+    state.size = first + n
+    return first
+
+
+def fill_trade_tier(
+    state: TradeTierState,
+    known: tuple[Int64, Int64],
+    values: Float64,
+    settings: FeatureSettings,
+    *,
+    closes_sweep: bool,
+) -> None:
+    """Write the columns of rows, from trades that the table already holds.
+
+    Parameters
+    ----------
     state : TradeTierState
+        Goes on: it is that after the last row.
+    known : tuple of ndarray of int64, shape (n_rows,)
+        A row knows the trades before the first in the table, and times up to the second.
+    values : ndarray of float64, shape (n_features, n_rows)
+        Of the whole matrix; its core rows are filled.
+    settings : FeatureSettings
+        The same for all calls.
+    closes_sweep : bool
+        Whether the last sweep that a row knows is known to be over.
+
+    Raises
+    ------
+    ValueError
+        Integer sums could leave int64.
 
     Notes
     -----
     Causal: figures by trade are those at the last known trade, figures by sweep those of the sweeps
     that are known to be over. Calls together give the columns of the whole, bit for bit.
     """
-    values = np.full((len(COLUMNS), len(part.end_idx)), np.nan)
-    state = _columns_by_trade(state, part, settings, values[:8])
-    is_warm = ~np.isnan(core["buy_lots_60s"])
-    state = _columns_by_sweep(state, part, settings, values[8:13])
-    values[11:13, ~is_warm] = np.nan
-    state = _columns_of_ofi(state, part, values[13:15])
-    values[15:18] = _signals(core, settings)
-    return values, state
-
-
-def _columns_by_trade(
-    state: TradeTierState, part: Segment, settings: FeatureSettings, values: Float64
-) -> TradeTierState:
-    trades, n = part.trades, len(part.trades)
-    by_trade = np.full((_N_BY_TRADE, n + 1), np.nan)  # the last trade before the segment in front
-    by_trade[:, 0] = state.by_trade
-    tape, spreads, impact, count = state.tape, state.spreads, state.impact, state.n_signed
-    if n:
-        ts, price, signs = trades.ts_event_ns, trades.price_ticks, trades.sign
-        by_trade[0, 1:], count = continue_cumulative_count(count, signs, _START)
-        speed, tape = continue_tape_speed(tape, ts, trades.qty_lots, n_average=settings.tape_trades)
-        by_trade[1, 1:], by_trade[2, 1:] = speed.pace, speed.is_fast
-        if part.at_trade is not None:
-            costs, spreads = continue_rolling_spreads(
-                spreads,
-                ts,
-                price,
-                signs,
-                part.at_trade,
-                _START,
-                window_ns=_WINDOW_NS,
-                horizon_ns=settings.spread_horizon_ns,
-            )
-            by_trade[3, 1:] = costs.effective_half_spread_ticks
-            by_trade[4, 1:] = costs.realised_half_spread_ticks
-        found, impact = continue_rolling_impact(
-            impact, ts, price, trades.qty_lots, signs, part.at_trade, _START, window_ns=_WINDOW_NS
-        )
-        by_trade[5, 1:], by_trade[6, 1:] = found.kyle_lambda, found.roll_spread_ticks
-        by_trade[7, 1:] = found.amihud
-    values[:] = by_trade[:, part.end_idx]
-    return replace(
-        state, by_trade=by_trade[:, -1].copy(), n_signed=count, tape=tape, spreads=spreads,
-        impact=impact,
+    ends, rows = known[0], state.rows
+    into = values[_FIRST:]
+    pace = (TAPE_WINDOW_NS, _FAST_PERCENT)
+    # The threshold of the tape comes first, in a row that the count overwrites.
+    _pace_nb(state.columns, ends, state.tape, pace, state.tape_ring, into)
+    horizon_ns = settings.spread_horizon_ns
+    costs = into[3:]  # the third cost gives way to the first figure of impact
+    _spreads_nb(rows, ends, _WINDOW_NS, horizon_ns, state.spreads, state.spread_sums, costs)
+    largest = _impact_nb(
+        rows, ends, _WINDOW_NS, state.impact, state.impact_sums, state.reach, into[5:]
+    )
+    _require_impact_fits(state, largest)
+    by_size = (
+        settings.large_least, *_SHARE, settings.cluster_gap_ns, settings.cluster_least,
+        closes_sweep,
     )  # fmt: skip
+    left = (ends, known[1] - _WINDOW_NS)
+    _large_sweeps_nb(rows, left, by_size, state.sweeps, state.size_count, state.size_ring, into[8:])
+    _book_flow_nb(rows, known, state.book, into)
+    _signals_nb(values, _OF_CORE, _FIRST, settings.min_imbalance)
 
 
-def _columns_by_sweep(
-    state: TradeTierState, part: Segment, settings: FeatureSettings, values: Float64
-) -> TradeTierState:
-    ends, table, still_open = _closed_sweeps(state.sweeps, part)
-    large, large_state = continue_large_trades(
-        state.large,
-        table[2],
-        n_trailing=settings.large_trailing,
-        n_least=settings.large_least,
-    )
-    clusters, cluster_state = continue_large_trade_clusters(
-        state.clusters,
-        table[0],
-        table[1],
-        table[2],
-        large.is_large,
-        max_gap_ns=settings.cluster_gap_ns,
-        n_least=settings.cluster_least,
-    )
-    closed = _with_closed(state.sweeps.closed, table, large.is_large, clusters.sign)
-    # A sweep that ends where the row does is over if nothing of its time can follow.
-    n_over = np.searchsorted(ends, part.end_idx + (1 if part.closes_sweep else 0), side="left")
-    now = len(closed) - len(ends) - 1 + n_over
-    past = np.searchsorted(closed[:, 0], part.known_ns - _WINDOW_NS, side="right") - 1
-    values[0], values[1], values[2] = closed[now, 1], closed[now, 2], closed[now, 3]
-    past = np.minimum(np.maximum(past, 0), now)
-    values[3], values[4] = (closed[now] - closed[past])[:, 4:].T
-    latest = still_open.ts_ns if still_open.lots else closed[-1, 0]
-    drop = max(int(np.searchsorted(closed[:, 0], latest - _WINDOW_NS - 1, side="right")) - 1, 0)
-    sweeps = replace(still_open, closed=closed[drop:].copy())
-    return replace(state, sweeps=sweeps, large=large_state, clusters=cluster_state)
+def _require_impact_fits(state: TradeTierState, largest: float) -> None:
+    n_rows = state.impact[0] - state.impact[1]
+    if n_rows > MAX_ROWS:
+        raise ValueError(f"trades must be at most 2**22 in 60 s, got {n_rows}")
+    if largest > INT64_MAX // 2:
+        raise ValueError(
+            "trades.price_ticks and trades.qty_lots overflow int64: products in a window sum to "
+            f"{largest:.3g}"
+        )
 
 
-def _with_closed(
-    kept: Int64, table: tuple[Int64, Int64, Int64], is_large: Bool, cluster: Int8
-) -> Int64:
-    # The closed sweeps with new ones; a row of zeros stands for the time before the first.
-    ts, sign, lots = table
-    if len(kept) == 0:
-        kept = np.array([[-(2**62), 0, 0, 0, 0, 0]], np.int64)
-    fresh = np.empty((len(ts), 6), np.int64)
-    fresh[:, 0], fresh[:, 3] = ts, cluster
-    bought, sold = np.where(sign > 0, lots, 0), np.where(sign < 0, lots, 0)
-    steps = (
-        np.where(is_large, bought - sold, 0),
-        np.where(is_large, 0, bought - sold),
-        np.where(is_large, bought, 0),
-        np.where(is_large, sold, 0),
-    )
-    for column, step in zip((1, 2, 4, 5), steps, strict=True):
-        fresh[:, column] = kept[-1, column] + np.cumsum(step)
-    return np.concatenate((kept, fresh))
-
-
-def _closed_sweeps(
-    before: SweepTail, part: Segment
-) -> tuple[Int64, tuple[Int64, Int64, Int64], SweepTail]:
-    # Where sweeps end in the segment (0: the one that was open before it), their time, sign and
-    # lots, and the open sweep.
-    trades, n = part.trades, len(part.trades)
-    ordinal = np.append(before.ordinal, part.sweep)
-    is_end = np.zeros(n + 1, np.bool_)
-    is_end[:-1] = ordinal[1:] != ordinal[:-1]
-    is_end[0] &= before.lots > 0
-    is_end[-1] = part.is_closed and (n > 0 or before.lots > 0)
-    ends = np.flatnonzero(is_end)
-    lots = np.concatenate(([0], np.cumsum(trades.qty_lots))) + before.lots
-    ts = np.append(before.ts_ns, trades.ts_event_ns)
-    first_sign = before.sign if before.lots else int(trades.sign[0]) if n else 0
-    signs = np.append(trades.sign.astype(np.int64), 0)  # the last one opens nothing
-    begin = np.concatenate(([0], lots[ends])) if len(ends) else np.zeros(1, np.int64)
-    sign = np.concatenate(([first_sign], signs[ends]))
-    table = (ts[ends], sign[: len(ends)], lots[ends] - begin[: len(ends)])
-    still_open = SweepTail(
-        ordinal=int(ordinal[-1]),
-        sign=int(sign[len(ends)]),
-        lots=int(lots[-1] - begin[len(ends)]),
-        ts_ns=int(ts[-1]),
-        closed=before.closed,
-    )
-    return ends, table, still_open
-
-
-def _columns_of_ofi(state: TradeTierState, part: Segment, values: Float64) -> TradeTierState:
-    if part.ofi is None:
-        return state
-    fresh = np.column_stack([part.trades.ts_event_ns, part.ofi.ofi_lots, part.ofi.is_known])
-    known = np.concatenate((state.ofi, fresh.astype(np.int64)))
-    now = len(state.ofi) + part.end_idx - 1
-    for row, seconds in enumerate((10, 60)):
-        past = np.searchsorted(known[:, 0], part.known_ns - seconds * SECOND_NS, side="right") - 1
-        is_known = (past >= 0) & (known[past, 2] > 0) & (known[now, 2] > 0)
-        values[row, is_known] = (known[now, 1] - known[past, 1])[is_known]
-    if len(known):
-        left = known[-1, 0] - _WINDOW_NS - 1
-        drop = max(int(np.searchsorted(known[:, 0], left, side="right")) - 1, 0)
-        known = known[drop:].copy()
-    return replace(state, ofi=known)
-
-
-def _signals(core: dict[str, Float64], settings: FeatureSettings) -> Float64:
-    deviation, imbalance = core["vwap_dev_sd"], core["imbalance_60s"]
-    trend, reversal = vwap_deviation_signal(
-        deviation, imbalance, min_imbalance=settings.min_imbalance
-    )
-    price, flow = core["return_60s_ticks"], core["buy_lots_60s"] - core["sell_lots_60s"]
-    found = flow_against_price(_whole(price), _whole(flow)).divergence
-    is_unknown: Bool = np.isnan(deviation) | np.isnan(imbalance)
-    rows = np.array([trend, reversal, found], np.float64)
-    rows[:2, is_unknown] = np.nan
-    rows[2, np.isnan(price) | np.isnan(flow)] = np.nan
-    return rows
-
-
-def _whole(values: Float64) -> Int64:
-    # Differences of ticks and of lots, as integers; their signs are looked at.
-    return np.nan_to_num(np.sign(values)).astype(np.int64)
+def _raise_fault(chunk: Chunk) -> None:
+    # The kernel only sees that something is too large; here is what.
+    require_differences_fit("trades.ts_event_ns", chunk.ts)
+    require_price("trades.price_ticks", chunk.price)
+    if chunk.quotes is not None:
+        require_price("at_trade.bid_ticks", chunk.quotes[0])
+        require_price("at_trade.ask_ticks", chunk.quotes[2])
+    raise ValueError(f"trades.qty_lots must be at most {MAX_LOTS}, got {chunk.qty.max()}")

@@ -118,37 +118,41 @@ def _amihud_nb(rows: Int64, sums: Int64, first: int, last: int) -> float:
 @njit(cache=True, nogil=True)
 def _impact_nb(
     rows: Int64,
-    position: tuple[int, int, int],
+    end_idx: Int64,
     window_ns: int,
+    held: Int64,
     sums: Int64,
     reach: Float64,
     columns: Float64,
-) -> tuple[int, int, float]:
-    # ``position``: first row of the window, first row of the newest time, first row to be done.
-    # Returns the first two for the next call, and the largest reach of any sum.
-    first, group, done = position
+) -> float:
+    # Column k: of the rows before ``end_idx[k]``. ``held``: first row to be done, first row of the
+    # window, first row of the newest time. Returns the largest reach of any sum.
+    done, first, group = held[0], held[1], held[2]
     largest = reach[0]
-    for i in range(done, len(rows)):
-        if rows[i, 6] != 0:
-            first, group = i, i
-            sums[:] = 0
-            reach[0] = 0.0
-        elif rows[i, 0] != rows[group, 0]:
-            _observe_group_nb(rows, sums, reach, group, i, 1)
-            group = i
-        _turnover_nb(rows, sums, reach, i, 1)
-        if i - first >= 2:
-            _pair_nb(rows, sums, reach, i - 2, 1)
-        while rows[i, 0] - rows[first, 0] >= window_ns:
-            after = _group_end_nb(rows, first, i)
-            _observe_group_nb(rows, sums, reach, first, after, -1)
-            for k in range(first, after):
-                _turnover_nb(rows, sums, reach, k, -1)
-                if k + 2 <= i:
-                    _pair_nb(rows, sums, reach, k, -1)
-            first = after
-        largest = max(largest, reach[0])
-        columns[0, i - done] = _kyle_nb(sums) / 2.0
-        columns[1, i - done] = _roll_nb(rows, sums, first, i)
-        columns[2, i - done] = _amihud_nb(rows, sums, first, i)
-    return first, group, largest
+    for k in range(len(end_idx)):
+        for i in range(done, end_idx[k]):
+            if rows[i, 6] != 0:
+                first, group = i, i
+                sums[:] = 0
+                reach[0] = 0.0
+            elif rows[i, 0] != rows[group, 0]:
+                _observe_group_nb(rows, sums, reach, group, i, 1)
+                group = i
+            _turnover_nb(rows, sums, reach, i, 1)
+            if i - first >= 2:
+                _pair_nb(rows, sums, reach, i - 2, 1)
+            while rows[i, 0] - rows[first, 0] >= window_ns:
+                after = _group_end_nb(rows, first, i)
+                _observe_group_nb(rows, sums, reach, first, after, -1)
+                for j in range(first, after):
+                    _turnover_nb(rows, sums, reach, j, -1)
+                    if j + 2 <= i:
+                        _pair_nb(rows, sums, reach, j, -1)
+                first = after
+            largest = max(largest, reach[0])
+        done = max(done, end_idx[k])
+        columns[0, k] = _kyle_nb(sums) / 2.0
+        columns[1, k] = _roll_nb(rows, sums, first, done - 1)
+        columns[2, k] = _amihud_nb(rows, sums, first, done - 1)
+    held[0], held[1], held[2] = done, first, group
+    return float(largest)

@@ -175,7 +175,7 @@ def test_a_price_that_is_not_positive_has_no_return():
 
 
 def test_a_window_of_too_many_trades_is_refused(monkeypatch):
-    monkeypatch.setattr("orderflow_core.price_impact._MAX_ROWS", 3)
+    monkeypatch.setattr("orderflow_core.price_impact.MAX_ROWS", 3)
     four = np.arange(4)
     with pytest.raises(ValueError, match=r"window_ns must hold at most 2\*\*22 trades, got 4"):
         rolling_impact(four, four, four + 1, four * 0, None, FIRST, window_ns=99)
