@@ -99,3 +99,10 @@ def test_a_sum_that_leaves_int64_is_refused(far):
     for starts in ([0], [0, 2]):
         with pytest.raises(ValueError, match="overflow int64"), np.errstate(over="ignore"):
             session_vwap(np.array([0, far, 0]), np.array([1, 10**13, 1]), np.array(starts))
+
+
+def test_what_may_overflow_is_the_distance_from_the_first_price_not_the_price():
+    # q p = 2**12 * 2**50 = 2**62 a trade, 2**63 in all; q |p - p0| = 2**13 in all: it fits.
+    got = session_vwap([2**50, 2**50 + 2], [2**12, 2**12], [0])
+    assert got.vwap_ticks.tolist() == [2**50, 2**50 + 1]
+    assert got.sd_ticks.tolist() == [0.0, 1.0]
