@@ -23,10 +23,10 @@ from orchestration.sources.capture import read_capture
 from orchestration.sources.emini import read_emini
 from orderflow_core.absorption import BarAbsorptionRule, bar_absorption
 from orderflow_core.bars import aggregate_bars, time_bar_index
-from orderflow_core.classify import tick_rule
 from orderflow_core.divergence import pivot_divergence, window_divergence
 from orderflow_core.null_tests import FutureMoves, HitRate, future_moves, hit_rate
 from orderflow_core.price_absorption import PriceAbsorptionRule, price_absorption
+from orderflow_core.tick_rules import tick_rule
 from orderflow_core.types import Int8, Int64
 
 SECOND = 1_000_000_000

@@ -23,16 +23,10 @@ from orchestration.instruments import load_instruments
 from orchestration.sources.capture import read_capture
 from orderflow_core.alignment import quote_at_trade
 from orderflow_core.bulk_volume import bulk_volume
-from orderflow_core.classify import (
-    RESEARCH_RULES,
-    RULES,
-    Classified,
-    classify,
-    lee_ready,
-    tick_rule,
-)
+from orderflow_core.classify import RESEARCH_RULES, RULES, Classified, classify
 from orderflow_core.instrument import Instrument
 from orderflow_core.lag_sweep import lag_sweep
+from orderflow_core.quote_rules import lee_ready
 from orderflow_core.scoring import (
     Score,
     ScoreReport,
@@ -42,6 +36,7 @@ from orderflow_core.scoring import (
     spread_position,
 )
 from orderflow_core.sweeps import assign_sweeps, sweep_bounds
+from orderflow_core.tick_rules import tick_rule
 from orderflow_core.types import Int8, Int64, QuoteAtTrade
 
 MS_NS = 1_000_000

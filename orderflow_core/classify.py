@@ -10,19 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from orderflow_core.kernels.classify import _agreement_nb, _layer_nb
-from orderflow_core.quote_rules import clnv as clnv
-from orderflow_core.quote_rules import depth_rule as depth_rule
-from orderflow_core.quote_rules import emo as emo
-from orderflow_core.quote_rules import lee_ready as lee_ready
-from orderflow_core.quote_rules import lee_ready_joined as lee_ready_joined
-from orderflow_core.quote_rules import quote_rule as quote_rule
-from orderflow_core.quote_rules import trade_size_rule as trade_size_rule
-from orderflow_core.scoring import Score as Score
-from orderflow_core.scoring import score_signs as score_signs
-from orderflow_core.tick_rules import ForwardSigns as ForwardSigns
-from orderflow_core.tick_rules import TickState as TickState
-from orderflow_core.tick_rules import reverse_tick_rule as reverse_tick_rule
-from orderflow_core.tick_rules import tick_rule as tick_rule
+from orderflow_core.quote_rules import clnv, depth_rule, emo, lee_ready, quote_rule, trade_size_rule
+from orderflow_core.tick_rules import TickState, reverse_tick_rule, tick_rule
 from orderflow_core.types import Float64, Int8, Int64, QuoteAtTrade
 from orderflow_core.validate import require_int64, require_same_length, require_sign
 

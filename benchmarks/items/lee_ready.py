@@ -17,7 +17,7 @@ from benchmarks.peers import (
     trade_columns,
 )
 from benchmarks.tclf_peer import tclf_contestants
-from orderflow_core.classify import lee_ready_joined
+from orderflow_core.quote_rules import lee_ready_joined
 from orderflow_core.types import Int8, Int64, QuoteArrays
 
 TRADES, QUOTES = ("ts_ns", "price_ticks"), ("quote_ts_ns", "bid_ticks", "ask_ticks")

@@ -16,7 +16,7 @@ from benchmarks.peers import (
     polars_frame,
 )
 from benchmarks.tclf_peer import tclf_contestants
-from orderflow_core.classify import tick_rule
+from orderflow_core.tick_rules import tick_rule
 from orderflow_core.types import Int8, Int64
 
 SQL = """

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from orderflow_core.absorption import BarAbsorptionRule
 from orderflow_core.alignment import quote_at_trade
-from orderflow_core.classify import tick_rule
 from orderflow_core.decision_clocks import Decisions
 from orderflow_core.feature_settings import FeatureSettings
 from orderflow_core.imbalance_presets import ImbalanceRule
 from orderflow_core.ofi import OfiAtTrade, ofi_at_trade
 from orderflow_core.sweeps import assign_sweeps
+from orderflow_core.tick_rules import tick_rule
 from orderflow_core.types import QuoteArrays, QuoteAtTrade, TradeArrays
 
 SECOND = 1_000_000_000

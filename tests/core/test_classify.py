@@ -9,16 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orderflow_core.alignment import quote_at_trade
-from orderflow_core.classify import (
-    RESEARCH_RULES,
-    RULES,
-    TickState,
-    classify,
-    lee_ready,
-    native_rule,
-    quote_rule,
-    tick_rule,
-)
+from orderflow_core.classify import RESEARCH_RULES, RULES, classify, native_rule
+from orderflow_core.quote_rules import lee_ready, quote_rule
+from orderflow_core.tick_rules import TickState, tick_rule
 from tests.core import trade_cases as cases
 from tests.naive import classify as naive
 

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orderflow_core.alignment import quote_at_trade
-from orderflow_core.classify import lee_ready, score_signs
 from orderflow_core.lag_sweep import lag_sweep
+from orderflow_core.quote_rules import lee_ready
+from orderflow_core.scoring import score_signs
 from orderflow_core.sweeps import assign_sweeps
 from orderflow_core.types import QuoteArrays
 from tests.core import captures

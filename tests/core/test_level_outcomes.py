@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orderflow_core.bars import aggregate_bars, time_bar_index
-from orderflow_core.classify import tick_rule
 from orderflow_core.footprint import footprint
 from orderflow_core.level_outcomes import LevelOutcomes, level_lift, level_outcomes, random_rows
 from orderflow_core.significant_levels import significant_levels
+from orderflow_core.tick_rules import tick_rule
 from tests.core.cell_cases import as_rows
 from tests.naive import level_outcomes as naive
 

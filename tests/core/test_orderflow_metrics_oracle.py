@@ -11,7 +11,8 @@ from orderflow_metrics import lee_ready as their_lee_ready
 from orderflow_metrics import tick_rule as their_tick_rule
 
 from orderflow_core.alignment import quote_at_trade
-from orderflow_core.classify import lee_ready, tick_rule
+from orderflow_core.quote_rules import lee_ready
+from orderflow_core.tick_rules import tick_rule
 from orderflow_core.types import QuoteArrays
 from tests.core import captures
 from tests.core import trade_cases as cases

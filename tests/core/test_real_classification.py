@@ -9,9 +9,11 @@ import pytest
 import wickra
 
 from orderflow_core.alignment import quote_at_trade
-from orderflow_core.classify import lee_ready, score_signs, tick_rule
 from orderflow_core.delta import cumulative_delta
+from orderflow_core.quote_rules import lee_ready
+from orderflow_core.scoring import score_signs
 from orderflow_core.sweeps import assign_sweeps, sweep_bounds
+from orderflow_core.tick_rules import tick_rule
 from orderflow_core.types import QuoteArrays
 from tests.core import captures
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orderflow_core.alignment import quote_at_trade
-from orderflow_core.classify import classify, lee_ready
+from orderflow_core.classify import classify
+from orderflow_core.quote_rules import lee_ready
 from orderflow_core.scoring import (
     POSITIONS,
     score_report,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderflow_core.classify import score_signs
+from orderflow_core.scoring import score_signs
 from tests.core import trade_cases as cases
 from tests.naive import classify as naive
 

@@ -19,16 +19,8 @@ import numpy as np
 import pytest
 
 from orderflow_core.alignment import quote_at_trade
-from orderflow_core.classify import (
-    clnv,
-    depth_rule,
-    emo,
-    lee_ready,
-    quote_rule,
-    reverse_tick_rule,
-    tick_rule,
-    trade_size_rule,
-)
+from orderflow_core.quote_rules import clnv, depth_rule, emo, lee_ready, quote_rule, trade_size_rule
+from orderflow_core.tick_rules import reverse_tick_rule, tick_rule
 from orderflow_core.types import QuoteArrays
 from tests.core import captures
 
