@@ -1,0 +1,150 @@
+"""A downloaded archive as bytes: unpacked, and compared with the checksum published beside it."""
+
+import hashlib
+import io
+import re
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestration.sources.files import MAX_UNPACKED_BYTES, SourceFile, read_file
+from orchestration.sources.records import SourceError
+
+ZIP_MAGIC = b"PK"
+# How `sha256sum` writes a line: the digest, two spaces (or a space and a star), the name.
+_CHECKSUM = re.compile(rb"([0-9a-fA-F]{64}) [ *]([^\r\n/]+)\r?\n?")
+
+
+class ChecksumMismatchError(SourceError):
+    """A file is not the one whose checksum was published."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unpacked:
+    """A data file in memory.
+
+    Attributes
+    ----------
+    file : SourceFile
+        All CSV members of an archive, one after another; a plain or gzip file as it is.
+    members : tuple of str
+        Their names; empty unless it was a ZIP.
+    n_repeated_lines : int
+        Lines of members that repeat another one byte for byte: they are not in ``file``.
+    """
+
+    file: SourceFile
+    members: tuple[str, ...] = ()
+    n_repeated_lines: int = 0
+
+
+def unpack(path: Path) -> Unpacked:
+    """Read a ZIP, gzip or plain file whole.
+
+    Raises
+    ------
+    SourceError
+        It cannot be read, is damaged, or holds something else than CSV files.
+    ChecksumMismatchError
+        ``<name>.CHECKSUM`` lies beside it and says something else.
+    """
+    try:
+        with path.open("rb") as opened:
+            is_zip = opened.read(2) == ZIP_MAGIC
+            raw = ZIP_MAGIC + opened.read() if is_zip else b""
+    except OSError as error:
+        raise SourceError(path, f"cannot be read: {error.strerror or error}") from error
+    if not is_zip:
+        if path.suffix == ".zip":
+            raise SourceError(path, "is named .zip but does not start like a ZIP file")
+        file = read_file(path)
+        require_checksum(path, file.unit)
+        return Unpacked(file=file)
+    unit = hashlib.sha256(raw).hexdigest()
+    require_checksum(path, unit)
+    members = _members(path, raw)
+    kept: list[bytes] = []
+    n_repeated = 0
+    for data in members.values():
+        if data in kept:
+            n_repeated += count_lines(data)
+        else:
+            kept.append(data)
+    for i, data in enumerate(kept[:-1]):
+        kept[i] = data if data.endswith(b"\n") or not data else data + b"\n"
+    joined = kept[0] if len(kept) == 1 else b"".join(kept)
+    file = SourceFile(path=path, unit=unit, data=joined)
+    return Unpacked(file=file, members=tuple(members), n_repeated_lines=n_repeated)
+
+
+def count_lines(data: bytes) -> int:
+    """Return the number of lines, a last one without its end included."""
+    return data.count(b"\n") + (len(data) > 0 and not data.endswith(b"\n"))
+
+
+def checksum_path(path: Path) -> Path:
+    """Return where the published checksum of a file lies."""
+    return path.with_name(path.name + ".CHECKSUM")
+
+
+def parse_checksum(path: Path | str, text: bytes, name: str) -> str:
+    """Return the digest that a published checksum states.
+
+    Raises
+    ------
+    SourceError
+        It is no line of ``sha256sum``, or of another file than ``name``.
+    """
+    match = _CHECKSUM.fullmatch(text)
+    if match is None:
+        raise SourceError(path, f"line 1: is no line of sha256sum: {text[:100]!r}")
+    if match[2] != name.encode():
+        raise SourceError(path, f"line 1: is the checksum of {match[2][:100]!r}, not of {name}")
+    return match[1].decode().lower()
+
+
+def require_checksum(path: Path, unit: str) -> None:
+    """Demand that a file is the one of the checksum beside it, where there is one.
+
+    Raises
+    ------
+    ChecksumMismatchError
+        Names both digests.
+    """
+    beside = checksum_path(path)
+    if not beside.is_file():
+        return
+    try:
+        text = beside.read_bytes()
+    except OSError as error:
+        raise SourceError(beside, f"cannot be read: {error.strerror or error}") from error
+    published = parse_checksum(beside, text, path.name)
+    if published != unit:
+        raise ChecksumMismatchError(
+            path, f"its SHA-256 is {unit}, but {beside.name} says {published}"
+        )
+
+
+def _members(path: Path, raw: bytes) -> dict[str, bytes]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            infos = [info for info in archive.infolist() if not info.is_dir()]
+            strange = [i.filename for i in infos if not i.filename.lower().endswith(".csv")]
+            if strange or not infos:
+                held = ", ".join(map(repr, strange[:3])) or "nothing"
+                raise SourceError(path, f"must hold CSV files only, holds {held}")
+            size = sum(info.file_size for info in infos)
+            if size > MAX_UNPACKED_BYTES:
+                raise SourceError(path, f"unpacks to more than {MAX_UNPACKED_BYTES} bytes")
+            found: dict[str, bytes] = {}
+            for info in infos:
+                if info.filename in found:
+                    raise SourceError(path, f"holds {info.filename!r} twice")
+                found[info.filename] = archive.read(info)
+            return found
+    # What the standard library raises for damage depends on which bytes are damaged.
+    except (
+        zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, OSError, OverflowError,
+    ) as error:  # fmt: skip
+        raise SourceError(path, f"is a damaged ZIP file ({error}): none is published") from error
