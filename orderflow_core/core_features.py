@@ -11,8 +11,12 @@ import numpy as np
 from orderflow_core.decision_clocks import Decisions
 from orderflow_core.feature_input import Chunk
 from orderflow_core.feature_state import FeatureState
-from orderflow_core.kernels.features import _past_nb, _running_nb, _touch_nb
-from orderflow_core.kernels.rolling import _rolling_quantile_nb, _rolling_sums_nb
+from orderflow_core.kernels.features import _core_rows_nb, _past_nb, _running_nb, _touch_nb
+from orderflow_core.kernels.rolling import (
+    _flow_rows_nb,
+    _rolling_quantile_nb,
+    _rolling_sums_nb,
+)
 from orderflow_core.rolling import size_counters, window_start
 from orderflow_core.row_ranges import ranges_of, side_by_side
 from orderflow_core.types import Bool, Float64, Int64
@@ -21,6 +25,8 @@ from orderflow_core.validate import INT64_MAX
 _WINDOW_NS = 60 * 1_000_000_000
 _SHARE = (95, 100)  # the quantile from which on trades are large
 _Rows: TypeAlias = tuple[Int64, Int64]
+_NONE = np.empty(0, np.int64)
+_NO_QUOTES = (_NONE, _NONE, _NONE, _NONE, np.empty(0, np.bool_))
 
 
 def fill(
@@ -55,20 +61,20 @@ def fill(
     if len(decisions) == 0:
         _keep_quote(state, chunk)
         return passed
-    end_idx = decisions.end_idx + n_before if n_before else decisions.end_idx
+    end_idx = decisions.end_idx + n_before
     known_ns = decisions.t0_ns if decisions.is_end_included else decisions.t0_ns - 1
-    rows, flow = (end_idx, known_ns - _WINDOW_NS), (ts, qty, sign)
-    is_warm = np.empty(len(end_idx), np.bool_)
-    _rolling_sums_nb(flow, rows, starts, state.sums, tuple(values[:7]), is_warm)
-    large = (np.empty(len(end_idx), np.int64), values[7], values[8])
-    _rolling_quantile_nb(flow, rows, starts, _SHARE, state.counters, state.quantile, large)
-    _hide_cold(values, is_warm)
-    _past_nb(
-        (ts, price, sweep), (end_idx, known_ns), starts, state.past, state.reach, values[11:22]
+    left, held = (end_idx, known_ns - _WINDOW_NS), (state.sums, state.quantile)
+    _flow_rows_nb((ts, qty, sign), left, starts, _SHARE, state.counters, held, values)
+    _core_rows_nb(
+        (ts, price, qty, sign, sweep),
+        (end_idx, known_ns),
+        starts,
+        (state.past, state.running, state.quote),
+        (state.reach, state.moments),
+        chunk.quotes or _NO_QUOTES,
+        (n_before, chunk.quotes is not None),
+        values,
     )
-    trades = (price, qty, sign, sweep)
-    _running_nb(trades, end_idx, starts, state.running, state.moments, values[9:21])
-    _fill_touch(state, chunk, price, end_idx, n_before, values)
     return passed
 
 
@@ -96,7 +102,10 @@ def fill_side_by_side(
     def windows(part: slice) -> None:
         ends, known, into = rows[0][part], rows[1][part], values[:, part]
         _fill_windows(chunk, (ends, known), into, state.reach)
-        _fill_touch(state, chunk, chunk.price, ends, 0, into)
+        if chunk.quotes is None:
+            into[22:26] = np.nan
+        else:
+            _touch_nb(chunk.price, chunk.quotes, ends, 0, state.quote, into[22:26])
 
     parts = ranges_of(len(decisions))
     if len(parts) == 1:
@@ -129,20 +138,6 @@ def _fill_windows(chunk: Chunk, rows: _Rows, values: Float64, reach: Float64) ->
     np.maximum(reach, own_reach, out=reach)
 
 
-def _fill_touch(
-    state: FeatureState,
-    chunk: Chunk,
-    price: Int64,
-    end_idx: Int64,
-    n_before: int,
-    values: Float64,
-) -> None:
-    if chunk.quotes is None:
-        values[22:26] = np.nan
-    else:
-        _touch_nb(price, chunk.quotes, end_idx, n_before, state.quote, values[22:26])
-
-
 def _hide_cold(values: Float64, is_warm: Bool) -> None:
     if np.count_nonzero(is_warm) < len(is_warm):
         values[:9, ~is_warm] = np.nan
@@ -150,7 +145,7 @@ def _hide_cold(values: Float64, is_warm: Bool) -> None:
 
 def require_sums_fit(state: FeatureState) -> None:
     """Demand that no integer sum can have left int64, after rows were written."""
-    reach = max(state.moments[2], state.reach[0] + state.reach[1] ** 2)
+    reach = max(state.moments.item(2), state.reach.item(0) + state.reach.item(1) ** 2)
     if reach > INT64_MAX // 2:
         raise ValueError(
             "trades.price_ticks and trades.qty_lots overflow int64: sums of squared price changes, "

@@ -53,6 +53,15 @@ class Decisions:
         return len(self.t0_ns)
 
 
+_NO_SWEEPS = Decisions(
+    t0_ns=_NO_POSITIONS,
+    end_idx=_NO_POSITIONS,
+    decision_id=_NO_POSITIONS,
+    is_end_included=True,
+    closes_sweep=True,
+)
+
+
 @dataclass(slots=True, kw_only=True)
 class ClockState:
     """The last trade of a chunk: what the next chunk may close. Consumed by the next call.
@@ -242,6 +251,8 @@ def next_sweep_decisions(
     """
     rows = _room(len(trades[0]) + 1)
     n_rows = _sweep_rows_nb(trades, starts, session_ended, state.last, rows)
+    if n_rows == 0:
+        return _NO_SWEEPS
     return _decisions(rows, n_rows, is_end_included=True)
 
 

@@ -1,6 +1,7 @@
 """What the feature matrix is made of, checked in one pass: trades, sweeps, starts, quotes."""
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,9 +18,11 @@ from orderflow_core.validate import (
     require_sorted,
 )
 
-_INT64, _INT8 = np.dtype(np.int64), np.dtype(np.int8)
+_INT64, _INT8, _BOOL = np.dtype(np.int64), np.dtype(np.int8), np.dtype(np.bool_)
 _REACH_NS = 3600 * 10**9  # the longest look back, with room to spare
+_TIGHT = (8,)
 _NOTHING = np.empty(0, np.int64)
+Book: TypeAlias = tuple[Int64, Bool]  # running imbalance of the book at each trade, whether known
 
 
 @dataclass(slots=True, kw_only=True)
@@ -130,8 +133,8 @@ def checked_chunk(
     )
 
 
-def checked_ofi(ofi: OfiAtTrade, n_trades: int) -> OfiAtTrade:
-    """Return the imbalance of the book at each trade after its checks.
+def checked_ofi(ofi: OfiAtTrade, n_trades: int) -> Book:
+    """Return the imbalance of the book at each trade, and whether it is known, after their checks.
 
     Parameters
     ----------
@@ -144,35 +147,37 @@ def checked_ofi(ofi: OfiAtTrade, n_trades: int) -> OfiAtTrade:
         It does not hold integers, or not one for each trade.
     """
     lots = _int64("ofi.ofi_lots", ofi.ofi_lots)
-    is_known = np.ascontiguousarray(ofi.is_known, dtype=np.bool_)
+    is_known = _bool(ofi.is_known)
     if not len(lots) == len(is_known) == n_trades:
         raise ValueError(
             f"ofi must have one element a trade, got {len(lots)} and {len(is_known)} for {n_trades}"
         )
-    return OfiAtTrade(ofi_lots=lots, is_known=is_known)
+    return lots, is_known
 
 
 def _int64(name: str, values: ArrayLike) -> Int64:
-    # The usual case first: a live stream brings one trade at a time.
-    if (
-        isinstance(values, np.ndarray)
-        and values.dtype is _INT64
-        and values.ndim == 1
-        and values.flags.c_contiguous
-    ):
+    # The usual case first: a live stream brings one trade at a time. The stride tells one dimension,
+    # without gaps.
+    if type(values) is np.ndarray and values.dtype is _INT64 and values.strides == _TIGHT:
         return values
     return require_int64(name, values)
 
 
 def _int8(name: str, values: ArrayLike) -> Int8:
-    if isinstance(values, np.ndarray) and values.dtype is _INT8 and values.ndim == 1:
-        return np.ascontiguousarray(values)
+    if type(values) is np.ndarray and values.dtype is _INT8 and values.ndim == 1:
+        return values if values.strides == (1,) else np.ascontiguousarray(values)
     return require_sign(name, values)
+
+
+def _bool(values: ArrayLike) -> Bool:
+    if type(values) is np.ndarray and values.dtype is _BOOL and values.strides == (1,):
+        return values
+    return np.ascontiguousarray(values, dtype=np.bool_)
 
 
 def _positions(name: str, values: ArrayLike, n: int) -> Int64:
     idx = _int64(name, values)
-    if len(idx) == 0:
+    if idx.size == 0:
         return _NOTHING
     require_sorted(name, idx, strict=True)
     if not (idx[0] >= 0 and idx[-1] < n):
@@ -185,7 +190,7 @@ def _quotes(at_trade: QuoteAtTrade, price: Int64) -> tuple[Int64, Int64, Int64, 
     bid_lots = _int64("at_trade.bid_lots", at_trade.bid_lots)
     ask = _int64("at_trade.ask_ticks", at_trade.ask_ticks)
     ask_lots = _int64("at_trade.ask_lots", at_trade.ask_lots)
-    is_known = np.ascontiguousarray(at_trade.is_known, dtype=np.bool_)
+    is_known = _bool(at_trade.is_known)
     if not len(bid) == len(bid_lots) == len(ask) == len(ask_lots) == len(is_known) == len(price):
         require_same_length(
             price_ticks=price, bid=bid, ask=ask, bid_lots=bid_lots, ask_lots=ask_lots, is_known=is_known

@@ -36,6 +36,10 @@ class History:
         """Return the arrays, the room included."""
         return self.ts, self.price, self.qty, self.sign, self.sweep
 
+    def flow(self) -> tuple[Int64, Int64, Int64, Int8]:
+        """Return the arrays without the sweeps, the room included."""
+        return self.ts, self.price, self.qty, self.sign
+
 
 @dataclass(slots=True, kw_only=True)
 class FeatureState:

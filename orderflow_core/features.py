@@ -212,7 +212,8 @@ def continue_decision_features(
     names = ALL_NAMES if settings else NAMES
     values = np.empty((len(names), len(decisions)))
     passed = fill(state, chunk, decisions, n_before, values)
-    require_sums_fit(state)
+    if len(decisions):
+        require_sums_fit(state)
     if settings:
         _fill_further(state, chunk, ofi, decisions, values, settings, (passed, n_before))
     is_over = session_ended or state.n_known() == 0
@@ -231,8 +232,9 @@ def _fill_further(
     if state.further is None:
         state.further = new_further_state(settings)
     book = None if ofi is None else checked_ofi(ofi, len(chunk.ts))
-    history = ((*state.history.columns()[:4],), *place)
-    fill_further(state.further, chunk, book, decisions, values, settings, history)
+    fill_further(
+        state.further, chunk, book, decisions, values, settings, (state.history.flow(), *place)
+    )
 
 
 def _due(clock: Clock, state: FeatureState, chunk: Chunk, session_ended: bool) -> Decisions:
@@ -240,7 +242,7 @@ def _due(clock: Clock, state: FeatureState, chunk: Chunk, session_ended: bool) -
     if isinstance(clock, Decisions):
         found = _checked_decisions(clock, chunk.ts, state.clock.last)
     elif clock == "sweep":
-        found = next_sweep_decisions(state.clock, arrays, chunk.starts, session_ended)
+        return next_sweep_decisions(state.clock, arrays, chunk.starts, session_ended)
     else:
         starts = (chunk.sessions, chunk.gaps)
         interval = _interval_ns(clock)
@@ -299,7 +301,23 @@ def _count_lots(state: FeatureState, chunk: Chunk) -> None:
         )
 
 
+def _nothing(names: tuple[str, ...]) -> FeatureMatrix:
+    none = np.empty(0, np.int64)
+    return FeatureMatrix(
+        t0_ns=none,
+        decision_id=none,
+        last_idx=none,
+        values=np.empty((0, len(names))),
+        names=names,
+    )
+
+
+_NO_ROWS = {names: _nothing(names) for names in (NAMES, ALL_NAMES)}
+
+
 def _matrix(decisions: Decisions, names: tuple[str, ...], values: Float64) -> FeatureMatrix:
+    if values.size == 0:
+        return _NO_ROWS[names]
     return FeatureMatrix(
         t0_ns=decisions.t0_ns,
         decision_id=decisions.decision_id,

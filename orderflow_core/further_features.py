@@ -10,11 +10,10 @@ import numpy as np
 from orderflow_core import bar_tier, trade_tier
 from orderflow_core.bar_tier import BarTierState, continue_bar_tier
 from orderflow_core.decision_clocks import Decisions
-from orderflow_core.feature_input import Chunk
+from orderflow_core.feature_input import Book, Chunk
 from orderflow_core.feature_registry import FEATURES
 from orderflow_core.feature_settings import FeatureSettings
 from orderflow_core.kernels.trade_tier import _carry_bars_nb
-from orderflow_core.ofi import OfiAtTrade
 from orderflow_core.row_ranges import side_by_side
 from orderflow_core.trade_tier import TradeTierState, fill_trade_tier, new_trade_tier, take_trades
 from orderflow_core.types import Float64, Int8, Int64, TradeArrays
@@ -23,7 +22,7 @@ NAMES = trade_tier.COLUMNS + bar_tier.COLUMNS
 _FIRST_BAR_ROW = len(FEATURES) + len(trade_tier.COLUMNS)
 _IS_LEVEL = np.isin(np.arange(len(bar_tier.COLUMNS)), bar_tier.LEVELS)
 _NOTHING = np.empty(0, np.int64)
-_EARLIEST = np.iinfo(np.int64).min
+_EARLIEST = int(np.iinfo(np.int64).min)
 _BLOCK_TRADES = 16_384  # what a batch feeds at a time: its table stays in the cache
 _Trades: TypeAlias = tuple[Int64, Int64, Int64, Int8]
 _Bars: TypeAlias = tuple[Float64, tuple[Int64, Int64]]
@@ -39,6 +38,8 @@ class FurtherState:
     bars : BarTierState or None
     first : int
         Position in the history of the first trade whose bar no row has found closed yet.
+    due_ns : int
+        End of that bar; before all times where there is no such trade.
     last_bar : ndarray of float64, shape (n_columns, 1)
         Columns of the last closed bar; NaN before one.
     """
@@ -46,18 +47,21 @@ class FurtherState:
     trades: TradeTierState
     bars: BarTierState | None
     first: int
+    due_ns: int
     last_bar: Float64
 
 
 def new_further_state(settings: FeatureSettings) -> FurtherState:
     """Return the state before the first trade of a stream."""
-    return FurtherState(trades=new_trade_tier(settings), bars=None, first=0, last_bar=_no_bar())
+    return FurtherState(
+        trades=new_trade_tier(settings), bars=None, first=0, due_ns=_EARLIEST, last_bar=_no_bar()
+    )
 
 
 def fill_further(
     state: FurtherState,
     chunk: Chunk,
-    ofi: OfiAtTrade | None,
+    ofi: Book | None,
     decisions: Decisions,
     values: Float64,
     settings: FeatureSettings,
@@ -70,7 +74,8 @@ def fill_further(
     state : FurtherState
         Goes on in place.
     chunk : Chunk
-    ofi : OfiAtTrade or None, n_trades elements
+    ofi : tuple of ndarray or None, n_trades elements
+        Running imbalance of the book, whether it is known.
     decisions : Decisions
         Of the chunk.
     values : ndarray of float64, shape (n_features, n_rows)
@@ -92,7 +97,7 @@ def fill_further(
 
 def fill_further_in_blocks(
     chunk: Chunk,
-    ofi: OfiAtTrade | None,
+    ofi: Book | None,
     decisions: Decisions,
     values: Float64,
     settings: FeatureSettings,
@@ -104,7 +109,7 @@ def fill_further_in_blocks(
         for first in range(0, len(chunk.ts), _BLOCK_TRADES):
             end = min(first + _BLOCK_TRADES, len(chunk.ts))
             due = slice(*np.searchsorted(decisions.end_idx, [first, end], side="right"))
-            cut = None if ofi is None else _ofi_part(ofi, first, end)
+            cut = None if ofi is None else (ofi[0][first:end], ofi[1][first:end])
             part = _decisions_part(decisions, due, first)
             into = values[:, due]
             _fill_by_trade(state.trades, chunk.part(first, end), cut, part, into, settings)
@@ -113,10 +118,6 @@ def fill_further_in_blocks(
     by_bar = partial(_fill_by_bar, state, decisions, values, settings, history)
     if len(decisions):
         side_by_side([by_trade, by_bar])
-
-
-def _ofi_part(ofi: OfiAtTrade, first: int, end: int) -> OfiAtTrade:
-    return OfiAtTrade(ofi_lots=ofi.ofi_lots[first:end], is_known=ofi.is_known[first:end])
 
 
 def _decisions_part(decisions: Decisions, due: slice, first: int) -> Decisions:
@@ -132,7 +133,7 @@ def _decisions_part(decisions: Decisions, due: slice, first: int) -> Decisions:
 def _fill_by_trade(
     state: TradeTierState,
     chunk: Chunk,
-    ofi: OfiAtTrade | None,
+    ofi: Book | None,
     decisions: Decisions,
     values: Float64,
     settings: FeatureSettings,
@@ -169,13 +170,11 @@ def _closed_bars(
     # The last bar that earlier rows knew, then those that these rows find closed, each with the
     # first trade of its session or part and its end. A start forgets: a column of NaN.
     end_idx, t0_ns = known
-    n_known, last_t0 = end_idx[-1], t0_ns[-1]
-    if len(starts) == 0 and (
-        state.first >= n_known or trades[0][state.first] >= last_t0 - last_t0 % settings.bar_ns
-    ):
+    if len(starts) == 0 and t0_ns[-1] < state.due_ns:
         return state.last_bar, (_NOTHING, _NOTHING)
     columns, first_idx, t1_ns = [state.last_bar], [_NOTHING], [_NOTHING]
-    cuts = [state.first, *starts.tolist(), int(n_known)]
+    n_known = int(end_idx[-1])
+    cuts = [state.first, *starts.tolist(), n_known]
     for k, (first, end) in enumerate(pairwise(cuts)):
         if k > 0:
             state.bars, state.first = None, first
@@ -189,6 +188,9 @@ def _closed_bars(
             columns.append(found)
             first_idx.append(np.full(len(t1), first))
             t1_ns.append(t1)
+    state.due_ns = _EARLIEST
+    if state.first < n_known:
+        state.due_ns = (int(trades[0][state.first]) // settings.bar_ns + 1) * settings.bar_ns
     since = (np.concatenate(first_idx), np.concatenate(t1_ns))
     return np.concatenate(columns, axis=1), since
 

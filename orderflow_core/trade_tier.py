@@ -8,16 +8,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from orderflow_core.feature_input import Chunk
+from orderflow_core.feature_input import Book, Chunk
 from orderflow_core.feature_registry import FEATURES
 from orderflow_core.feature_settings import SECOND_NS, FeatureSettings
 from orderflow_core.kernels.large_trades import _large_sweeps_nb
 from orderflow_core.kernels.price_impact import _impact_nb
 from orderflow_core.kernels.rolling_spreads import _spreads_nb
 from orderflow_core.kernels.tape import _pace_nb
-from orderflow_core.kernels.trade_tier import _book_flow_nb, _signals_nb, _take_rows_nb
+from orderflow_core.kernels.trade_tier import _book_and_signals_nb, _take_rows_nb
 from orderflow_core.large_trades import N_RANKS
-from orderflow_core.ofi import OfiAtTrade
 from orderflow_core.price_impact import MAX_LOTS, MAX_ROWS
 from orderflow_core.spreads import require_price
 from orderflow_core.tape import WINDOW_NS as TAPE_WINDOW_NS
@@ -120,7 +119,7 @@ def new_trade_tier(settings: FeatureSettings) -> TradeTierState:
     )
 
 
-def take_trades(state: TradeTierState, chunk: Chunk, ofi: OfiAtTrade | None) -> int:
+def take_trades(state: TradeTierState, chunk: Chunk, ofi: Book | None) -> int:
     """Append checked trades to the table, and return where they begin in it.
 
     Parameters
@@ -128,7 +127,8 @@ def take_trades(state: TradeTierState, chunk: Chunk, ofi: OfiAtTrade | None) -> 
     state : TradeTierState
         Changed in place.
     chunk : Chunk
-    ofi : OfiAtTrade or None, n_trades elements
+    ofi : tuple of ndarray or None, n_trades elements
+        Running imbalance, whether it is known.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def take_trades(state: TradeTierState, chunk: Chunk, ofi: OfiAtTrade | None) -> 
         bid, _, ask, _, is_known = chunk.quotes
         quotes = (bid, ask, is_known)
     if ofi is not None:
-        book = (ofi.ofi_lots, ofi.is_known)
+        book = ofi
     trades = (chunk.ts, chunk.price, chunk.qty, chunk.sign, chunk.sweep)
     if _take_rows_nb(trades, quotes, book, chunk.starts, first, state.rows):
         _raise_fault(chunk)
@@ -200,10 +200,11 @@ def fill_trade_tier(
         settings.large_least, *_SHARE, settings.cluster_gap_ns, settings.cluster_least,
         closes_sweep,
     )  # fmt: skip
-    left = (ends, known[1] - _WINDOW_NS)
-    _large_sweeps_nb(rows, left, by_size, state.sweeps, state.size_count, state.size_ring, into[8:])
-    _book_flow_nb(rows, known, state.book, into)
-    _signals_nb(values, _OF_CORE, _FIRST, settings.min_imbalance)
+    _large_sweeps_nb(
+        rows, known, _WINDOW_NS, by_size, state.sweeps, state.size_count, state.size_ring, into[8:]
+    )
+    least = settings.min_imbalance
+    _book_and_signals_nb(rows, known, state.book, values, _OF_CORE, _FIRST, least)
 
 
 def _require_impact_fits(state: TradeTierState, largest: float) -> None:

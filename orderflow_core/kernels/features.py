@@ -170,3 +170,27 @@ def _touch_nb(
     if len(bids):
         last[0], last[1], last[2], last[3] = bids[-1], bid_sizes[-1], asks[-1], ask_sizes[-1]
         last[4] = is_known[-1]
+
+
+@njit(cache=True, nogil=True)
+def _core_rows_nb(
+    trades: tuple[Int64, Int64, Int64, Int8, Int64],
+    rows: tuple[Int64, Int64],
+    start_idx: Int64,
+    held: tuple[Int64, Int64, Int64],
+    sums: tuple[Float64, Float64],
+    quotes: tuple[Int64, Int64, Int64, Int64, Bool],
+    place: tuple[int, bool],
+    values: Float64,
+) -> None:
+    # All of the above in one call, as a live stream has a row or two at a time. ``held``: past,
+    # running, quote; ``sums``: reach, moments; ``place``: trades before the chunk, whether it has
+    # quotes.
+    (ts, price, qty, sign, sweep), end_idx = trades, rows[0]
+    _past_nb((ts, price, sweep), rows, start_idx, held[0], sums[0], values[11:22])
+    trades_by_size = (price, qty, sign, sweep)
+    _running_nb(trades_by_size, end_idx, start_idx, held[1], sums[1], values[9:21])
+    if place[1]:
+        _touch_nb(price, quotes, end_idx, place[0], held[2], values[22:26])
+    else:
+        values[22:26] = np.nan

@@ -152,6 +152,7 @@ def _close_sweep_nb(
 def _large_sweeps_nb(
     rows: Int64,
     known: tuple[Int64, Int64],
+    window_ns: int,
     rule: tuple[int, int, int, int, int, bool],
     held: Int64,
     count: Int64,
@@ -164,7 +165,7 @@ def _large_sweeps_nb(
     # the quantile, gap and least length of a cluster, whether the last known sweep is over.
     # ``held``: first row to be done, first of the window; open sweep; quantile; run; running lots
     # of large sweeps and of others, bought and sold in large ones in the window.
-    end_idx, left_ns = known
+    end_idx, known_ns = known
     done = held[0]
     for k in range(len(end_idx)):
         for i in range(done, end_idx[k]):
@@ -180,7 +181,7 @@ def _large_sweeps_nb(
         done = max(done, end_idx[k])
         if rule[5] and held[4] > 0:
             _close_sweep_nb(rows, done - 1, rule, held, count, ring)
-        while held[1] < done and rows[held[1], 0] <= left_ns[k]:
+        while held[1] < done and rows[held[1], 0] <= known_ns[k] - window_ns:
             lots = rows[held[1], 10]
             held[14] -= max(lots, 0)
             held[15] -= max(-lots, 0)

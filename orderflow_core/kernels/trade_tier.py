@@ -93,6 +93,21 @@ def _signals_nb(values: Float64, of_core: Int64, first: int, min_imbalance: floa
 
 
 @njit(cache=True, nogil=True)
+def _book_and_signals_nb(
+    rows: Int64,
+    known: tuple[Int64, Int64],
+    held: Int64,
+    values: Float64,
+    of_core: Int64,
+    first: int,
+    min_imbalance: float,
+) -> None:
+    # Both of the above in one call, as a live stream has a row or two at a time.
+    _book_flow_nb(rows, known, held, values[first:])
+    _signals_nb(values, of_core, first, min_imbalance)
+
+
+@njit(cache=True, nogil=True)
 def _carry_bars_nb(
     known: tuple[Int64, Int64],
     price: Int64,
