@@ -1,0 +1,98 @@
+"""The feed's clock: US Eastern wall time, which every November shows one hour twice.
+
+A local time in that hour has two meanings. In a file the order of the records decides: within the
+hour the first run is daylight time, and from the step back on it is standard time. In a recorded
+stream the receive time decides, whose zone is UTC.
+"""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+ZONE = ZoneInfo("America/New_York")
+HOUR_NS = 3_600_000_000_000
+# The feed's own times never ran back in any recording; a step this long is the clock change.
+FOLD_STEP_NS = 60_000_000_000
+
+_WEIGHTS = np.array(
+    [600_000_000, 60_000_000, 0, 10_000_000, 1_000_000, 0, 100_000, 10_000, 1_000, 100, 10, 1]
+)
+
+
+def eastern_ns(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Convert local times ``YYYY-MM-DD HH:MM:SS[.ffffff]`` to UTC.
+
+    Parameters
+    ----------
+    texts : list of str
+        Digits and marks stand where they belong; the fraction has up to six digits.
+
+    Returns
+    -------
+    first, second : ndarray of int64, shape (n,), unit ns UTC
+        Both meanings; they differ only in the hour that autumn repeats. -1: there is no such time.
+    """
+    hours = {text: _hour_ns(text) for text in {text[:13] for text in texts}}
+    starts = np.array([hours[text[:13]] for text in texts], np.int64).reshape(-1, 2)
+    padded = [t[14:] if len(t) == 26 else _padded(t[14:]) for t in texts]
+    letters = np.frombuffer("".join(padded).encode("ascii"), np.uint8).reshape(-1, len(_WEIGHTS))
+    digits = letters.astype(np.int64) - 48
+    inside = digits @ _WEIGHTS * 1000
+    # Sixty minutes or seconds are no time; the tens' digit tells.
+    known = (starts[:, 0] >= 0) & (digits[:, 0] < 6) & (digits[:, 3] < 6)
+    first, second = (np.where(known, starts[:, i] + inside, -1) for i in (0, 1))
+    return first, second
+
+
+def in_order(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, int]:
+    """Choose the meaning of each time of records that stand in the order of trading.
+
+    Returns
+    -------
+    ts_ns : ndarray of int64, shape (n,)
+    n_guessed : int
+        Times in a repeated hour without a step back: nothing shows which pass they are of, so
+        they are taken for the first.
+    """
+    ts = first.copy()
+    n_guessed = 0
+    twice = np.flatnonzero(first != second)
+    for hour in np.unique(first[twice] // HOUR_NS):
+        rows = twice[first[twice] // HOUR_NS == hour]
+        steps = np.diff(first[rows])
+        at = int(steps.argmin()) if len(steps) else 0
+        if len(steps) and steps[at] <= -FOLD_STEP_NS:
+            ts[rows[at + 1 :]] = second[rows[at + 1 :]]
+        else:
+            n_guessed += len(rows)
+    return ts, n_guessed
+
+
+def nearest(first: np.ndarray, second: np.ndarray, recv_ns: np.ndarray) -> np.ndarray:
+    """Choose the meaning that lies nearer to the time of receipt; the first where both do."""
+    return np.where(np.abs(second - recv_ns) < np.abs(first - recv_ns), second, first)
+
+
+def eastern_text(ts_ns: int, form: str) -> str:
+    """Return a UTC time as Eastern wall time in a ``strftime`` form, whole seconds."""
+    return datetime.fromtimestamp(ts_ns // 1_000_000_000, UTC).astimezone(ZONE).strftime(form)
+
+
+def _padded(text: str) -> str:
+    return (text + "." if "." not in text else text).ljust(len(_WEIGHTS), "0")
+
+
+def _hour_ns(text: str) -> tuple[int, int]:
+    # "YYYY-MM-DD HH" -> start of both passes; (-1, -1) when there is no such local hour.
+    try:
+        local = datetime.strptime(text, "%Y-%m-%d %H")  # noqa: DTZ007  its zone comes next
+        passes = [local.replace(tzinfo=ZONE, fold=fold).astimezone(UTC) for fold in (0, 1)]
+        exists = passes[0].astimezone(ZONE).replace(tzinfo=None) == local
+    except (ValueError, OverflowError):
+        return -1, -1
+    seconds = [int(when.timestamp()) for when in passes]
+    # Beyond what int64 nanoseconds hold there is no trade; the gate knows the exact limits.
+    if not exists or not 0 <= seconds[0] < 9_000_000_000:
+        return -1, -1
+    return seconds[0] * 10**9, seconds[1] * 10**9
