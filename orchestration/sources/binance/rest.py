@@ -22,7 +22,7 @@ from typing import Any
 from orchestration.sources.binance.layouts import archive_folder
 from orchestration.sources.binance.replies import AGGREGATES, TRADES
 from orchestration.sources.binance.transport import Settings, Transport, connect
-from orchestration.sources.gate import epoch_ns
+from orchestration.sources.gate import MAX_ID, epoch_ns
 from orchestration.sources.records import SourceError
 from orderflow_core.instrument import Instrument
 
@@ -124,11 +124,11 @@ class _Pages:
                 raise SourceError(url, f"answered a record without id or time: {str(item)[:200]}")
         return list(zip(texts, found, strict=True))
 
-    def from_id(self, first_id: int) -> Iterator[tuple[str, dict[str, Any]]]:
-        # All records from an id on. Only an empty page says that there are no more: a short one
+    def from_id(self, first_id: int, last_id: int = MAX_ID) -> Iterator[tuple[str, dict[str, Any]]]:
+        # The records from one id to another, both included. Only an empty page says that there are no more: a short one
         # may come from a server that gives fewer than it was asked for.
         wanted = first_id
-        while page := self.ask(fromId=wanted):
+        while wanted <= last_id and (page := self.ask(fromId=wanted)):
             for text, item in page:
                 if item[self.id_key] < wanted:
                     raise SourceError(
@@ -137,6 +137,8 @@ class _Pages:
                         "the server goes back",
                     )
                 wanted = item[self.id_key] + 1
+                if wanted > last_id + 1:
+                    return
                 yield text, item
 
     def time_ns(self, item: dict[str, Any]) -> int:
@@ -178,11 +180,7 @@ def fetch_ids(
         The server cannot be reached, refuses, or its answer is not what was asked for.
     """
     with _open(instrument, kind, settings or Settings(), in_microseconds) as pages:
-        kept = []
-        for text, item in pages.from_id(first_id):
-            if item[pages.id_key] > last_id:
-                break
-            kept.append((text, item[pages.id_key]))
+        kept = [(text, item[pages.id_key]) for text, item in pages.from_id(first_id, last_id)]
     return _keep(instrument, kind, kept, cache_dir)
 
 
@@ -271,15 +269,16 @@ def _open(
 def _first_since(
     pages: _Pages, start_ns: int, end_ns: int, *, is_spot: bool
 ) -> dict[str, Any] | None:
-    # The first aggregate of the range. Futures allow less than an hour between the two times.
+    # The first aggregate since the millisecond that the range begins in; None when there is none
+    # in the range. Futures allow less than an hour between the two times.
     start_ms, end_ms = start_ns // MS_NS, -(-end_ns // MS_NS)
     step = end_ms - start_ms if is_spot else HOUR_NS // MS_NS - 1
     while start_ms < end_ms:
         params = {} if is_spot else {"endTime": start_ms + step - 1}
-        for _, item in pages.ask(startTime=start_ms, **params):
-            ns = pages.time_ns(item)
-            if ns >= start_ns:
-                return item if ns < end_ns else None
+        page = pages.ask(startTime=start_ms, **params)
+        if page:
+            first = page[0][1]
+            return first if pages.time_ns(first) < end_ns else None
         start_ms += step
     return None
 
