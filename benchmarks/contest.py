@@ -80,6 +80,8 @@ class Item:
         The arrays that must be read: with the output they make the copy limit.
     contestants : callable
         Ours first, then the peers.
+    max_rows : int or None
+        So many rows tell enough, as the cost of a row does not depend on how many there are.
     """
 
     name: str
@@ -88,6 +90,11 @@ class Item:
     inputs: Callable[[Market], Sequence[np.ndarray]]
     contestants: Callable[[Market], list[Contestant]]
     limit_goal: float | None = None
+    max_rows: int | None = None
+
+    def n_rows(self, n_asked: int) -> int:
+        """Return how many rows to work on."""
+        return n_asked if self.max_rows is None else min(n_asked, self.max_rows)
 
     def entered(
         self, market: Market, too_slow: Mapping[str, str] | None = None

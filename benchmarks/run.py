@@ -37,8 +37,13 @@ def main() -> None:
     bandwidth = copy_bandwidth()
     results: list[Result] = []
     left_out: list[LeftOut] = []
-    for n_rows in sorted(arguments.rows or rows):
+    done = set()
+    for n_asked in sorted(arguments.rows or rows):
         for name in arguments.items or ITEMS:
+            n_rows = ITEMS[name].n_rows(n_asked)
+            if (name, n_rows) in done:
+                continue
+            done.add((name, n_rows))
             found = _in_own_process(name, n_rows, runs, bandwidth, too_slow(results, name, n_rows))
             results += found[0]
             left_out += found[1]

@@ -5,6 +5,8 @@ from benchmarks.items import (
     backtest,
     bars,
     features,
+    features_incremental,
+    features_whole,
     footprint,
     lee_ready,
     profile,
@@ -24,6 +26,8 @@ ITEMS: dict[str, Item] = {
         footprint,
         profile,
         features,
+        features_whole,
+        features_incremental,
         backtest,
     )
 }

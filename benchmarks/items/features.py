@@ -1,4 +1,4 @@
-"""The whole feature matrix, one row a sweep, from classified trades and the quotes they met."""
+"""The core columns of the feature matrix, one row a sweep, from classified trades and the quotes they met."""
 
 import numpy as np
 import polars as pl
@@ -24,14 +24,14 @@ OUTPUT = (
 
 
 def contestants(market: Market) -> list[Contestant]:
-    sweep, at_trade = _sweep_and_quotes(market)
-    columns = _columns_given(market, sweep, at_trade)
+    sweep, at_trade = sweep_and_quotes(market)
+    columns = columns_given(market, sweep, at_trade)
     frame = polars_frame(columns, in_order_of="ts_ns")
     return [
-        Contestant(name=OURS, run=lambda: _ours(market, sweep, at_trade), columns=_matrix_columns),
+        Contestant(name=OURS, run=lambda: _ours(market, sweep, at_trade), columns=matrix_columns),
         Contestant(
             name="polars",
-            run=lambda: _decisions(frame),
+            run=lambda: core_decisions(frame),
             columns=polars_columns,
             leaves_out=LARGE,
         ),
@@ -44,13 +44,13 @@ def contestants(market: Market) -> list[Contestant]:
     ]
 
 
-def _sweep_and_quotes(market: Market) -> tuple[Int64, QuoteAtTrade]:
+def sweep_and_quotes(market: Market) -> tuple[Int64, QuoteAtTrade]:
     trades = market.trades
     sweep = assign_sweeps(trades.ts_event_ns, trades.trade_id, trades.price_ticks, trades.sign)
     return sweep, quote_at_trade(trades.ts_event_ns, market.quotes)
 
 
-def _columns_given(market: Market, sweep: Int64, at_trade: QuoteAtTrade) -> Arrays:
+def columns_given(market: Market, sweep: Int64, at_trade: QuoteAtTrade) -> Arrays:
     met = {name: getattr(at_trade, name) for name in TOUCH}
     return trade_columns(market) | met | {"sweep": sweep}
 
@@ -66,12 +66,12 @@ def _ours(market: Market, sweep: Int64, at_trade: QuoteAtTrade) -> FeatureMatrix
     )
 
 
-def _matrix_columns(matrix: FeatureMatrix) -> Columns:
+def matrix_columns(matrix: FeatureMatrix) -> Columns:
     known = {"t0_ns": matrix.t0_ns, "decision_id": matrix.decision_id}
     return known | dict(zip(matrix.names, matrix.values.T, strict=True))
 
 
-def _decisions(trades: pl.DataFrame) -> pl.DataFrame:
+def core_decisions(trades: pl.DataFrame) -> pl.DataFrame:
     # All columns but those of large trades. Collected once between: each window joins the rows
     # with themselves, and a lazy plan would count the trades again for each.
     rows = _last_fills(_known_at_trades(trades.lazy())).collect()
@@ -88,7 +88,7 @@ def _known_at_trades(trades: pl.LazyFrame) -> pl.LazyFrame:
     from_start = pl.col("price_ticks") - _at_start(pl.col("price_ticks"))
     q_d = qty * from_start
     step = pl.col("price_ticks").diff().sign().cast(pl.Float64)
-    q, mean = _session_sum(qty), pl.col("mean")
+    q, mean = session_sum(qty), pl.col("mean")
     # 0 between changes becomes null and is filled; a session's first trade brings NaN.
     last_tick = pl.when(IS_START).then(pl.lit(float("nan"))).when(step != 0).then(step)
     return trades.select(
@@ -100,10 +100,10 @@ def _known_at_trades(trades: pl.LazyFrame) -> pl.LazyFrame:
         lots=qty.cum_sum(),
         n_trades=pl.int_range(1, pl.len() + 1),
         start_ns=_at_start(pl.col("ts_ns")),
-        cvd_lots=_session_sum(sign.cast(pl.Int64) * qty),
+        cvd_lots=session_sum(sign.cast(pl.Int64) * qty),
         d=from_start,
-        mean=_session_sum(q_d) / q,
-        square=_session_sum(q_d * from_start) / q,
+        mean=session_sum(q_d) / q,
+        square=session_sum(q_d * from_start) / q,
         last_tick_sign=last_tick.forward_fill(),
     ).with_columns(sd=(pl.col("square") - mean * mean).clip(0).sqrt())
 
@@ -113,7 +113,7 @@ def _at_start(value: pl.Expr) -> pl.Expr:
     return pl.when(IS_START).then(value).forward_fill()
 
 
-def _session_sum(term: pl.Expr) -> pl.Expr:
+def session_sum(term: pl.Expr) -> pl.Expr:
     # Exact in integers, so that the sum before the session's start can be taken off again.
     running = term.cum_sum()
     return running - _at_start(running - term)
@@ -213,7 +213,7 @@ def _with_large_ratios(trades: pl.DataFrame) -> pl.DataFrame:
         .filter(is_last)
         .select(LARGE)
     )
-    return pl.concat([_decisions(trades), at_sweeps.collect()], how="horizontal")
+    return pl.concat([core_decisions(trades), at_sweeps.collect()], how="horizontal")
 
 
 ITEM = Item(
@@ -223,7 +223,7 @@ ITEM = Item(
     goal=20,
     inputs=lambda market: [
         column
-        for name, column in _columns_given(market, *_sweep_and_quotes(market)).items()
+        for name, column in columns_given(market, *sweep_and_quotes(market)).items()
         if name != "session"
     ],
     contestants=contestants,
