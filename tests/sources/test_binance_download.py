@@ -106,11 +106,15 @@ def test_what_passes_is_tried_again(server, ask, fault):
     assert len(server.requests) == 5
 
 
-def test_a_silent_server_is_given_up_in_time(server, ask):
+def test_a_silent_server_is_given_up_in_time(server, ask, tmp_path):
     server.publish(PATH, {CSV: rows(50)})
     server.faults = ["hang"] * 2
     with pytest.raises(binance.TransportError, match=r"no answer in 2 attempts: ReadTimeout"):
         ask(timeout_s=0.05, attempts=2)
+    server.faults = [None, "cut", "cut"]
+    with pytest.raises(binance.TransportError, match="RemoteProtocolError"):
+        ask(attempts=2)
+    assert list((tmp_path / "binance" / PATH).parent.iterdir()) == []  # nothing half is left
 
 
 def test_a_server_that_is_not_there(ask):

@@ -140,6 +140,9 @@ def _fetch_one(transport: Transport, path: str, local: Path) -> None:
         os.replace(_part(local), mismatch)
     except OSError as error:
         raise SourceError(local, f"cannot be kept: {error.strerror or error}") from error
+    finally:
+        if local.parent.is_dir():
+            _part(local).unlink(missing_ok=True)
     raise ChecksumMismatchError(
         _url(transport, path),
         f"its SHA-256 is {digest}, but {published} is published, in {_DOWNLOADS} downloads; it is "
