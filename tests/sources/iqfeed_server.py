@@ -74,7 +74,7 @@ class LookupServer(Server):
     """History: ``ticks`` are rows of protocol 6.1, oldest first.
 
     Faults: ``no_end``, ``hang_up`` (inside a line), ``silence``, ``syntax`` (without id),
-    ``unauthorized``, ``late`` (a line of an older request comes first). ``pair_up`` holds the
+    ``unauthorized``, ``unauthorized_without_end``, ``late`` (a line of an older request comes first). ``pair_up`` holds the
     first request until a second one comes and interleaves the two replies.
     """
 
@@ -136,6 +136,8 @@ class LookupServer(Server):
         elif fault == "unauthorized":
             text = f"{request},E,Unauthorized user ID.,"
             await self.say(writer, [text, f"{request},!ENDMSG!,"])
+        elif fault == "unauthorized_without_end":
+            await self.say(writer, [f"{request},E,Unauthorized user ID.,"])
         elif fault == "late":
             await self.say(writer, ["OLD,LH," + self.ticks[0] + ",", "OLD,!ENDMSG!,", *reply])
         else:

@@ -6,6 +6,7 @@ stream the receive time decides, whose zone is UTC.
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -83,6 +84,7 @@ def _padded(text: str) -> str:
     return (text + "." if "." not in text else text).ljust(len(_WEIGHTS), "0")
 
 
+@lru_cache(maxsize=4096)
 def _hour_ns(text: str) -> tuple[int, int]:
     # "YYYY-MM-DD HH" -> start of both passes; (-1, -1) when there is no such local hour.
     try:

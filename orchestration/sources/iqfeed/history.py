@@ -248,7 +248,7 @@ def check_totals(instrument: Instrument, rows: dict[str, Any], counts: Counter[s
     a, b = known[:-1], known[1:]
     same = day[a] == day[b]
     extra = total[b] - total[a] - size[b]
-    holes = _tick_holes(rows, day)
+    holes = _tick_holes(rows, day, known)
     ts = rows["ts"]
     if holes.any():
         counts["missing_tick_ids"] = int(holes.sum())
@@ -265,10 +265,10 @@ def check_totals(instrument: Instrument, rows: dict[str, Any], counts: Counter[s
     ]  # fmt: skip
 
 
-def _tick_holes(rows: dict[str, Any], day: np.ndarray) -> np.ndarray:
+def _tick_holes(rows: dict[str, Any], day: np.ndarray, known: np.ndarray) -> np.ndarray:
     # How many ids a tick skips of its center's day; protocols without center skip at will.
     holes = np.zeros(len(day), np.int64)
-    order = np.lexsort((np.arange(len(day)), rows["center"], day))
+    order = known[np.lexsort((known, rows["center"][known], day[known]))]
     tick, center = rows["tick_id"][order], rows["center"][order]
     follows = (center[1:] == center[:-1]) & (day[order][1:] == day[order][:-1])
     follows &= (center[1:] >= 0) & (tick[:-1] > 0)

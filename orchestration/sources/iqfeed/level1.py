@@ -19,12 +19,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from orchestration.sources.gate import epoch_text_ns
-from orchestration.sources.iqfeed.eastern import eastern_ns, eastern_text, nearest
+from orchestration.sources.iqfeed.eastern import HOUR_NS, eastern_ns, eastern_text, nearest
 from orchestration.sources.iqfeed.ticks import SIGN, is_market
 
 SELECTED = (
@@ -179,14 +180,6 @@ class Messages:
             raise _Refused(f"correction {what[:40]!r} is neither I nor X")
 
 
-def sort_messages(lines: Sequence[bytes], symbol: str) -> Messages:
-    """Sort all lines of a log."""
-    messages = Messages(symbol=symbol)
-    for number, line in enumerate(lines, 1):
-        messages.take(number, line)
-    return messages
-
-
 def columns_of(trades: Sequence[Print]) -> dict[str, Any]:
     """Return prints as columns in the order of trading: inserted ones where their time belongs.
 
@@ -216,11 +209,12 @@ def columns_of(trades: Sequence[Print]) -> dict[str, Any]:
 
 
 def _names(told: tuple[str, ...], values: list[str]) -> tuple[str, ...]:
-    # A line may end with one comma more.
+    # A line may end with one comma more; then the contents tell which form it is.
     n = len(values)
     forms = (told,) if told else (SELECTED, DEFAULT, DEFAULT[:-2])
-    for form in forms:
-        if n == len(form) or (n == len(form) + 1 and values[-1] == ""):
+    fits = [f for f in forms if n == len(f) or (n == len(f) + 1 and values[-1] == "")]
+    for form in fits:
+        if len(fits) == 1 or _CONTENTS.fullmatch(values[form.index("Message Contents")]):
             return form
     known = " or ".join(str(len(form)) for form in forms)
     raise _Refused(f"an update must have {known} fields, has {n}")
@@ -276,8 +270,15 @@ def _time(day: str, clock: str, recv_ns: int) -> str:
         if match is None:
             raise _Refused(f"date {day[:40]!r} is not MM/DD/YYYY")
         return f"{match[3]}-{match[1]}-{match[2]} {clock}"
-    today = date.fromisoformat(eastern_text(recv_ns, "%Y-%m-%d"))
-    hours = int(clock[:2]) - int(eastern_text(recv_ns, "%H"))
+    today, hour = _eastern_hour(recv_ns // HOUR_NS)
+    hours = int(clock[:2]) - hour
     # Just after midnight the last trades are yesterday's; a feed ahead of us is of tomorrow.
     shift = -1 if hours > 12 else int(hours < -12)
     return f"{today + timedelta(days=shift)} {clock}"
+
+
+@lru_cache(maxsize=64)
+def _eastern_hour(utc_hour: int) -> tuple[date, int]:
+    # The zone's offset changes at full hours only.
+    text = eastern_text(utc_hour * HOUR_NS, "%Y-%m-%d %H")
+    return date.fromisoformat(text[:10]), int(text[11:])

@@ -65,15 +65,18 @@ def _trade_batch(
 ) -> SourceBatch:
     counts: Counter[str] = Counter()
     rows = columns_of(messages.trades)
-    rows = select(rows, _refuse_timeless(gate, rows))
-    rows = select(rows, _refuse_withdrawn(gate, rows, messages, counts))
+    told = select(rows, _refuse_timeless(gate, rows))
+    stands = _refuse_withdrawn(gate, told, messages, counts)
+    rows = select(told, stands)
     rows = select(rows, refuse_repeats(gate, rows))
     rows = select(rows, refuse_inversions(gate, rows))
     rows["id"] = day_ids(rows["date"])
-    gaps = check_totals(instrument, rows, counts)
+    # What the venue withdrew is in its total volume all the same: it is not missing.
+    is_counted = np.isin(told["line"], rows["line"]) | ~stands
+    gaps = check_totals(instrument, select(told, is_counted), counts)
     trades, _ = gate.pass_trades(trade_records(rows), source=SOURCE, unit=file.unit, id_step=0)
-    told = {trade.line for trade in messages.trades}
-    n_quotes = sum(quote.line not in told for quote in messages.quotes)
+    trade_lines = {trade.line for trade in messages.trades}
+    n_quotes = sum(quote.line not in trade_lines for quote in messages.quotes)
     return make_batch(
         path=file.path, instrument=instrument, source=SOURCE, unit=file.unit,
         n_lines=len(gate.lines), trades=with_venue_ids(trades, rows), gaps=gaps,

@@ -116,6 +116,8 @@ class Lookup:
                 async with asyncio.timeout(settings.reply_timeout_s * settings.time_scale):
                     line = await queue.get()
             except TimeoutError as error:
+                if refusal:
+                    raise _refused(self.wire, command, refusal) from error
                 detail = f"no end within {settings.reply_timeout_s:g} s after {len(lines)} lines"
                 raise FeedError(self.wire.address, f"{command}: {detail}") from error
             if isinstance(line, FeedError):
@@ -127,9 +129,7 @@ class Lookup:
                 if not line.startswith(b"E,"):  # its own end mark follows
                     continue
             if refusal:
-                raise FeedRefused(
-                    self.wire.address, f"{command}: refused, {refusal[:200].decode('latin-1')}"
-                )
+                raise _refused(self.wire, command, refusal)
             if kind == "end":
                 return lines
 
@@ -155,6 +155,10 @@ class Lookup:
                 queue.put_nowait(line)
         elif not line.startswith(b"S,"):
             self.n_strays += 1
+
+
+def _refused(wire: Wire, command: str, line: bytes) -> FeedRefused:
+    return FeedRefused(wire.address, f"{command}: refused, {line[:200].decode('latin-1')}")
 
 
 @asynccontextmanager

@@ -6,7 +6,8 @@ What is yielded is what came, line by line, so that a log of it (``<recv_ns> <li
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from orchestration.sources.iqfeed.level1 import SELECTED
 from orchestration.sources.iqfeed.wire import (
@@ -22,7 +23,9 @@ from orderflow_core.instrument import Instrument
 _DOWN = (b"S,SERVER DISCONNECTED", b"S,SERVER RECONNECT FAILED")
 
 
-async def messages(instrument: Instrument, settings: Settings) -> AsyncIterator[tuple[int, bytes]]:
+async def messages(
+    instrument: Instrument, settings: Settings
+) -> AsyncGenerator[tuple[int, bytes], None]:
     """Yield ``(recv_ns, line)`` of one symbol for as long as the feed can be reached.
 
     A connection that ends, that loses its server or whose clock stops is opened again.
@@ -38,10 +41,11 @@ async def messages(instrument: Instrument, settings: Settings) -> AsyncIterator[
     failures = 0
     while True:
         try:
-            async for recv_ns, line in _one_connection(symbol, settings):
-                if line.startswith((b"T,", b"Q,")):
-                    failures = 0
-                yield recv_ns, without_secrets(line)
+            async with aclosing(_one_connection(symbol, settings)) as lines:
+                async for recv_ns, line in lines:
+                    if line.startswith((b"T,", b"Q,")):
+                        failures = 0
+                    yield recv_ns, without_secrets(line)
         except FeedError:
             failures += 1
             if failures > settings.retries:
@@ -49,7 +53,9 @@ async def messages(instrument: Instrument, settings: Settings) -> AsyncIterator[
             await asyncio.sleep(settings.pause(failures))
 
 
-async def _one_connection(symbol: str, settings: Settings) -> AsyncIterator[tuple[int, bytes]]:
+async def _one_connection(
+    symbol: str, settings: Settings
+) -> AsyncGenerator[tuple[int, bytes], None]:
     greeting: list[bytes] = []
     wire = await Wire.open(settings, settings.level1_port, greeting)
     try:
@@ -59,23 +65,34 @@ async def _one_connection(symbol: str, settings: Settings) -> AsyncIterator[tupl
         for command in ("S,CONNECT", f"S,SELECT UPDATE FIELDS,{','.join(SELECTED[1:])}"):
             await wire.send(command)
         await wire.send(f"w{symbol}")
-        loop = asyncio.get_running_loop()
-        patience = settings.stale_s * settings.time_scale
-        deadline = loop.time() + patience
-        while True:
-            line = await wire.line(max(deadline - loop.time(), 0) / settings.time_scale)
+        async for line in _watched(wire, symbol):
             yield settings.clock(), line
             _require_served(wire, symbol, line)
-            if line.startswith(b"T,"):
-                deadline = loop.time() + patience
-            elif line.startswith(b"S,SERVER CONNECTED"):
-                await wire.send(f"w{symbol}")
-            elif line.startswith(_DOWN):
-                await wire.send("S,CONNECT")
-            if loop.time() > deadline:
-                raise FeedError(wire.address, f"its clock stands since {settings.stale_s:g} s")
     finally:
         await wire.close()
+
+
+async def _watched(wire: Wire, symbol: str) -> AsyncGenerator[bytes, None]:
+    # The lines of a connection that lives: its clock goes, and its server is not lost for long.
+    settings, loop = wire.settings, asyncio.get_running_loop()
+    patience = settings.stale_s * settings.time_scale
+    clock_by = loop.time() + patience
+    server_by = float("inf")
+    while True:
+        line = await wire.line(max(clock_by - loop.time(), 0) / settings.time_scale)
+        yield line
+        if line.startswith(b"T,"):
+            clock_by = loop.time() + patience
+        elif line.startswith(b"S,SERVER CONNECTED"):
+            server_by = float("inf")
+            await wire.send(f"w{symbol}")
+        elif line.startswith(_DOWN):
+            server_by = loop.time() + settings.reply_timeout_s * settings.time_scale
+            await wire.send("S,CONNECT")
+        if loop.time() > clock_by:
+            raise FeedError(wire.address, f"its clock stands since {settings.stale_s:g} s")
+        if loop.time() > server_by:
+            raise FeedError(wire.address, f"without server for {settings.reply_timeout_s:g} s")
 
 
 def _require_served(wire: Wire, symbol: str, line: bytes) -> None:
