@@ -1,0 +1,85 @@
+"""Damaged files of NinjaTrader: whatever a byte, a line or a cut does, no record is lost."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from orchestration.sources import kinetick
+from orchestration.sources.files import SourceFile
+from orchestration.sources.kinetick import ReadSettings
+from orchestration.sources.kinetick.exports import parse_pair
+from orchestration.sources.records import SourceError
+from tests.sources.cases import ES, require_whole, source_file
+from tests.sources.test_fuzz import N_MUTANTS, mutate, require_nothing_lost
+from tests.sources.test_kinetick_exports import ASKS, BIDS, MES
+from tests.sources.test_kinetick_log import made_log
+from tests.sources.test_kinetick_replay import made_dump
+
+UTC = ReadSettings(replay_timezone="UTC")
+
+
+def made_export(fields: int) -> bytes:
+    rows = []
+    for i in range(50):
+        quote = f";{5997 + i % 4 / 4};{5997.25 + i % 4 / 4}" if fields == 5 else ""
+        rows.append(f"20250319 07{i // 2:02d}00 {i:07d};{5997 + i % 4 / 4}{quote};{1 + i}\r\n")
+    return "".join(rows).encode()
+
+
+FILES = {
+    "3 fields": made_export(3),
+    "5 fields": made_export(5),
+    "replay": made_dump(),
+    "log": made_log(),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_mutants_lose_nothing(name):
+    data = FILES[name]
+    whole = kinetick.parse_file(source_file(data), ES, UTC)
+    assert whole.stored >= 40
+    assert whole.quarantined == 0
+    rng = np.random.default_rng(list(name.encode()))
+    n_read = 0
+    for _ in range(N_MUTANTS):
+        mutant = mutate(data, rng)
+        try:
+            batch = kinetick.parse_file(source_file(mutant), ES, UTC)
+        except SourceError:
+            continue
+        require_nothing_lost(batch, mutant, ES)
+        n_read += 1
+    assert n_read > N_MUTANTS // 2
+
+
+def test_mutants_of_a_pair_lose_nothing():
+    halves = [("\n".join(rows) + "\n").encode() for rows in (BIDS, ASKS)]
+    rng = np.random.default_rng(17)
+    n_read = 0
+    for i in range(N_MUTANTS):
+        parts = list(halves)
+        parts[i % 2] = mutate(parts[i % 2], rng)
+        files = [
+            SourceFile(path=Path(f"ES 03-25.{side}.txt"), unit="0" * 64, data=part)
+            for side, part in zip(("Bid", "Ask"), parts, strict=True)
+        ]
+        try:
+            batch = parse_pair(*files, ES)
+        except SourceError:
+            continue
+        require_whole(batch)
+        assert batch.n_lines == sum(
+            p.count(b"\n") + (not p.endswith(b"\n") and bool(p)) for p in parts
+        )
+        n_read += 1
+    assert n_read > N_MUTANTS // 2
+
+
+def test_mutants_of_the_recorded_bars_are_refused(test_data):
+    data = (test_data / "ninjatrader" / "MES 09-25.Last.txt").read_bytes()[:4000]
+    rng = np.random.default_rng(23)
+    for _ in range(N_MUTANTS // 4):
+        with pytest.raises(SourceError):
+            kinetick.parse_file(source_file(mutate(data, rng)), MES)
