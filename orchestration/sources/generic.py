@@ -1,0 +1,390 @@
+"""Tables of the user's own: delimited text (plain, gzip, zip), Parquet and Feather.
+
+What the columns are is told by a :class:`~orchestration.sources.column_map.ColumnMap`, which stands
+in ``$ORDERFLOW_HOME/instruments.toml`` under the instrument. Numbers are taken as the text that the
+file has; floating-point columns of Parquet as the shortest decimal that gives the same number, which
+is what was written unless it was computed. Text in quotation marks must not hold the delimiter.
+
+Ids that are whole numbers (also as ``17.0`` or ``1.7E1``) order the records. Where most are not, or there are
+none, the id is the line of a text, or the row of a table, and other ids become ``venue_id``.
+A row that has a trade and the quote that it met gives two batches
+(:func:`~orchestration.sources.rows.met_quote_times` says what time such a quote has).
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, timedelta, timezone, tzinfo
+from decimal import Decimal
+from pathlib import Path
+from typing import overload
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pyarrow as pa
+
+from orchestration.sources.column_map import ColumnMap, column_maps, fitting
+from orchestration.sources.files import SourceFile, read_file
+from orchestration.sources.gate import MAX_ID, Gate, epoch_text_ns
+from orchestration.sources.members import Member, must_be_named, part_unit, read_members
+from orchestration.sources.records import SourceBatch, SourceError, make_batch
+from orchestration.sources.rows import (
+    local_second,
+    met_quote_times,
+    quote_records,
+    text_rows,
+    trade_records,
+    whole_number,
+    with_venue_ids,
+)
+from orderflow_core.instrument import Instrument
+
+NAME = "generic"
+
+_PARQUET_MAGIC, _FEATHER_MAGIC = b"PAR1", b"ARROW1"
+_ISO = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[ T]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?"
+    r"(?:(Z)|([+-])([0-9]{2}):?([0-9]{2}))?"
+)
+_NUMBER = re.compile(r"[0-9]{1,20}\.[0-9]{1,20}(?:[eE]\+?[0-9]{1,2})?")
+_MAKER = {"true": -1, "false": 1, "1": -1, "0": 1}
+
+
+def fetch(instrument: Instrument, cache_dir: Path) -> list[Path]:  # noqa: ARG001  one way in
+    """Refuse: the files are the user's own."""
+    must_be_named(NAME, instrument)
+
+
+def read(
+    paths: Sequence[Path], instrument: Instrument, *, maps: Sequence[ColumnMap] = ()
+) -> list[SourceBatch]:
+    """Read files: a batch of trades, one of quotes, or both, each.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    instrument : Instrument
+    maps : sequence of ColumnMap
+        What a file's columns may be, the first that fits counts; without any those of the
+        installation's ``instruments.toml``.
+
+    Raises
+    ------
+    SourceError
+        A file cannot be read, or has not the columns of any map.
+    """
+    if not maps:
+        from orchestration.config import Settings
+
+        maps = column_maps(instrument.symbol, Settings().root / "instruments.toml")
+    return [
+        batch
+        for path in paths
+        for member in _members(path)
+        for batch in parse_table(member, instrument, maps)
+    ]
+
+
+def _members(path: Path) -> list[Member]:
+    file = read_file(path)
+    if file.data.startswith((_PARQUET_MAGIC, _FEATHER_MAGIC)):
+        return [Member(name=path.name, file=file, is_sealed=True)]
+    return read_members(path)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Table:
+    # Columns of texts by what they are, the line of each row, and what takes the refused ones.
+    file: SourceFile
+    gate: Gate
+    line: list[int]
+    columns: dict[str, list[str]]
+    other: Counter[str] = field(default_factory=Counter)
+
+    def keep(self, is_kept: Sequence[bool]) -> None:
+        """Drop rows that are counted or refused elsewhere."""
+        if all(is_kept):
+            return
+        at = np.flatnonzero(is_kept).tolist()
+        self.line = [self.line[i] for i in at]
+        self.columns = {name: [v[i] for i in at] for name, v in self.columns.items()}
+
+
+def parse_table(
+    member: Member, instrument: Instrument, maps: Sequence[ColumnMap]
+) -> list[SourceBatch]:
+    """Read one text or table; see :func:`read`."""
+    is_binary = member.file.data.startswith((_PARQUET_MAGIC, _FEATHER_MAGIC))
+    load = _arrow_table if is_binary else _text_table
+    batches = []
+    chosen: ColumnMap | None = None
+    for kind in ("trade", "quote"):
+        if chosen is not None and not getattr(chosen, f"has_{kind}s"):
+            continue
+        chosen, table = load(member, instrument, maps, kind)
+        if not getattr(chosen, f"has_{kind}s"):
+            continue
+        _own_symbol(table, kind, instrument)
+        gated = _trades if kind == "trade" else _quotes
+        batches.append(gated(table, instrument, chosen))
+    return [batch for batch in batches if batch.offered] or batches[:1]
+
+
+# -- two ways to columns of text ------------------------------------------------------------------
+
+
+def _text_table(
+    member: Member, instrument: Instrument, maps: Sequence[ColumnMap], kind: str
+) -> tuple[ColumnMap, _Table]:
+    first = member.file.data.split(b"\n", 1)[0].removesuffix(b"\r").decode("latin-1")
+    for one in maps:
+        names = {name.strip().strip('"'): i for i, name in enumerate(first.split(one.delimiter))}
+        if fitting([one], names) is None:
+            continue
+        width = len(first.split(one.delimiter)) if one.has_header else _usual_width(member, one)
+        at = {
+            name: names[column] if isinstance(column, str) else column
+            for name, column in one.columns().items()
+        }
+        if max(at.values()) >= width:
+            continue
+        rows = text_rows(
+            member, instrument, kind=kind, n_fields=(width,), delimiter=one.delimiter,
+            n_header=int(one.has_header), is_last_field_used=width - 1 in at.values(),
+        )  # fmt: skip
+        columns = {name: [row[i].strip('"') for row in rows.texts] for name, i in at.items()}
+        return one, _Table(
+            file=member.file, gate=rows.gate, line=rows.number, columns=columns, other=rows.other
+        )
+    raise SourceError(
+        member.file.path,
+        f"has the columns of none of the {len(maps)} maps of {instrument.symbol}: "
+        f"line 1 is {first[:120]!r}",
+    )
+
+
+def _usual_width(member: Member, one: ColumnMap) -> int:
+    # Without a header the file's own habit decides, so that no single damaged row can.
+    mark = one.delimiter.encode()
+    widths = Counter(line.count(mark) + 1 for line in member.file.data.split(b"\n") if line)
+    return widths.most_common(1)[0][0] if widths else 0
+
+
+class _RowTexts(Sequence[bytes]):
+    # What the quarantine shows of a row of a table; made only for those that are refused.
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    @overload
+    def __getitem__(self, i: int) -> bytes: ...
+    @overload
+    def __getitem__(self, i: slice) -> Sequence[bytes]: ...
+    def __getitem__(self, i: int | slice) -> bytes | Sequence[bytes]:
+        if isinstance(i, slice):
+            return [self[k] for k in range(*i.indices(len(self)))]
+        (row,) = self.table.slice(i, 1).to_pylist()
+        return str(row).encode()
+
+
+def _arrow_table(
+    member: Member, instrument: Instrument, maps: Sequence[ColumnMap], kind: str
+) -> tuple[ColumnMap, _Table]:
+    del kind  # no row of a table can be damaged in its form
+    table = _read_arrow(member.file)
+    names = {name: i for i, name in enumerate(table.schema.names)}
+    one = fitting([m for m in maps if m.has_header], names)
+    if one is None:
+        held = ", ".join(names)
+        raise SourceError(
+            member.file.path, f"has the columns of no map of {instrument.symbol}, only: {held}"
+        )
+    gate = Gate(instrument=instrument, lines=_RowTexts(table))
+    columns = {
+        name: _texts(member.file, table, str(column)) for name, column in one.columns().items()
+    }
+    line = list(range(1, table.num_rows + 1))
+    return one, _Table(file=member.file, gate=gate, line=line, columns=columns)
+
+
+def _read_arrow(file: SourceFile) -> pa.Table:
+    source = pa.BufferReader(file.data)
+    try:
+        if file.data.startswith(_PARQUET_MAGIC):
+            from pyarrow import parquet
+
+            return parquet.read_table(source)
+        from pyarrow import feather
+
+        return feather.read_table(source)
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        raise SourceError(file.path, f"is a damaged table: {error}") from error
+
+
+def _texts(file: SourceFile, table: pa.Table, name: str) -> list[str]:
+    column = table.column(name)
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    try:
+        if pa.types.is_timestamp(column.type) and column.type.tz is not None:
+            column = column.cast(pa.timestamp("ns", column.type.tz)).cast(pa.int64())
+        return column.cast(pa.string()).fill_null("").to_pylist()
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise SourceError(file.path, f"column {name} cannot be read as text: {error}") from error
+
+
+# -- from texts to records ------------------------------------------------------------------------
+
+
+def _own_symbol(table: _Table, kind: str, instrument: Instrument) -> None:
+    symbols = table.columns.get("symbol")
+    if symbols is None:
+        return
+    for line, symbol in zip(table.line, symbols, strict=True):
+        if not symbol or not symbol.isprintable() or not symbol.isascii():
+            table.gate.refuse_damaged(kind, line, f"{symbol[:40]!r} is no symbol")
+        elif symbol != instrument.venue_symbol:
+            table.other["other_symbol"] += 1
+    table.keep([symbol == instrument.venue_symbol for symbol in symbols])
+
+
+def _timed(table: _Table, kind: str, zone: tzinfo) -> tuple[list[int], list[int]]:
+    # Event and receive times of the rows that have both; the others are refused and dropped.
+    seconds: dict[tuple[str, ...], int | None] = {}
+    ts = [_time_ns(text, zone, seconds) for text in table.columns["time"]]
+    texts = table.columns.get("recv_time")
+    received = ts if texts is None else [_time_ns(text, zone, seconds) for text in texts]
+    is_timed = [a is not None and b is not None for a, b in zip(ts, received, strict=True)]
+    for i in np.flatnonzero(~np.array(is_timed, np.bool_)).tolist():
+        detail = f"time {table.columns['time'][i][:40]!r} is no epoch and no ISO 8601"
+        table.gate.refuse_damaged(kind, table.line[i], detail, ts_ns=ts[i] or 0)
+    table.keep(is_timed)
+    return [t for t, ok in zip(ts, is_timed, strict=True) if ok and t is not None], [
+        t for t, ok in zip(received, is_timed, strict=True) if ok and t is not None
+    ]
+
+
+def _time_ns(text: str, zone: tzinfo, seconds: dict[tuple[str, ...], int | None]) -> int | None:
+    ns = epoch_text_ns(text)
+    if ns is not None:
+        return ns
+    match = _ISO.fullmatch(text)
+    if match is None:
+        return None
+    day, clock, fraction, is_utc, sign, hours, minutes = match.groups()
+    key = (day, clock, is_utc or "", sign or "", hours or "", minutes or "")
+    if key not in seconds:
+        if sign:
+            offset = timedelta(hours=int(hours), minutes=int(minutes))
+            if offset >= timedelta(hours=24) or int(minutes) > 59:
+                return None
+            zone = timezone(offset if sign == "+" else -offset)
+        seconds[key] = local_second(day, clock, UTC if is_utc else zone)
+    second = seconds[key]
+    return None if second is None else second * 10**9 + int((fraction or "").ljust(9, "0"))
+
+
+def _ids(table: _Table, kind: str) -> tuple[list[int], dict[int, str]]:
+    # Ids that order the rows, and the venue's own where those do not; a lone odd id is refused.
+    texts = table.columns.get("id")
+    if texts is None:
+        return table.line, {}
+    ids = [_whole_id(text) for text in texts]
+    n_odd = ids.count(None)
+    if 2 * n_odd >= len(ids):
+        return table.line, dict(zip(table.line, texts, strict=True))
+    if n_odd:
+        for i, value in enumerate(ids):
+            if value is None:
+                detail = f"id {texts[i][:40]!r} is no whole number"
+                table.gate.refuse_damaged(kind, table.line[i], detail)
+        table.keep([value is not None for value in ids])
+    return [value for value in ids if value is not None], {}
+
+
+def _whole_id(text: str) -> int | None:
+    if text.isdigit():
+        return whole_number(text)
+    # A program that took ids for floating-point numbers wrote them as such.
+    if _NUMBER.fullmatch(text) is None:
+        return None
+    value = Decimal(text)
+    return int(value) if value == value.to_integral_value() and value <= MAX_ID else None
+
+
+def _signs(table: _Table, one: ColumnMap) -> list[int]:
+    # Rows without a known side are refused and dropped.
+    name = "side" if one.side is not None else "maker"
+    texts = table.columns.get(name)
+    if texts is None:
+        return [0] * len(table.line)
+    words = _MAKER
+    if name == "side":
+        words = {
+            word.lower(): sign
+            for sign, given in ((0, one.unknown), (-1, one.sell), (1, one.buy))
+            for word in given
+        }
+    known = {text: words.get(text.lower()) for text in set(texts)}
+    signs = [known[text] for text in texts]
+    if None in signs:
+        for i, sign in enumerate(signs):
+            if sign is None:
+                detail = f"{name} {texts[i][:40]!r} is no known word"
+                table.gate.refuse_damaged("trade", table.line[i], detail)
+        table.keep([sign is not None for sign in signs])
+    return [sign for sign in signs if sign is not None]
+
+
+def _trades(table: _Table, instrument: Instrument, one: ColumnMap) -> SourceBatch:
+    signs = _signs(table, one)
+    # Each step may drop rows, so the columns before it are carried beside the others.
+    table.columns["sign"] = [str(sign) for sign in signs]
+    _, venue_ids = ids = _ids(table, "trade")
+    table.columns["own_id"] = [str(value) for value in ids[0]]
+    ts, received = _timed(table, "trade", ZoneInfo(one.timezone))
+    records = trade_records(
+        line=table.line, trade_id=[int(text) for text in table.columns["own_id"]],
+        ts_event_ns=ts, ts_recv_ns=received,
+        native_sign=[int(text) for text in table.columns["sign"]],
+        price=table.columns["price"], qty=table.columns["qty"],
+    )  # fmt: skip
+    has_ids = "id" in table.columns and not venue_ids
+    trades, gaps = table.gate.pass_trades(
+        records, source=NAME, unit=table.file.unit,
+        id_step=instrument.max_id_step if has_ids else 0,
+    )  # fmt: skip
+    return make_batch(
+        path=table.file.path, instrument=instrument, source=NAME, unit=table.file.unit,
+        n_lines=len(table.gate.lines), gaps=gaps, rejects=table.gate.rejects,
+        trades=with_venue_ids(trades, venue_ids) if venue_ids else trades,
+        other=dict(table.other),
+    )  # fmt: skip
+
+
+def _quotes(table: _Table, instrument: Instrument, one: ColumnMap) -> SourceBatch:
+    ids, _ = _ids(table, "quote")
+    table.columns["own_id"] = [str(value) for value in ids]
+    ts, received = _timed(table, "quote", ZoneInfo(one.timezone))
+    ids = [int(text) for text in table.columns["own_id"]]
+    times, unit = np.array(ts, np.int64), table.file.unit
+    if one.has_trades:
+        order = np.argsort(ids, kind="stable")
+        times[order], unit = met_quote_times(times[order]), part_unit(unit, "quotes")
+    sizes = [format(instrument.lot_step, "f")] * len(ids)
+    records = quote_records(
+        line=table.line, quote_id=ids, ts_event_ns=times, ts_recv_ns=received,
+        bid=table.columns["bid"], bid_qty=table.columns.get("bid_qty", sizes),
+        ask=table.columns["ask"], ask_qty=table.columns.get("ask_qty", sizes),
+    )  # fmt: skip
+    quotes = table.gate.pass_quotes(records, source=NAME, unit=unit)
+    counts = {"quotes_without_size": len(quotes)} if one.bid_qty is None and len(quotes) else {}
+    return make_batch(
+        path=table.file.path, instrument=instrument, source=NAME, unit=unit,
+        n_lines=len(table.gate.lines), quotes=quotes, rejects=table.gate.rejects,
+        other=dict(table.other), counts=counts,
+    )  # fmt: skip
