@@ -63,11 +63,12 @@ def fill(
         return passed
     end_idx = decisions.end_idx + n_before
     known_ns = decisions.t0_ns if decisions.is_end_included else decisions.t0_ns - 1
-    left, held = (end_idx, known_ns - _WINDOW_NS), (state.sums, state.quantile)
-    _flow_rows_nb((ts, qty, sign), left, starts, _SHARE, state.counters, held, values)
+    rows, held = (end_idx, known_ns), (state.sums, state.quantile)
+    rule = (_WINDOW_NS, *_SHARE)
+    _flow_rows_nb((ts, qty, sign), rows, starts, rule, state.counters, held, values)
     _core_rows_nb(
         (ts, price, qty, sign, sweep),
-        (end_idx, known_ns),
+        rows,
         starts,
         (state.past, state.running, state.quote),
         (state.reach, state.moments),

@@ -1,7 +1,8 @@
 """What the feature matrix is made of, checked in one pass: trades, sweeps, starts, quotes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,6 +22,15 @@ from orderflow_core.validate import (
 _INT64, _INT8, _BOOL = np.dtype(np.int64), np.dtype(np.int8), np.dtype(np.bool_)
 _REACH_NS = 3600 * 10**9  # the longest look back, with room to spare
 _TIGHT = (8,)
+_TRADE_COLUMNS = (
+    "trades.ts_event_ns", "trades.trade_id", "trades.price_ticks", "trades.qty_lots", "sweep",
+)  # fmt: skip
+_QUOTE_COLUMNS = (
+    "at_trade.bid_ticks",
+    "at_trade.bid_lots",
+    "at_trade.ask_ticks",
+    "at_trade.ask_lots",
+)
 _NOTHING = np.empty(0, np.int64)
 Book: TypeAlias = tuple[Int64, Bool]  # running imbalance of the book at each trade, whether known
 
@@ -100,11 +110,11 @@ def checked_chunk(
     TypeError, ValueError
         As in `orderflow_core.features.continue_decision_features`.
     """
-    ts = _int64("trades.ts_event_ns", trades.ts_event_ns)
-    trade_id = _int64("trades.trade_id", trades.trade_id)
-    price = _int64("trades.price_ticks", trades.price_ticks)
-    qty = _int64("trades.qty_lots", trades.qty_lots)
-    sign, ordinal = _int8("trades.sign", trades.sign), _int64("sweep", sweep)
+    columns = (
+        trades.ts_event_ns, trades.trade_id, trades.price_ticks, trades.qty_lots, sweep,
+    )  # fmt: skip
+    ts, trade_id, price, qty, ordinal = _int64_columns(_TRADE_COLUMNS, columns)
+    sign = _int8("trades.sign", trades.sign)
     n = len(ts)
     if not len(trade_id) == len(price) == len(qty) == len(sign) == len(ordinal) == n:
         require_same_length(
@@ -155,9 +165,16 @@ def checked_ofi(ofi: OfiAtTrade, n_trades: int) -> Book:
     return lots, is_known
 
 
-def _int64(name: str, values: ArrayLike) -> Int64:
+def _int64_columns(names: tuple[str, ...], columns: Sequence[ArrayLike]) -> Sequence[Int64]:
     # The usual case first: a live stream brings one trade at a time. The stride tells one dimension,
     # without gaps.
+    for values in columns:
+        if not (type(values) is np.ndarray and values.dtype is _INT64 and values.strides == _TIGHT):
+            return [require_int64(*column) for column in zip(names, columns, strict=True)]
+    return cast(Sequence[Int64], columns)
+
+
+def _int64(name: str, values: ArrayLike) -> Int64:
     if type(values) is np.ndarray and values.dtype is _INT64 and values.strides == _TIGHT:
         return values
     return require_int64(name, values)
@@ -186,10 +203,8 @@ def _positions(name: str, values: ArrayLike, n: int) -> Int64:
 
 
 def _quotes(at_trade: QuoteAtTrade, price: Int64) -> tuple[Int64, Int64, Int64, Int64, Bool]:
-    bid = _int64("at_trade.bid_ticks", at_trade.bid_ticks)
-    bid_lots = _int64("at_trade.bid_lots", at_trade.bid_lots)
-    ask = _int64("at_trade.ask_ticks", at_trade.ask_ticks)
-    ask_lots = _int64("at_trade.ask_lots", at_trade.ask_lots)
+    columns = (at_trade.bid_ticks, at_trade.bid_lots, at_trade.ask_ticks, at_trade.ask_lots)
+    bid, bid_lots, ask, ask_lots = _int64_columns(_QUOTE_COLUMNS, columns)
     is_known = _bool(at_trade.is_known)
     if not len(bid) == len(bid_lots) == len(ask) == len(ask_lots) == len(is_known) == len(price):
         require_same_length(
