@@ -20,8 +20,9 @@ import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import compress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -74,20 +75,21 @@ def parse_history(file: SourceFile, instrument: Instrument) -> list[SourceBatch]
 def ordered(ticks: Ticks, gate: Gate) -> tuple[dict[str, Any], Counter[str]]:
     """Return the ticks as columns in the order of trading; refuse foreign and timeless ones."""
     counts: Counter[str] = Counter()
-    columns = {name: getattr(ticks, name) for name in _COLUMNS}
-    first, second = eastern_ns(ticks.time)
-    own = Counter(ticks.request).most_common(1)[0][0] if ticks.request else ""
-    good = []
-    for i, number in enumerate(ticks.line):
-        if ticks.request[i] != own:
-            detail = f"answers request {ticks.request[i][:40]!r}, the file request {own[:40]!r}"
-            gate.refuse("trade", number, "malformed", detail)
-        elif first[i] < 0:
-            gate.refuse("trade", number, "malformed", f"{ticks.time[i]} is no US Eastern time")
-        else:
-            good.append(i)
-    kept = np.array(good, np.int64)
-    if _runs_back(first[kept], [ticks.total[i] for i in good]):
+    columns = ticks.columns()
+    first, second = eastern_ns(columns["time"])
+    requests = columns.pop("request")
+    own = Counter(requests).most_common(1)[0][0] if requests else ""
+    is_good = first >= 0
+    for i in np.flatnonzero(~is_good).tolist():
+        detail = f"{columns['time'][i]} is no US Eastern time"
+        gate.refuse("trade", ticks.line[i], "malformed", detail)
+    for i, request in enumerate(requests):
+        if request != own and is_good[i]:
+            is_good[i] = False
+            detail = f"answers request {request[:40]!r}, the file request {own[:40]!r}"
+            gate.refuse("trade", ticks.line[i], "malformed", detail)
+    kept = np.flatnonzero(is_good)
+    if _runs_back(first[kept], [columns["total"][i] for i in kept.tolist()]):
         kept = kept[::-1]
     rows: dict[str, Any] = {name: _take(name, v, kept) for name, v in columns.items()}
     rows["ts"], n_guessed = in_order(first[kept], second[kept])
@@ -98,16 +100,12 @@ def ordered(ticks: Ticks, gate: Gate) -> tuple[dict[str, Any], Counter[str]]:
     return rows, counts
 
 
-_COLUMNS = (
-    "line", "time", "price", "qty", "total", "bid", "ask", "tick_id", "center", "sign",
-    "is_market", "day_code",
-)  # fmt: skip
 _TEXTS = frozenset({"time", "price", "qty", "total", "bid", "ask"})
 
 
 def _take(name: str, values: list[Any], kept: np.ndarray) -> Any:
     if name in _TEXTS:
-        return [values[i] for i in kept]
+        return [values[i] for i in kept.tolist()]
     return np.array(values, np.int64)[kept]
 
 
@@ -171,9 +169,11 @@ def quote_unit(unit: str) -> str:
 
 def select(rows: dict[str, Any], mask: np.ndarray) -> dict[str, Any]:
     """Return the rows where ``mask`` is true."""
-    kept = np.flatnonzero(mask)
+    if mask.all():
+        return dict(rows)
+    keep = mask.tolist()
     return {
-        name: [values[i] for i in kept] if isinstance(values, list) else values[kept]
+        name: list(compress(values, keep)) if isinstance(values, list) else values[mask]
         for name, values in rows.items()
     }
 
@@ -200,30 +200,48 @@ def refuse_repeats(gate: Gate, rows: dict[str, Any]) -> np.ndarray:
     ndarray of bool, shape (n,)
         False for the refused ones. Without day code or tick id nothing can contradict.
     """
-    names = ("date", "day_code", "center", "tick_id", "ts", "sign")
-    numbers = [rows[name].tolist() for name in names]
-    texts = [rows[name] for name in ("price", "qty", "total", "bid", "ask")]
-    contents = list(zip(*numbers, *texts, strict=True))
-    has_key = ((rows["day_code"] > 0) & (rows["tick_id"] > 0)).tolist()
-    seen: dict[tuple[Any, ...], int] = {}
-    different: dict[tuple[Any, ...], set[tuple[Any, ...]]] = {}
-    is_kept = np.ones(len(contents), np.bool_)
-    for i, content in enumerate(contents):
+    is_kept = np.ones(len(rows["ts"]), np.bool_)
+    shared = _shared_keys(rows)
+    contents = {i: _content(rows, i) for i in shared}
+    different: dict[Content, set[Content]] = {}
+    for content in contents.values():
         different.setdefault(content[:4], set()).add(content)
+    seen: set[Content] = set()
+    for i, content in contents.items():
+        date, day_code, center, tick_id = content[:4]
+        is_conflict = day_code > 0 and tick_id > 0 and len(different[content[:4]]) > 1
         # Neither a tick id nor a total volume: nothing tells a repeat from a second trade.
-        if content[3] or not _is_zero(content[8]):
-            at = seen.setdefault(content, i)
-            is_kept[i] = at == i
-    for i, content in enumerate(contents):
-        is_conflict = has_key[i] and len(different[content[:4]]) > 1
-        if not is_conflict and is_kept[i]:
+        is_repeat = content in seen and (tick_id > 0 or not _is_zero(rows["total"][i]))
+        seen.add(content)
+        if not is_conflict and not is_repeat:
             continue
         is_kept[i] = False
         reason = "conflict" if is_conflict else "duplicate"
         what = "has two contents" if is_conflict else "is there already"
-        detail = f"tick {content[3]} of market center {content[2]} {what}"
+        detail = f"tick {tick_id} of market center {center} on {date} {what}"
         gate.refuse("trade", int(rows["line"][i]), reason, detail, ts_ns=int(rows["ts"][i]))
     return is_kept
+
+
+Content: TypeAlias = tuple[Any, ...]
+_KEY = ("date", "day_code", "center", "tick_id")
+
+
+def _content(rows: dict[str, Any], i: int) -> Content:
+    numbers = (*_KEY, "ts", "sign", "is_market")
+    texts = ("price", "qty", "total", "bid", "ask")
+    return (*(int(rows[name][i]) for name in numbers), *(rows[name][i] for name in texts))
+
+
+def _shared_keys(rows: dict[str, Any]) -> list[int]:
+    # Positions, in order, of the ticks that are not the only ones under their key.
+    order = np.lexsort([rows[name] for name in _KEY])
+    same = np.ones(max(len(order) - 1, 0), np.bool_)
+    for name in _KEY:
+        same &= rows[name][order][1:] == rows[name][order][:-1]
+    is_shared = np.zeros(len(order), np.bool_)
+    is_shared[order[1:][same]] = is_shared[order[:-1][same]] = True
+    return np.flatnonzero(is_shared).tolist()
 
 
 def day_ids(date: np.ndarray) -> np.ndarray:

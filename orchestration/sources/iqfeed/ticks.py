@@ -19,6 +19,7 @@ other, ``S`` settlement, which is no trade. Aggressor: 1 buy, 2 sell, 0 not supp
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from orchestration.sources.records import SourceError
 
@@ -58,22 +59,12 @@ NO_DATA = b"!NO_DATA!"
 class Ticks:
     """Readable ticks of one file, one list element a tick, and what else stood in it.
 
-    ``center`` is -1 and ``day_code`` 0 where the protocol has none.
+    ``fields`` are the texts of a tick as its pattern names them; :meth:`columns` gives them their
+    types.
     """
 
     line: list[int] = field(default_factory=list)
-    request: list[str] = field(default_factory=list)
-    time: list[str] = field(default_factory=list)
-    price: list[str] = field(default_factory=list)
-    qty: list[str] = field(default_factory=list)
-    total: list[str] = field(default_factory=list)
-    bid: list[str] = field(default_factory=list)
-    ask: list[str] = field(default_factory=list)
-    tick_id: list[int] = field(default_factory=list)
-    center: list[int] = field(default_factory=list)
-    sign: list[int] = field(default_factory=list)
-    is_market: list[int] = field(default_factory=list)
-    day_code: list[int] = field(default_factory=list)
+    fields: list[tuple[str | None, ...]] = field(default_factory=list)
     damaged: list[tuple[int, str]] = field(default_factory=list)  # line, what is wrong
     other: Counter[str] = field(default_factory=Counter)
 
@@ -88,7 +79,11 @@ class Ticks:
         # latin-1 maps every byte to a character, so damage reaches the patterns as it is.
         match = _TICK.fullmatch(line.decode("latin-1"))
         if match is not None:
-            self._add(number, match.groups())
+            if "S" in match.group(9, 16):
+                self.other["settlement"] += 1
+                return
+            self.line.append(number)
+            self.fields.append(match.groups())
             return
         kind = reply_kind(line)
         if kind == "error":
@@ -100,25 +95,28 @@ class Ticks:
         else:
             self.damaged.append((number, complaint(line)))
 
-    def _add(self, number: int, fields: tuple[str | None, ...]) -> None:
-        request, time, price, qty, total, bid, ask, tick_id, basis, center, conditions = fields[:11]
-        aggressor, day_code = fields[11:13]
-        if (basis or fields[15]) == "S":
-            self.other["settlement"] += 1
-            return
-        self.line.append(number)
-        self.request.append(request or "")
-        self.time.append(time or "")
-        self.price.append(price or "")
-        self.qty.append(qty or "")
-        self.total.append(total or "")
-        self.bid.append(bid or "")
-        self.ask.append(ask or "")
-        self.tick_id.append(int(tick_id or 0))
-        self.center.append(-1 if center is None else int(center))
-        self.sign.append(SIGN[aggressor or ""])
-        self.is_market.append(int(is_market(conditions or "")))
-        self.day_code.append(int(day_code or 0))
+    def columns(self) -> dict[str, list[Any]]:
+        """Return the ticks by column; prices, sizes and times stay texts.
+
+        ``center`` is -1 and ``day_code`` 0 where the protocol has none.
+        """
+        columns = list(zip(*self.fields, strict=True)) or [()] * _TICK.groups
+        request, time, price, qty, total, bid, ask, tick_id, _, center, conditions = columns[:11]
+        aggressor, day_code = columns[11:13]
+        market = {text: int(is_market(text or "")) for text in set(conditions)}
+        return {
+            "line": self.line,
+            "request": [text or "" for text in request],
+            **{name: list(texts) for name, texts in zip(
+                ("time", "price", "qty", "total", "bid", "ask"),
+                (time, price, qty, total, bid, ask), strict=True,
+            )},
+            "tick_id": [int(text) for text in tick_id],
+            "center": [-1 if text is None else int(text) for text in center],
+            "sign": [SIGN[text or ""] for text in aggressor],
+            "is_market": [market[text] for text in conditions],
+            "day_code": [int(text or 0) for text in day_code],
+        }  # fmt: skip
 
 
 def is_market(conditions: str) -> bool:
