@@ -1,0 +1,252 @@
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+
+from orderflow_core.alignment import quote_at_trade
+from orderflow_core.lag_sweep import lag_sweep
+from orderflow_core.market_facts import (
+    sign_autocorrelation,
+    tail_exponent,
+    time_weighted_spread,
+    volatility_signature,
+)
+from orderflow_core.planted import IMPACT_ORDERS, EpisodeKind, PlantSettings
+from orderflow_core.simulator import SECOND_NS, SimulatorSettings, simulate
+from orderflow_core.sweeps import assign_sweeps
+from orderflow_core.tick_rules import tick_rule
+
+BUSY = PlantSettings(metaorders=600.0, icebergs=900.0, bursts=900.0, spoofs=1400.0)
+SHORT = SimulatorSettings(
+    duration_s=900.0, plant=replace(BUSY, metaorder_children=(10, 40), iceberg_s=30.0)
+)
+QUIET = PlantSettings(metaorders=0.0, icebergs=0.0, bursts=0.0, spoofs=0.0)
+
+
+@pytest.fixture(scope="module")
+def market():
+    return simulate(SHORT, seed=11)
+
+
+@pytest.fixture(scope="module")
+def day():
+    import numba
+
+    if numba.config.DISABLE_JIT:
+        pytest.skip("a whole day needs compiled kernels")
+    return simulate(SimulatorSettings(), seed=1)
+
+
+def arrays_of(bundle):
+    for item in fields(bundle):
+        value = getattr(bundle, item.name)
+        if isinstance(value, np.ndarray):
+            yield item.name, value
+        else:
+            yield from ((f"{item.name}.{name}", a) for name, a in arrays_of(value))
+
+
+def test_the_same_seed_gives_the_same_market_and_another_gives_another(market):
+    again, other = simulate(SHORT, seed=11), simulate(SHORT, seed=12)
+    for (name, a), (_, b) in zip(arrays_of(market), arrays_of(again), strict=True):
+        assert a.tobytes() == b.tobytes(), name
+    assert not np.array_equal(market.trades.price_ticks[:100], other.trades.price_ticks[:100])
+
+
+def test_a_whole_day_equals_itself(day):
+    again = simulate(SimulatorSettings(), seed=1)
+    assert all(
+        a.tobytes() == b.tobytes()
+        for (_, a), (_, b) in zip(arrays_of(day), arrays_of(again), strict=True)
+    )
+
+
+def test_ticks_are_those_of_a_market(market):
+    trades, quotes = market.trades, market.quotes
+    assert len(trades) > 500
+    assert (np.diff(trades.ts_event_ns) >= 0).all()
+    assert (np.diff(quotes.ts_event_ns) >= 0).all()
+    assert np.array_equal(trades.trade_id, np.arange(1, len(trades) + 1))
+    assert set(np.unique(trades.sign)) == {-1, 1}
+    assert trades.qty_lots.min() > 0
+    assert (quotes.bid_ticks < quotes.ask_ticks).all()
+    assert min(quotes.bid_lots.min(), quotes.ask_lots.min()) > 0
+    end = SHORT.start_ns + int(SHORT.duration_s * SECOND_NS)
+    assert SHORT.start_ns <= quotes.ts_event_ns[0] <= trades.ts_event_ns[0]
+    assert trades.ts_event_ns[-1] < end
+
+
+def test_each_order_begins_at_the_quote_before_it_and_walks_away_from_it(market):
+    trades, quotes = market.trades, market.quotes
+    first = np.flatnonzero(np.diff(market.order_id, prepend=-1))
+    before = np.searchsorted(market.quote_order_id, market.order_id[first]) - 1
+    side = trades.sign[first]
+    best = np.where(side > 0, quotes.ask_ticks[before], quotes.bid_ticks[before])
+    assert np.array_equal(trades.price_ticks[first], best)
+    steps = np.diff(trades.price_ticks) * trades.sign[1:]
+    same = np.diff(market.order_id) == 0
+    assert (steps[same] >= 0).all()
+    assert (np.diff(trades.sign)[same] == 0).all()
+
+
+def test_depth_begins_with_the_best_quote(market):
+    quotes = market.quotes
+    at = np.searchsorted(quotes.ts_event_ns, market.depth_ns, side="right") - 1
+    shown = (quotes.bid_ticks, quotes.bid_lots, quotes.ask_ticks, quotes.ask_lots)
+    for column, values in enumerate(shown):
+        assert np.array_equal(market.depth[:, 0, column], values[at])
+    assert (np.diff(market.depth[:, :, 0], axis=1) < 0).all()
+    assert (np.diff(market.depth[:, :, 2], axis=1) > 0).all()
+
+
+def test_executed_lots_are_the_fills_that_carry_the_number(market):
+    episodes, lots = market.episodes, market.trades.qty_lots
+    for i in range(len(episodes)):
+        rests = episodes.kind[i] in (EpisodeKind.ICEBERG, EpisodeKind.SPOOF)
+        number = market.maker_episode if rests else market.taker_episode
+        own = number == i + 1
+        assert lots[own].sum() == episodes.executed_lots[i]
+        assert episodes.executed_lots[i] <= episodes.planned_lots[i]
+        if not own.any():
+            continue
+        ts, sign = market.trades.ts_event_ns[own], market.trades.sign[own]
+        assert episodes.start_ns[i] <= ts[0] <= ts[-1] <= episodes.end_ns[i]
+        assert (sign == (-1 if rests else 1) * episodes.side[i]).all()
+        if rests:
+            assert (market.trades.price_ticks[own] == episodes.price_ticks[i]).all()
+    assert set(episodes.kind) == set(EpisodeKind)
+
+
+def test_an_iceberg_absorbs_more_than_it_ever_shows(market):
+    icebergs = np.flatnonzero(market.episodes.kind == EpisodeKind.ICEBERG)
+    beyond = 0
+    for i in icebergs:
+        own = market.maker_episode == i + 1
+        shown = int(market.episodes.planned_lots[i] * SHORT.plant.iceberg_shown)
+        assert market.trades.qty_lots[own].max(initial=0) <= shown
+        beyond += market.episodes.executed_lots[i] > 2 * shown
+    assert beyond >= len(icebergs) // 3 > 0
+
+
+def test_a_spoof_is_shown_and_taken_back(market):
+    episodes = market.episodes
+    spoofs = np.flatnonzero(episodes.kind == EpisodeKind.SPOOF)
+    assert len(spoofs)
+    assert episodes.executed_lots[spoofs].sum() < 0.05 * episodes.planned_lots[spoofs].sum()
+    seen = 0
+    for i in spoofs:
+        column = 0 if episodes.side[i] > 0 else 2
+        inside = (market.depth_ns >= episodes.start_ns[i]) & (market.depth_ns < episodes.end_ns[i])
+        rows = market.depth[inside]
+        at_price = rows[..., column] == episodes.price_ticks[i]
+        seen += bool((rows[..., column + 1][at_price] >= episodes.planned_lots[i]).any())
+    assert seen > 0.8 * len(spoofs)
+
+
+def test_fewer_episodes_leave_the_own_flow_as_it_is():
+    calm = simulate(SHORT.without_episodes(), seed=11)
+    fewer = simulate(replace(SHORT, plant=replace(SHORT.plant, spoofs=0.0)), seed=11)
+    assert not len(calm.episodes)
+    assert not calm.taker_episode.any()
+    for kind in (EpisodeKind.METAORDER, EpisodeKind.ICEBERG, EpisodeKind.BURST):
+        a, b = (
+            m.episodes.start_ns[m.episodes.kind == kind] for m in (simulate(SHORT, seed=11), fewer)
+        )
+        assert np.array_equal(a, b)
+
+
+def moves(market, kind, start, end):
+    """Change of the mid between two times of each episode of a kind, signed by its side."""
+    quotes, own = market.quotes, np.flatnonzero(market.episodes.kind == kind)
+    mid = (quotes.bid_ticks + quotes.ask_ticks) / 2
+    at = [np.searchsorted(quotes.ts_event_ns, t[own]) - 1 for t in (start, end)]
+    return own, (mid[at[1]] - mid[at[0]]) * market.episodes.side[own]
+
+
+def test_impact_grows_with_the_square_root_of_what_was_worked(day):
+    plant = replace(QUIET, metaorders=150.0)
+    found = simulate(SimulatorSettings(plant=plant, news_ticks=0.05, surprise_ticks=0.05), seed=2)
+    episodes = found.episodes
+    own, move = moves(
+        found, EpisodeKind.METAORDER, episodes.start_ns, episodes.end_ns + 2 * SECOND_NS
+    )
+    lots = episodes.executed_lots[own].astype(float)
+    planted = plant.impact_ticks * np.sqrt(
+        lots / (IMPACT_ORDERS * SimulatorSettings().market_size.median)
+    )
+    groups = np.array_split(np.argsort(lots), 6)
+    size, seen = (np.array([v[g].mean() for g in groups]) for v in (lots, move))
+    exponent = np.polyfit(np.log(size), np.log(seen), 1)[0]
+    assert 0.4 < exponent < 0.6
+    assert seen.mean() == pytest.approx(np.mean([planted[g].mean() for g in groups]), rel=0.15)
+    assert np.allclose(np.abs(episodes.kept_ticks / episodes.peak_ticks), plant.impact_kept)
+
+
+def test_price_follows_informed_bursts_and_turns_at_icebergs():
+    plant = replace(QUIET, bursts=1400.0, icebergs=1400.0, iceberg_s=20.0)
+    own = {EpisodeKind.BURST: [], EpisodeKind.ICEBERG: []}
+    for seed in range(2):
+        found = simulate(
+            replace(SHORT, plant=plant, news_ticks=0.05, surprise_ticks=0.05), seed=seed
+        )
+        for kind, sample in own.items():
+            _, move = moves(found, kind, found.episodes.end_ns, found.episodes.moved_until_ns)
+            sample += move.tolist()
+    for kind, sample in own.items():
+        error = np.std(sample) / np.sqrt(len(sample))
+        assert len(sample) > 15
+        assert np.mean(sample) > 4 * error, kind
+
+
+def test_figures_lie_where_recorded_markets_lie(day):
+    trades, quotes = day.trades, day.quotes
+    first = np.flatnonzero(np.diff(day.order_id, prepend=-1))
+    lots = np.add.reduceat(trades.qty_lots, first)
+    mean, share = time_weighted_spread(quotes.ts_event_ns, quotes.bid_ticks, quotes.ask_ticks)
+    before = quote_at_trade(trades.ts_event_ns[first], quotes)
+    mid = (before.bid_ticks + before.ask_ticks)[before.is_known]
+    memory = sign_autocorrelation(trades.sign[first], np.array([1, 10]))
+    volatility = volatility_signature(mid, np.array([1, 10, 100]))
+    # Ranges of the recorded perpetuals in docs/simulator.md, a little widened.
+    assert 1.0 <= mean <= 1.2
+    assert share > 0.9
+    assert 0.9 < tail_exponent(lots) < 1.7
+    assert 0.2 < memory[0] < 0.5
+    assert memory[1] > 0.03
+    assert 0.7 < volatility[0] / volatility[1] < 1.0
+    assert 0.85 < volatility[2] / volatility[1] < 1.5
+    assert 2.0 < len(trades) / len(first) < 4.5
+
+
+def test_sweeps_and_sides_are_found_again(day):
+    trades, quotes = day.trades, day.quotes
+    sweep = assign_sweeps(
+        trades.ts_event_ns, trades.trade_id, trades.price_ticks, trades.sign, max_id_step=1
+    )
+    true = np.cumsum(np.diff(day.order_id, prepend=-1) != 0) - 1
+    # Two orders within a nanosecond on one side look like one: hardly ever.
+    assert (np.diff(sweep) == np.diff(true)).mean() > 0.9999
+    sign, _ = tick_rule(trades.price_ticks)
+    assert 0.7 < (sign == trades.sign).mean() < 0.999
+    scored = lag_sweep(
+        trades.ts_event_ns, trades.price_ticks, quotes, trades.sign, [0, 100_000_000, SECOND_NS]
+    )
+    assert scored.best_lag_ns == 0
+    assert scored.accuracy[0] > 0.999
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"duration_s": 0.0}, "horizon_s"),
+        ({"same_side": 1.0}, "radius"),
+        ({"first_ticks": 0}, "first_ticks"),
+        ({"depth_every_s": 0.0}, "depth_every_s"),
+        ({"start_ns": -1}, "start_ns"),
+    ],
+)
+def test_bad_settings_are_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        simulate(replace(SHORT, **changes), seed=1)
+    with pytest.raises(ValueError, match="seed"):
+        simulate(SHORT, seed=-1)
