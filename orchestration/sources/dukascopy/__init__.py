@@ -1,8 +1,8 @@
 """Dukascopy: quotes of a dealer's feed, from its hourly files, its API, or both live and recorded.
 
 What is stored are quotes. There are no trades in this feed, and whatever is computed from it as
-if there were is a proxy: :data:`RECORD_TYPE` names it, and every batch counts its quotes under
-that name.
+if there were is a proxy: :data:`RECORD_TYPE` names it, every batch counts its quotes under that
+name, and :mod:`~.proxy` computes such figures for who asks for them by name.
 
 Files that are read:
 

@@ -321,6 +321,8 @@ class _Service:
             self.count(path, start_ms, path.read_bytes())
         except (FileNotFoundError, SourceError):
             return False  # not there, or damaged since: it is asked for again
+        except OSError as error:
+            raise SourceError(path, f"cannot be read: {error.strerror or error}") from error
         return True
 
 
