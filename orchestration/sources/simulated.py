@@ -45,7 +45,6 @@ FIRST_DAY = date(2026, 1, 5)
 IDS_PER_DAY = 10_000_000
 
 _LINE = re.compile(rb"([0-9]{1,20}) ([TQ]),([^,]*),([0-9]*),([0-9]{1,18}),([^,]+),([^,]+),(.+)")
-_OTHER_SYMBOL = re.compile(rb"[0-9]{1,20} [TQ],([^,]+),")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +77,8 @@ def fetch_day(
     Raises
     ------
     SourceError
-        The market is too small for the faults asked for, or the cache cannot be written.
+        A setting is outside its domain, the market is too small for the faults asked for, or the
+        cache cannot be written.
     """
     market_settings = _of_day(instrument, day, settings.market)
     given = json.dumps(asdict(replace(settings, days=(day,), market=market_settings)), default=str)
@@ -88,10 +88,10 @@ def fetch_day(
     if _is_whole(path):
         return [path]
     number = (day - EPOCH).days
-    market = simulate(market_settings, seed=(settings.seed << 32) + number)
     first_id = number * IDS_PER_DAY + 1
     rng = np.random.default_rng([settings.seed, number])
     try:
+        market = simulate(market_settings, seed=(settings.seed << 32) + number)
         feed = publish(market, instrument, settings.feed, first_id=first_id, rng=rng)
         cache_dir.mkdir(parents=True, exist_ok=True)
         _write_day(path, market, feed, first_id, json.loads(given))
@@ -132,13 +132,14 @@ def parse_simulated(file: SourceFile, instrument: Instrument) -> SourceBatch:
     cut_line = len(lines) if is_cut else 0
     gate = Gate(instrument=instrument, lines=lines, cut_line=cut_line)
     trades, quotes, other = TradeRecords(), QuoteRecords(), Counter[str]()
+    matches = [_LINE.fullmatch(line) for line in lines]
+    _require_symbol(file.path, matches, instrument.venue_symbol)
     symbol = instrument.venue_symbol.encode()
-    for number, line in enumerate(lines, 1):
-        match = _LINE.fullmatch(line) if number != cut_line else None
-        if match is not None and match[3] == symbol:
+    for number, match in enumerate(matches, 1):
+        if match is not None and match[3] == symbol and number != cut_line:
             _take(gate, trades, quotes, number, match)
         else:
-            _take_odd(gate, other, number, line, symbol)
+            _take_odd(gate, other, number, lines[number - 1])
     stored = gate.pass_trades(trades, source=NAME, unit=file.unit, id_step=instrument.max_id_step)
     return make_batch(
         path=file.path, instrument=instrument, source=NAME, unit=file.unit, n_lines=len(lines),
@@ -187,17 +188,22 @@ def _append(records: TradeRecords | QuoteRecords, row: tuple[Any, ...]) -> None:
         getattr(records, item.name).append(value)
 
 
-def _take_odd(gate: Gate, other: Counter[str], number: int, line: bytes, symbol: bytes) -> None:
-    named = _OTHER_SYMBOL.match(line)
+def _require_symbol(path: Path, matches: Sequence[re.Match[bytes] | None], symbol: str) -> None:
+    # A log holds one symbol, so among lines of it another name is damage.
+    names = {match[3].decode("latin-1"): at for at, match in enumerate(matches, 1) if match}
+    if names and symbol not in names:
+        name, line = min(names.items(), key=lambda item: item[1])
+        raise SourceError(path, f"line {line} is of {name!r}: the file is no log of {symbol}")
+
+
+def _take_odd(gate: Gate, other: Counter[str], number: int, line: bytes) -> None:
     if not line.strip() and number != gate.cut_line:
         other["blank"] += 1
-    elif named is not None and named[1] != symbol:
-        other["other_symbol"] += 1
-    else:
-        kind = {b"T": "trade", b"Q": "quote"}.get(line.partition(b" ")[2][:1], "unknown")
-        recv = epoch_text_ns(line.partition(b" ")[0].decode("latin-1")) or 0
-        detail = "is no line of a simulated venue"
-        gate.refuse_damaged(kind, number, detail, ts_recv_ns=recv)
+        return
+    stamp, _, payload = line.partition(b" ")
+    kind = {b"T": "trade", b"Q": "quote"}.get(payload[:1], "unknown")
+    recv = epoch_text_ns(stamp.decode("latin-1")) or 0
+    gate.refuse_damaged(kind, number, "is no line of a simulated venue", ts_recv_ns=recv)
 
 
 def read_truth(log: Path) -> tuple[dict[str, Any], pa.Table]:
