@@ -83,6 +83,54 @@ def test_older_protocols_are_taken_where_they_can_be_read():
         asked(LookupServer(ticks=TICKS, protocol="5.1"), "last_ticks", 2)
 
 
+@pytest.mark.parametrize(
+    ("protocol", "error", "text"),
+    [
+        ("6.2\r\n" + "x" * (1 << 20), FeedError, "without a line end"),
+        ("", FeedRefused, "the feed speaks protocol ''"),
+    ],
+)
+def test_odd_greetings(protocol, error, text):
+    with pytest.raises(error, match=text):
+        asked(LookupServer(protocol=protocol), "last_ticks", 1)
+
+
+def test_a_gateway_that_says_nothing_is_given_up():
+    class Mute(LookupServer):
+        async def say(self, writer, lines):  # noqa: ARG002
+            return
+
+    with pytest.raises(FeedError, match="sent nothing for 30 s"):
+        with_server(Mute(), lambda server: opened(server, connect_timeout_s=30))
+
+
+def test_a_gateway_that_refuses_the_protocol():
+    class Old(LookupServer):
+        async def say(self, writer, lines):  # noqa: ARG002
+            await super().say(writer, ["E,!SYNTAX_ERROR!,,"])
+
+    with pytest.raises(FeedRefused, match="refused the protocol: E,!SYNTAX_ERROR!"):
+        with_server(Old(), opened)
+
+
+async def opened(server, **more) -> None:
+    async with open_lookup(settings(server, **more)):
+        pass
+
+
+def test_one_id_is_asked_once_at_a_time():
+    async def ask(server):
+        async with open_lookup(settings(server)) as lookup:
+            span = (T0_NS, T0_NS + 9 * SECOND)
+            first = asyncio.create_task(lookup.range("XYZ", *span, request="D1"))
+            await asyncio.sleep(0)
+            with pytest.raises(ValueError, match="request 'D1' is under way already"):
+                await lookup.range("XYZ", *span, request="D1")
+            return await first
+
+    assert rows_of(with_server(LookupServer(ticks=TICKS), ask)) == TICKS[:8]
+
+
 def test_two_replies_interleaved():
     async def ask(server):
         async with open_lookup(settings(server)) as lookup:

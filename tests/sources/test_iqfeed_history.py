@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from orchestration.sources import iqfeed
 from orchestration.sources.files import read_file
 from orchestration.sources.iqfeed.eastern import ZONE, eastern_ns, in_order, nearest
-from orchestration.sources.iqfeed.history import parse_history, unzipped
+from orchestration.sources.iqfeed.history import parse_history, read_history, unzipped
 from orchestration.sources.records import SourceError, split_by_day
 from tests.sources.cases import column, reasons, require_whole, source_file
 from tests.sources.iqfeed_cases import EQUITY, T0_NS, parse, tick
@@ -239,7 +239,7 @@ RECORDED = {
 @pytest.mark.parametrize("name", RECORDED)
 def test_recorded_days(test_data, name):
     golden = RECORDED[name]
-    trades, quotes = iqfeed.read([test_data / "iqfeed" / "csharp" / name], EQUITY)
+    trades, quotes = read_history(test_data / "iqfeed" / "csharp" / name, EQUITY)
     for batch in (trades, quotes):
         require_whole(batch)
     assert (trades.offered, trades.stored) == (golden["offered"], golden["offered"] - 12)

@@ -7,7 +7,7 @@ import pytest
 
 from orchestration.sources import iqfeed
 from orchestration.sources.iqfeed.level1 import SELECTED
-from orchestration.sources.iqfeed.logs import parse_log
+from orchestration.sources.iqfeed.logs import parse_log, read_log
 from orchestration.sources.iqfeed.stream import messages
 from orchestration.sources.iqfeed.wire import FeedError, FeedRefused, Settings
 from orchestration.sources.records import SourceError
@@ -76,6 +76,8 @@ def test_everything_else_is_counted_by_kind():
         (update(2, "C") + "1,2,", "malformed"),
         (update(2, "C", time="9:30:02"), "malformed"),
         (update(2, "C", date="2021-03-30"), "malformed"),
+        (update(2, "C").replace(",01,2,", ",1,2,"), "malformed"),
+        (update(2, "C").replace(",01,2,", ",01,x,"), "malformed"),
         (update(2, "C", date="02/30/2021"), "malformed"),
         (update(2, "C", time="09:29:00"), "time_inversion"),
         (update(1, "C"), "duplicate"),
@@ -120,6 +122,16 @@ def test_the_double_hour_is_told_apart_by_the_receipt():
         times += column(trades.trades, "ts_event_ns")
         assert times[-1] == first_ns + SECOND // 5
     assert times[1] - times[0] == 3600 * SECOND
+
+
+def test_the_hour_that_spring_skips_is_no_time():
+    # 2021-03-14 07:30Z is 03:30 in New York; 02:30 does not exist there.
+    first_ns = 1_615_707_000 * SECOND
+    good = update(1, "Cb", time="03:30:00.100000", date="03/14/2021")
+    bad = update(2, "Cb", time="02:30:01.100000", date="03/14/2021")
+    trades, quotes = parse_stream(logged([good, bad], first_ns=first_ns))
+    assert reasons(trades) == reasons(quotes) == {2: "malformed"}
+    assert trades.first_ns == first_ns + SECOND // 10
 
 
 def test_corrections():
@@ -255,6 +267,7 @@ def test_a_stream_becomes_a_log_and_the_log_trades(tmp_path):
     path.write_bytes(b"".join(b"%d %s\n" % message for message in kept))
     trades, quotes = iqfeed.read([path], EQUITY)
     assert (trades.stored, trades.quarantined, quotes.stored) == (8, 0, 8)
+    assert [b.trades.equals(trades.trades) for b in read_log(path, EQUITY)] == [True, False]
     assert b"TOKEN" not in path.read_bytes()
     assert [recv for recv, _ in kept] == sorted(recv for recv, _ in kept)
 
