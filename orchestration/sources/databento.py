@@ -158,7 +158,7 @@ def _periods(file: SourceFile, metadata: Any, instrument: Instrument) -> _Period
         str(metadata.stype_out) != "instrument_id"
         or instrument.venue_symbol not in metadata.mappings
     ):
-        held = ", ".join(metadata.mappings) or "nothing by instrument id"
+        held = ", ".join(sorted(metadata.mappings)) or "nothing by instrument id"
         raise SourceError(file.path, f"does not hold {instrument.venue_symbol}, only: {held}")
     found: _Periods = {}
     for symbol, intervals in metadata.mappings.items():
