@@ -6,6 +6,7 @@ import json
 import threading
 import time
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -39,8 +40,7 @@ class BinanceServer:
         self.records: dict[tuple[str, str], list[dict]] = {}
         self.requests: list[tuple[str, dict, dict]] = []
         self.faults: list = []
-        self.used_weight = 0
-        self.weight_headers: list[int] = []
+        self.weight_of_minute: Counter[int] = Counter()
         self.limit = 1000
         self.now_ms = 1_767_225_600_000
         self.quiet_until = 0.0
@@ -55,6 +55,10 @@ class BinanceServer:
         self.files[f"/{path}.CHECKSUM"] = line.encode()
         return data
 
+    def clock(self) -> float:
+        """Seconds since 1970, as the server and its clients count them."""
+        return self.now_ms / 1000
+
     def asked(self, end: str = "") -> list[str]:
         return [path for path, _, _ in self.requests if path.endswith(end)]
 
@@ -62,9 +66,11 @@ class BinanceServer:
 
     def answer(self, path: str, params: dict, headers: dict) -> tuple[int, dict, bytes]:
         if path in WEIGHTS:
-            self.used_weight += WEIGHTS[path]
+            minute = int(self.clock() // 60)
+            self.weight_of_minute[minute] += WEIGHTS[path]
+            used = str(self.weight_of_minute[minute])
             status, body = self.page(path, params, headers)
-            return status, {"X-MBX-USED-WEIGHT-1M": str(self.used_weight)}, body
+            return status, {"X-MBX-USED-WEIGHT-1M": used}, body
         if path.endswith("/exchangeInfo"):
             limits = [
                 {"rateLimitType": "RAW_REQUESTS", "interval": "MINUTE", "intervalNum": 5, "limit": 9},

@@ -1,5 +1,6 @@
 import json
 import re
+import time
 from dataclasses import replace
 
 import pytest
@@ -14,6 +15,7 @@ from orchestration.sources.binance.rest import (
     fetch_range,
     learn_weight_limit,
 )
+from orchestration.sources.binance.transport import connect
 from orchestration.sources.records import SourceError
 from tests.sources.binance_http_server import HOUR_MS, SCALE, serving
 from tests.sources.cases import BITSTAMP, PERP, SPOT, T0_MS, column, require_whole
@@ -51,7 +53,7 @@ def server():
 def settings(server):
     return Settings(
         spot_url=server.base, um_url=server.base, cm_url=server.base + "/", sleep_scale=SCALE,
-        timeout_s=0.5, attempts=4, clock=lambda: server.now_ms / 1000,
+        timeout_s=0.5, attempts=4, clock=server.clock,
     )  # fmt: skip
 
 
@@ -193,8 +195,6 @@ def test_a_client_that_does_not_wait_is_banned_and_then_silent(server, settings,
 
 
 def test_while_banned_nothing_is_sent(server, settings):
-    from orchestration.sources.binance.transport import connect
-
     server.faults = [(418, 60)]
     with connect(replace(settings, sleep_scale=1.0)) as transport:
         for said in ("banned for 60 s: HTTP 418", "banned for 60 s more: nothing is sent"):
@@ -243,24 +243,17 @@ def test_a_server_that_goes_on_failing(server, settings, tmp_path):
 
 
 def test_the_next_minute_is_waited_for_before_the_weight_is_used_up(server, settings):
-    from orchestration.sources.binance.transport import Transport, connect
-
     server.records[SPOT_URL, "BTCUSDT"] = aggregates(5, M=True)
-    pauses = []
-
-    class Watched(Transport):
-        def _sleep(self, seconds):
-            pauses.append(seconds)
-            server.used_weight = 0
-            server.now_ms += round(seconds * 1000)
-
-    server.now_ms += 15_000  # 45 s before the next minute
-    with connect(settings) as plain:
-        watched = Watched(settings=settings, client=plain.client, weight_limit=40)
+    scale, start = 0.002, time.monotonic()  # a minute lasts 120 ms
+    server.clock = lambda: NOW_MS / 1000 + (time.monotonic() - start) / scale
+    patient = replace(settings, clock=server.clock, sleep_scale=scale)
+    with connect(patient, weight_limit=40) as transport:
         for _ in range(12):
-            watched.get(server.base + SPOT_URL, params={"symbol": "BTCUSDT"}, weight=4)
-    # Half of 40 a minute: five requests of 4, then a pause to the minute's end.
-    assert pauses == [45.0, 60.0]
+            transport.get(server.base + SPOT_URL, params={"symbol": "BTCUSDT"}, weight=4)
+    # Half of 40 a minute: at most five requests of 4.
+    used = server.weight_of_minute.values()
+    assert sum(used) == 48
+    assert max(used) <= 20
 
 
 def test_the_venue_states_its_limit(server, settings):
