@@ -97,6 +97,9 @@ def test_a_row_in_full():
     }  # fmt: skip
 
 
+CROSSED = ("5997.50;5997.00", "5997.00;5996.75")
+
+
 @pytest.mark.parametrize(
     ("quote", "sign"),
     [
@@ -108,6 +111,7 @@ def test_a_row_in_full():
         ("5997.25;5997.25", 0),  # locked at the price: both rules hold
         ("5997.00;5997.00", 1),  # locked below the price
         ("5997.50;5997.00", 0),  # crossed
+        ("5997.00;5996.75", 0),  # crossed, the price above both
         (";", 0),
         (";5997.25", 1),
         ("5997.25;", -1),
@@ -118,7 +122,7 @@ def test_a_row_in_full():
 def test_the_sign_follows_from_the_inside_quote(quote, sign):
     batch = parse(f"20250319 070000 0520000;5997.25;{quote};3")
     assert column(batch.trades, "native_sign") == [sign]
-    assert batch.counts == ({"trades_with_crossed_quote": 1} if quote == "5997.50;5997.00" else {})
+    assert batch.counts == ({"trades_with_crossed_quote": 1} if quote in CROSSED else {})
 
 
 @given(st.integers(1, 9), st.integers(0, 9), st.integers(0, 9))
@@ -163,6 +167,8 @@ def test_one_stray_bar_does_not_condemn_the_ticks():
         ("20250319 070000 0520000;5997.26;5997.00;5997.25;3", "off_grid"),
         ("20250319 070000 0520000;5997.25;5997.01;5997.25;3", "off_grid"),
         ("20250319 070000 0520000;5997.25;5997.00;x;3", "malformed"),
+        ("20250319 070000 0520000;y;5997.00;x;3", "malformed"),
+        ("20250319 070000 0520000;y;5997.00;5997.25;z", "malformed"),
         ("20250319 070000 0520000;5997.25;5997.00;5997.25;0", "out_of_range"),
         ("20250319 070000 0520000;5997.25;5997.00;5997.25;-3", "out_of_range"),
         ("20250319 070000 0520000;0;5997.00;5997.25;3", "out_of_range"),
@@ -323,6 +329,8 @@ def test_a_planted_block_is_found_and_nothing_else(steps, data):
     [
         ("ES 03-24.Last.txt", "ES 03-24", "Last"),
         ("MSFT.Bid.txt", "MSFT", "Bid"),
+        ("BRK.B.Bid.txt", "BRK.B", "Bid"),
+        ("ES ##-##.Last.txt", "ES ##-##", "Last"),
         ("NQ 03-26 Tick.Last (1).txt", "NQ 03-26", "Last"),
         ("ES 03-24.ask.TXT.gz", "ES 03-24", "Ask"),
     ],

@@ -151,6 +151,7 @@ def test_a_damaged_message_is_refused_and_leaves_a_gap():
         (trade(1, bid="5997.01"), "off_grid"),
         (trade(1, px="5997,25"), "malformed"),
         (trade(1, ask="x"), "malformed"),
+        (trade(1, ask="x", px="y"), "malformed"),
         (trade(1, vol="0"), "out_of_range"),
         (trade(1, px=5997.25), "malformed"),
         (trade(1, seq=True), "malformed"),

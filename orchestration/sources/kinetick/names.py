@@ -9,8 +9,7 @@ from orderflow_core.instrument import Instrument
 
 LAST, BID, ASK = "Last", "Bid", "Ask"
 _NAME = re.compile(
-    r"(?P<contract>[^ .;]+(?: [0-9]{2}-[0-9]{2})?)(?P<tick> Tick)?"
-    r"\.(?P<side>Last|Bid|Ask)(?P<copy> \([0-9]+\))?\.txt(?P<packed>\.gz)?",
+    r"(?P<contract>.+?)(?: Tick)?\.(?P<side>Last|Bid|Ask)(?: \([0-9]+\))?\.txt(?:\.gz)?",
     re.IGNORECASE,
 )
 
