@@ -176,7 +176,7 @@ def _large_sweeps_nb(
                 held[2:] = 0
                 count[:] = 0
             if held[4] == 0:
-                held[2], held[3] = rows[i, 9], (rows[i, 3] > 0) - (rows[i, 3] < 0)
+                held[2], held[3] = rows[i, 9], int(rows[i, 3] > 0) - int(rows[i, 3] < 0)
             held[4] += rows[i, 2]
         done = max(done, end_idx[k])
         if rule[5] and held[4] > 0:

@@ -52,7 +52,7 @@ def _book_flow_nb(rows: Int64, known: tuple[Int64, Int64], held: Int64, columns:
         for i in range(done, end_idx[k]):
             if rows[i, 6] != 0:
                 floor, p10, p60, count = i, i, i, 0
-            count += (rows[i, 3] > 0) - (rows[i, 3] < 0)
+            count += int(rows[i, 3] > 0) - int(rows[i, 3] < 0)
         done = max(done, end_idx[k])
         while p10 < done and rows[p10, 0] <= known_ns[k] - 10_000_000_000:
             p10 += 1
@@ -68,7 +68,7 @@ def _book_flow_nb(rows: Int64, known: tuple[Int64, Int64], held: Int64, columns:
 
 @njit(cache=True, nogil=True)
 def _sign_nb(value: float) -> int:
-    return (value > 0) - (value < 0)
+    return int(value > 0) - int(value < 0)
 
 
 @njit(cache=True, nogil=True)
