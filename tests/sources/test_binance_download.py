@@ -161,6 +161,7 @@ def test_a_file_replaced_later_is_seen_and_both_are_kept(server, ask, tmp_path):
     before = server.publish(PATH, {CSV: rows(50)})
     (path,) = ask()
     assert recheck(tmp_path, ask.settings) == []
+    path.with_name(f".part-1-{path.name}").write_bytes(b"PK")  # left by a kill
     after = server.publish(PATH, {CSV: rows(60)})
     assert recheck(tmp_path, ask.settings) == [path]
     assert recheck(tmp_path, ask.settings) == []

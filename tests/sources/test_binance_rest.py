@@ -243,17 +243,18 @@ def test_a_server_that_goes_on_failing(server, settings, tmp_path):
 
 
 def test_the_next_minute_is_waited_for_before_the_weight_is_used_up(server, settings):
-    server.records[SPOT_URL, "BTCUSDT"] = aggregates(5, M=True)
-    scale, start = 0.002, time.monotonic()  # a minute lasts 120 ms
+    path = "/api/v3/historicalTrades"
+    server.records[path, "BTCUSDT"] = trades(5)
+    scale, start = 0.004, time.monotonic()  # a minute lasts 240 ms
     server.clock = lambda: NOW_MS / 1000 + (time.monotonic() - start) / scale
     patient = replace(settings, clock=server.clock, sleep_scale=scale)
-    with connect(patient, weight_limit=40) as transport:
-        for _ in range(12):
-            transport.get(server.base + SPOT_URL, params={"symbol": "BTCUSDT"}, weight=4)
-    # Half of 40 a minute: at most five requests of 4.
+    with connect(patient, weight_limit=80) as transport:
+        for _ in range(4):
+            transport.get(server.base + path, params={"symbol": "BTCUSDT"}, weight=25)
+    # Half of 80 a minute: one request of 25.
     used = server.weight_of_minute.values()
-    assert sum(used) == 48
-    assert max(used) <= 20
+    assert sum(used) == 100
+    assert max(used) == 25
 
 
 def test_the_venue_states_its_limit(server, settings):

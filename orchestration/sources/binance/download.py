@@ -79,8 +79,8 @@ def recheck(cache_dir: Path, settings: Settings | None = None) -> list[Path]:
     replaced = []
     with connect(settings) as transport:
         for path in sorted(root.glob("data/**/*.zip")):
-            if ".replaced-" in path.name:
-                continue
+            if ".replaced-" in path.name or path.name.startswith("."):
+                continue  # an earlier version, or what a killed download left
             before = history(path)
             _fetch_one(transport, str(path.relative_to(root)), path)
             if history(path) != before:
