@@ -129,7 +129,10 @@ def test_total_volume_shows_what_is_missing():
 
 
 def test_total_volume_begins_anew_each_day():
-    trades, _ = parse([tick(1), tick(2), tick(1, day="2021-03-31"), tick(2, day="2021-03-31")])
+    # More than a day's last total is no growth either: what a day misses at its start is not known.
+    late = [tick(7, day="2021-04-01"), tick(8, day="2021-04-01")]
+    rows = [tick(1), tick(2), tick(1, day="2021-03-31"), tick(2, day="2021-03-31"), *late]
+    trades, _ = parse(rows)
     assert trades.counts == {"without_end": 1}
     assert not len(trades.gaps)
 

@@ -150,6 +150,14 @@ def test_corrections():
     assert trades.other["withdrawal"] == 2
 
 
+def test_a_trade_inserted_again_under_its_id_stands():
+    delete = "C,XYZ,X,03/30/2021,09:30:02.000002,10.01,100,2,01,11"
+    log = [update(1, "C"), update(2, "C"), delete, delete.replace(",X,", ",I,"), update(3, "C")]
+    (trades,) = parse_stream(log)
+    assert reasons(trades) == {2: "conflict"}
+    assert column(trades.trades, "line") == [1, 4, 5]
+
+
 def test_a_lost_connection_is_a_gap_of_the_quotes():
     for mark in ("S,CURRENT PROTOCOL,6.2", "S,SERVER DISCONNECTED", "S,SERVER RECONNECT FAILED"):
         log = [NAMES, update(1, "b"), update(2, "a"), mark, update(4, "ba")]
