@@ -110,7 +110,9 @@ def parse_messages(member: Member, instrument: Instrument) -> SourceBatch:
             rows.other[_EVENTS[event]] += 1
         elif event not in _EXECUTIONS or after is None:
             detail = "needs seconds after midnight and a type of 1 to 7"
-            gate.refuse_damaged("trade", number, detail, ts_ns=midnight + (after or 0))
+            gate.refuse_damaged(
+                "trade", number, detail, ts_ns=0 if after is None else midnight + after
+            )
         elif texts[5] not in _RESTING or not texts[2].isdigit():
             detail = "needs an order id and a direction of 1 or -1"
             gate.refuse_damaged("trade", number, detail, ts_ns=midnight + after)
