@@ -165,9 +165,31 @@ def test_hours_without_quotes_give_no_batch(tmp_path):
 
 def test_sizes_are_put_on_the_grid_and_counted():
     sizes = Sizes(Decimal("0.01"))
-    values = ["1.48", "1.485", "1.475", "0.001", "0", "-3.001", "nan", "1e400000"]
+    values = [
+        "1.48",
+        "1.485",
+        "1.475",
+        "0.001",
+        "0",
+        "-3.001",
+        "nan",
+        "1e400000",
+        "1e999999999",
+        "1e-99",
+    ]
     texts = sizes.texts(values, np.arange(len(values)))
-    assert texts == ["1.48", "1.48", "1.48", "0.01", "0", "-3.00", "nan", "1e400000"]
+    assert texts == [
+        "1.48",
+        "1.48",
+        "1.48",
+        "0.01",
+        "0",
+        "-3.00",
+        "nan",
+        "1e400000",
+        "1e999999999",
+        "1e-99",
+    ]
     assert sizes.n_rounded == 4
     batch = reply(answer([(1, 249_215, 248_494, 1.487, 13.0)], START_MS, "0.1"), instrument=BTCUSD)
     assert batch.counts == {"quote_proxy": 1, "rounded_sizes": 1}

@@ -79,6 +79,10 @@ def changed(**keys) -> bytes:
         (changed(ask=1.080015), "ask must be a whole number of points"),
         (changed(ask="NaN"), "ask must be a number in range"),
         (changed(multiplier="1e-400000"), "multiplier must be a number in range"),
+        (changed(multiplier="1e999999999999999999"), "multiplier must be a number in range"),
+        (changed(multiplier="0E+999999999999"), "multiplier must be positive"),
+        (changed(timestamp=10**500), "timestamp must be a number in range"),
+        (changed(ask=1e13), "ask must be a number in range"),
         (b'{"times":[NaN]}', "is no JSON"),
         (b"{" * 100_000, "is no JSON"),
         (b'{"a":' * 100_000, "is no JSON"),
@@ -97,6 +101,8 @@ def test_answers_that_cannot_be_decoded_are_refused_whole(body, message):
 def test_a_damaged_row_of_an_answer_is_refused_alone():
     batch = reply(changed(askVolumes=[None, "x", [1], 5.0]))
     assert reasons(batch) == dict.fromkeys((1, 2, 3), "malformed")
+    batch = reply(changed(bidVolumes=["1e999999999999999999", "0E+99999999", 1e-300, 1e300]))
+    assert reasons(batch) == {1: "malformed", 2: "malformed", 3: "off_grid", 4: "out_of_range"}
     batch = reply(changed(times=[100, 50, -10, 80]))
     assert set(reasons(batch).values()) == {"time_inversion"}
     batch = reply(changed(times=[100, 50, 10, 3_600_000]), "EUR-USD/2024/3/4/12.json")

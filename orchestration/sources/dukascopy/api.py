@@ -171,9 +171,10 @@ def _number(path: Path | str, body: dict[str, Any], name: str) -> Decimal:
         number = Decimal(value)
     except InvalidOperation:
         number = Decimal("NaN")
-    if not number.is_finite() or abs(number) > MAX_MS or 0 < abs(number) < Decimal("1e-12"):
+    # By its exponent, which no arithmetic can overflow on.
+    if not number.is_finite() or (number and not -12 <= number.adjusted() <= 12):
         raise SourceError(path, f"{name} must be a number in range, got {str(value)[:40]!r}")
-    return number
+    return number or Decimal(0)
 
 
 def _whole(path: Path | str, name: str, value: Decimal) -> int:

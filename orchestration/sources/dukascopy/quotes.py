@@ -24,6 +24,8 @@ MS = 1_000_000
 IDS_PER_MS = 1000
 # Sums of deltas stay far inside int64; a larger number is damage in any case.
 MAX_MS = 4_102_444_800_000
+# Sizes with more digits before or after the point are damage.
+_MOST_DIGITS = 20
 
 
 @dataclass(slots=True, kw_only=True)
@@ -119,11 +121,11 @@ class Sizes:
     def _on_grid(self, value: str) -> tuple[str, bool]:
         try:
             size = Decimal(value)
-            lots = (size / self.lot_step).to_integral_value(ROUND_HALF_EVEN)
         except InvalidOperation:
-            return value, False  # no number, or beyond any grid: the gate says so
-        if not size.is_finite():
+            return value, False  # no number: the gate says so
+        if not size.is_finite() or (size and abs(size.adjusted()) > _MOST_DIGITS):
             return value, False
+        lots = (size / self.lot_step).to_integral_value(ROUND_HALF_EVEN)
         if size > 0:
             lots = max(lots, Decimal(1))
         rounded = lots * self.lot_step
