@@ -225,6 +225,14 @@ def test_a_trade_in_the_halt_refuses_the_file_and_names_zones_that_fit():
     assert parse(row, settings=ReadSettings(export_timezone="America/Chicago")).stored == 1
 
 
+def test_a_zone_that_lacks_an_hour_of_the_file_does_not_fit():
+    # 02:30 on 2025-03-09 exists neither in New York nor in Chicago.
+    rows = [f"{stamp};5997.25;1" for stamp in ("20250309 023000", "20250310 213000")]
+    with pytest.raises(SourceError, match=r"not UTC\. Zones.*Europe/Berlin") as error:
+        parse(*rows)
+    assert "America" not in str(error.value)
+
+
 @given(st.integers(0, 37 * 365 * 86_400))
 def test_the_halt_agrees_with_zoneinfo(seconds):
     moment = datetime.fromtimestamp(978_307_200 + seconds, UTC)

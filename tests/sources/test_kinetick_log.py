@@ -110,6 +110,12 @@ def test_a_repeated_message_is_a_duplicate_and_a_changed_one_a_conflict():
     }  # fmt: skip
 
 
+def test_an_old_message_between_new_ones_is_no_gap():
+    batch = parse(trade(0), trade(1), trade(2), trade(1), heartbeat(1), trade(3))
+    assert reasons(batch) == {4: "duplicate"}
+    assert not len(batch.gaps)
+
+
 def test_a_skipped_number_is_a_gap_of_trades_and_quotes():
     batch = parse(trade(0, at=1), quote(4, at=5), trade(5, at=6))
     assert gaps(batch) == [(1, 5, 1, "missing_ids")]
@@ -120,6 +126,9 @@ def test_a_heartbeat_tells_of_messages_that_never_came():
     batch = parse(trade(0, at=1), heartbeat(2, at=3), trade(3, at=4))
     assert gaps(batch) == [(1, 3, 1, "missing_ids")]
     assert batch.counts["missing_messages"] == 2
+    batch = parse(trade(0, at=1), heartbeat(1, at=3), trade(2, at=4))
+    assert gaps(batch) == [(1, 3, 1, "missing_ids")]
+    assert batch.counts["missing_messages"] == 1
 
 
 def test_a_hello_declares_what_is_missing_before_its_segment():

@@ -28,8 +28,8 @@ USUAL_ZONES = (
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  local wall clock, no zone yet
 
 
-def stamp_digits(texts: list[bytes], sample: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the digits of stamps laid out like ``sample``.
+def stamp_digits(texts: list[str], sample: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the digits of stamps laid out like ``sample``; every character is below 256.
 
     Returns
     -------
@@ -42,7 +42,8 @@ def stamp_digits(texts: list[bytes], sample: bytes) -> tuple[np.ndarray, np.ndar
     width = len(sample)
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))
     at = np.flatnonzero(lengths == width)
-    letters = np.frombuffer(b"".join([texts[i] for i in at.tolist()]), np.uint8)
+    same = texts if len(at) == len(texts) else [texts[i] for i in at.tolist()]
+    letters = np.frombuffer("".join(same).encode("latin-1"), np.uint8)
     letters = letters.reshape(-1, width)
     model = np.frombuffer(sample, np.uint8)
     is_digit = (model >= 48) & (model < 58)

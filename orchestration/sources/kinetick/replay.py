@@ -52,7 +52,7 @@ class _Events:
     # L1 rows of bid, ask and trade, one list element a row.
     line: list[int] = field(default_factory=list)
     kind: list[bytes] = field(default_factory=list)
-    stamp: list[bytes] = field(default_factory=list)
+    stamp: list[str] = field(default_factory=list)
     fraction: list[int] = field(default_factory=list)
     price: list[str] = field(default_factory=list)
     size: list[str] = field(default_factory=list)
@@ -126,9 +126,9 @@ def _events(gate: Gate, lines: list[bytes], other: Counter[str]) -> _Events:
         else:
             found.line.append(number)
             found.kind.append(code)
-            found.stamp.append(row[2])
+            # latin-1 maps every byte to a character, so damage reaches the parsers as it is.
+            found.stamp.append(row[2].decode("latin-1"))
             found.fraction.append(int(row[3]))
-            # latin-1 maps every byte to a character, so damage reaches the decimal parser.
             found.price.append(row[4].decode("latin-1"))
             found.size.append(row[5].decode("latin-1"))
     return found

@@ -8,7 +8,7 @@ No header, ``;`` between the fields, times in UTC with 100 ns or whole seconds::
     20250612 040100;6062.5;6062.5;6062.25;6062.5;14 minute bar: refused
     20250612;6062.5;6062.5;6062.25;6062.5;14        daily bar: refused
 
-All of these come under the same file names. Decimals follow the PC's locale: where most prices
+All of these come under the same file names; the first 1,000 readable stamps tell. Decimals follow the PC's locale: where most prices
 of a file hold a comma, the comma is the decimal mark.
 """
 
@@ -26,6 +26,7 @@ from orchestration.sources.records import SourceError
 
 FINE, COARSE = b"20250319 070000 0520000", b"20061107 000431"
 SHORT, LONG = 3, 5
+_TELLING_LINES = 1000  # enough to tell ticks from bars
 BAR_FIELDS = 6
 _HEAD = re.compile(rb"[0-9]{8}(?: [0-9]{6}(?: [0-9]{7})?)?;")
 _HUNDRED_NS = 100 * 10 ** np.arange(6, -1, -1)
@@ -78,79 +79,100 @@ def read_rows(
     SourceError
         The file holds bars, or nothing that NinjaTrader writes; the message names the line.
     """
-    fields = [line.split(b";") for line in lines]
-    width = _tick_width(path, fields)
-    kept: list[int] = []
-    for i, row in enumerate(fields):
-        number = offset + i + 1
-        if number == gate.cut_line:
-            gate.refuse(kind, number, "truncated", "the last line has no end")
-        elif len(row) == width:
-            kept.append(i)
-        elif row == [b""]:
-            other["blank"] += 1
-        else:
-            detail = f"has {len(row)} fields, the file's rows have {width}"
-            gate.refuse(kind, number, "malformed", detail)
-    at, wall = _times(gate, [fields[i][0] for i in kept], kept, kind, offset)
-    ts, exists = to_utc(wall, zone)
-    for i in at[~exists].tolist():
-        detail = f"time {fields[i][0]!r} does not exist in {zone}"
-        gate.refuse(kind, offset + i + 1, "malformed", detail)
-    at, wall, ts = at[exists], wall[exists], ts[exists]
-    fresh = _without_repeats(gate, lines, at, ts, kind, offset)
-    n_repeated = len(at) - len(fresh)
-    at, wall, ts = at[fresh], wall[fresh], ts[fresh]
-    rows = [fields[i] for i in at.tolist()]
-    good, texts = _texts(gate, rows, at + offset + 1, ts, kind)
+    width = _tick_width(path, lines)
+    at = _whole_lines(gate, lines, other, width, kind, offset)
+    # All of these have the same number of fields: cut as one text, they need no loop of our own.
+    # latin-1 maps every byte to a character, so damage reaches the decimal parser as it is.
+    joined = b";".join([lines[i] for i in at.tolist()])
+    flat = joined.decode("latin-1").split(";") if len(at) else []
+    wall = _wall_times(flat[::width])
+    ts, exists = to_utc(np.maximum(wall, 0), zone)
+    exists &= wall >= 0
+    for k in np.flatnonzero(~exists).tolist():
+        stamp = f"time {flat[k * width][:40]!r}"
+        detail = (
+            f"{stamp} is no yyyyMMdd HHmmss or yyyyMMdd HHmmss fffffff"
+            if wall[k] < 0
+            else f"{stamp} does not exist in {zone}"
+        )
+        gate.refuse(kind, offset + int(at[k]) + 1, "malformed", detail)
+    timed = np.flatnonzero(exists)
+    fresh = timed[_without_repeats(gate, lines, at[timed], ts[timed], kind, offset)]
+    empty = [""] * len(at)
+    middle = (flat[2::width], flat[3::width]) if width == LONG else (empty, empty)
+    columns = [flat[1::width], *middle, flat[width - 1 :: width]]
+    if len(fresh) < len(at):
+        columns = [[column[k] for k in fresh.tolist()] for column in columns]
+    good = _in_one_locale(gate, columns, at[fresh] + offset + 1, ts[fresh], kind)
+    if len(good) < len(fresh):
+        columns = [[column[k] for k in good.tolist()] for column in columns]
+    kept = fresh[good]
+    price, bid, ask, size = columns
     return Rows(
-        line=at[good] + offset + 1, wall_ns=wall[good], ts_ns=ts[good], n_repeated=n_repeated,
-        price=texts[0], bid=texts[1], ask=texts[2], size=texts[3],
+        line=at[kept] + offset + 1, wall_ns=wall[kept], ts_ns=ts[kept],
+        price=price, bid=bid, ask=ask, size=size, n_repeated=len(timed) - len(fresh),
     )  # fmt: skip
 
 
-def _tick_width(path: Path, fields: list[list[bytes]]) -> int:
+def _tick_width(path: Path, lines: list[bytes]) -> int:
     # Bars and ticks share their names: the fields of most lines say what the file holds.
     found: Counter[int] = Counter()
     first: dict[int, int] = {}
-    for i, row in enumerate(fields):
-        if len(row) > 1 and _HEAD.match(row[0] + b";"):
-            # A daily bar is told from a minute bar by its stamp, below.
-            found[len(row)] += 1
-            first.setdefault(len(row), i)
+    for i, line in enumerate(lines):
+        if _HEAD.match(line):
+            n_fields = line.count(b";") + 1
+            found[n_fields] += 1
+            first.setdefault(n_fields, i)
+            if found.total() >= _TELLING_LINES:
+                break
     if not found:
         raise SourceError(path, "holds no row of a NinjaTrader text export")
     width = found.most_common(1)[0][0]
-    line = first[width] + 1
+    line = lines[first[width]]
+    number = first[width] + 1
     if width == BAR_FIELDS:
-        bar = "daily" if len(fields[first[width]][0]) == 8 else "minute"
+        bar = "daily" if line.index(b";") == 8 else "minute"
         raise SourceError(
             path,
-            f"line {line} is a {bar} bar (open;high;low;close;volume), not a tick: export again "
+            f"line {number} is a {bar} bar (open;high;low;close;volume), not a tick: export again "
             "with the data type Tick",
         )
     if width not in (SHORT, LONG):
         raise SourceError(
             path,
-            f"line {line} has {width} fields, a tick has {SHORT} or {LONG}, a bar {BAR_FIELDS}",
+            f"line {number} has {width} fields, a tick has {SHORT} or {LONG}, a bar {BAR_FIELDS}",
         )
     return width
 
 
-def _times(
-    gate: Gate, stamps: list[bytes], kept: list[int], kind: str, offset: int
-) -> tuple[np.ndarray, np.ndarray]:
-    # Positions of the lines whose stamp is a time, and that time on the file's clock.
+def _whole_lines(
+    gate: Gate, lines: list[bytes], other: Counter[str], width: int, kind: str, offset: int
+) -> np.ndarray:
+    # Positions of the lines that have the file's number of fields; the others are refused.
+    n_fields = np.fromiter((line.count(b";") + 1 for line in lines), np.int64, len(lines))
+    is_whole = n_fields == width
+    if offset < gate.cut_line <= offset + len(lines):
+        is_whole[gate.cut_line - offset - 1] = False
+    for i in np.flatnonzero(~is_whole).tolist():
+        number = offset + i + 1
+        if number == gate.cut_line:
+            gate.refuse(kind, number, "truncated", "the last line has no end")
+        elif not lines[i]:
+            other["blank"] += 1
+        else:
+            detail = f"has {n_fields[i]} fields, the file's rows have {width}"
+            gate.refuse(kind, number, "malformed", detail)
+    return np.flatnonzero(is_whole)
+
+
+def _wall_times(stamps: list[str]) -> np.ndarray:
+    # ns of the file's own clock; -1 where the text is no stamp.
     wall = np.full(len(stamps), -1, np.int64)
     for sample in (FINE, COARSE):
         at, seconds, rest = stamp_digits(stamps, sample)
         fraction = rest @ _HUNDRED_NS if rest.shape[1] else 0
         wall[at] = seconds * SECOND_NS + fraction
-    for k in np.flatnonzero(wall < 0).tolist():
-        detail = f"time {stamps[k][:40]!r} is no yyyyMMdd HHmmss or yyyyMMdd HHmmss fffffff"
-        gate.refuse(kind, offset + kept[k] + 1, "malformed", detail)
-    good = wall >= 0
-    return np.array(kept, np.int64)[good], wall[good]
+    return wall
 
 
 def _without_repeats(
@@ -169,29 +191,17 @@ def _without_repeats(
     return np.flatnonzero(fresh)
 
 
-def _texts(
-    gate: Gate, rows: list[list[bytes]], line: np.ndarray, ts: np.ndarray, kind: str
-) -> tuple[np.ndarray, list[list[str]]]:
-    # Price, bid, ask and size with a decimal point; rows that use the other mark are refused.
-    # latin-1 maps every byte to a character, so damage reaches the decimal parser as it is.
-    price = [row[1].decode("latin-1") for row in rows]
-    size = [row[-1].decode("latin-1") for row in rows]
-    if not rows or len(rows[0]) == SHORT:
-        bid, ask = [""] * len(rows), [""] * len(rows)
-    else:
-        bid = [row[2].decode("latin-1") for row in rows]
-        ask = [row[3].decode("latin-1") for row in rows]
-    texts = [price, bid, ask, size]
-    bad = with_decimal_points(texts)
+def _in_one_locale(
+    gate: Gate, columns: list[list[str]], line: np.ndarray, ts: np.ndarray, kind: str
+) -> np.ndarray:
+    # Positions of the rows that use the decimal mark of the file; the others are refused.
+    bad = with_decimal_points(columns)
     for i, detail in bad.items():
         at, t = int(line[i]), int(ts[i])
         gate.refuse(kind, at, "malformed", detail, ts_ns=t, ts_recv_ns=t)
-    good = np.ones(len(rows), np.bool_)
+    good = np.ones(len(line), np.bool_)
     good[list(bad)] = False
-    kept = np.flatnonzero(good)
-    if bad:
-        texts = [[column[i] for i in kept.tolist()] for column in texts]
-    return kept, texts
+    return np.flatnonzero(good)
 
 
 def with_decimal_points(texts: list[list[str]]) -> dict[int, str]:
@@ -202,10 +212,11 @@ def with_decimal_points(texts: list[list[str]]) -> dict[int, str]:
     dict of int to str
         Position of each row that holds the other mark, and what to say of it.
     """
-    marks = Counter(mark for column in texts for text in column for mark in ",." if mark in text)
-    if not marks[","]:
+    joined = ["".join(column) for column in texts]
+    n_commas, n_points = (sum(text.count(mark) for text in joined) for mark in ",.")
+    if not n_commas:
         return {}
-    mark, wrong = (",", ".") if marks[","] > marks["."] else (".", ",")
+    mark, wrong = (",", ".") if n_commas > n_points else (".", ",")
     bad: dict[int, str] = {}
     for column in texts:
         for i, text in enumerate(column):
