@@ -30,7 +30,14 @@ from orchestration.sources.binance.layouts import (
     parse_name,
 )
 from orchestration.sources.binance.packed import Unpacked, unpack
-from orchestration.sources.binance.rows import Lines, RowRefusedError, SteppedGate, read_row
+from orchestration.sources.binance.rows import (
+    Lines,
+    RowRefusedError,
+    SteppedGate,
+    id_steps,
+    read_row,
+    refuse_row,
+)
 from orchestration.sources.gate import QuoteRecords, TradeRecords
 from orchestration.sources.markets import COIN_M, FUTURES, USD_M, require_market
 from orchestration.sources.records import SourceBatch, SourceError, make_batch
@@ -82,14 +89,8 @@ def parse_archive(unpacked: Unpacked, instrument: Instrument) -> SourceBatch:
     if layout.kind == "bookTicker":
         quotes = gate.pass_quotes(_quotes(rows, kept), source=SOURCE, unit=file.unit)
     else:
-        is_fills = layout.kind == "trades"
-        # Aggregates have no holes of their own; their fills have, where trades have.
-        step = instrument.max_id_step
-        trades, gaps = gate.pass_trades(
-            _trades(rows, kept), source=SOURCE, unit=file.unit,
-            id_step=step if is_fills else min(step, 1),
-            fill_step=0 if is_fills else int(step == 1),
-        )  # fmt: skip
+        steps = id_steps(layout.kind, instrument)
+        trades, gaps = gate.pass_trades(_trades(rows, kept), source=SOURCE, unit=file.unit, **steps)
     batch = make_batch(
         path=file.path, instrument=instrument, source=SOURCE, unit=file.unit,
         n_lines=len(lines) + unpacked.n_repeated_lines, trades=trades, quotes=quotes, gaps=gaps,
@@ -162,6 +163,7 @@ def _slow_pass(
 ) -> Counter[str]:
     # Rows that the fast pass left: read into their place in the columns, or refused.
     other: Counter[str] = Counter()
+    kind = "quote" if layout.kind == "bookTicker" else "trade"
     for i in np.flatnonzero(~is_good).tolist():
         line = gate.lines[i]
         if not line:
@@ -177,7 +179,7 @@ def _slow_pass(
             numbers = read_row(line, layout, gate.instrument)
             _require_order(numbers, layout)
         except RowRefusedError as error:
-            _refuse(gate, layout, i + 1, error)
+            refuse_row(gate, kind, i + 1, error)
         else:
             columns[:, i] = numbers
             is_good[i] = True
@@ -192,14 +194,6 @@ def _require_order(numbers: list[int], layout: Layout) -> None:
         error = RowRefusedError("malformed", f"its fills run back, from {first} to {last}")
         error.ts_ns = numbers[layout.fields.index("time")]
         raise error
-
-
-def _refuse(gate: SteppedGate, layout: Layout, line: int, error: RowRefusedError) -> None:
-    kind = "quote" if layout.kind == "bookTicker" else "trade"
-    if error.reason == "malformed":
-        gate.refuse_damaged(kind, line, error.detail, ts_ns=error.ts_ns)
-    else:
-        gate.refuse(kind, line, error.reason, error.detail, ts_ns=error.ts_ns)
 
 
 def _trades(rows: dict[str, np.ndarray], kept: np.ndarray) -> TradeRecords:

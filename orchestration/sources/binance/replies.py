@@ -11,7 +11,13 @@ from collections import Counter
 from typing import Any
 
 from orchestration.sources.binance.layouts import parse_reply_name
-from orchestration.sources.binance.rows import RowRefusedError, require_fills, time_of
+from orchestration.sources.binance.rows import (
+    RowRefusedError,
+    id_steps,
+    refuse_row,
+    require_fills,
+    time_of,
+)
 from orchestration.sources.files import SourceFile
 from orchestration.sources.gate import MAX_ID, Gate, TradeRecords
 from orchestration.sources.markets import COIN_M, SPOT, UNMARKED, require_market
@@ -76,21 +82,13 @@ def parse_replies(file: SourceFile, instrument: Instrument) -> SourceBatch:
         try:
             _take(records, number, found, kind)
         except RowRefusedError as error:
-            ts = _time(found, kind)
-            refuse = gate.refuse_damaged if error.reason == "malformed" else None
-            if refuse is not None:
-                refuse("trade", number, error.detail, ts_ns=ts)
-            else:
-                gate.refuse("trade", number, error.reason, error.detail, ts_ns=ts)
+            error.ts_ns = _time(found, kind)
+            refuse_row(gate, "trade", number, error)
         else:
             markets.setdefault(_market(found), number)
     require_market(file.path, instrument, markets)
-    step = instrument.max_id_step
-    is_fills = kind == TRADES
-    trades, gaps = gate.pass_trades(
-        records, source=SOURCE, unit=file.unit, id_step=step if is_fills else min(step, 1),
-        fill_step=0 if is_fills else int(step == 1),
-    )  # fmt: skip
+    steps = id_steps(kind, instrument)
+    trades, gaps = gate.pass_trades(records, source=SOURCE, unit=file.unit, **steps)
     return make_batch(
         path=file.path, instrument=instrument, source=SOURCE, unit=file.unit, n_lines=len(lines),
         trades=trades, gaps=gaps, rejects=gate.rejects, other=Counter(),

@@ -115,6 +115,25 @@ def require_fills(first: object, last: object, sizes: Sequence[object]) -> None:
         )
 
 
+def id_steps(kind: str, instrument: Instrument) -> dict[str, int]:
+    """Return the largest steps of ids that are no gaps, as the gate takes them.
+
+    Aggregates have no holes of their own; their fills have, where trades have.
+    """
+    step = instrument.max_id_step
+    if kind == "trades":
+        return {"id_step": step}
+    return {"id_step": min(step, 1), "fill_step": int(step == 1)}
+
+
+def refuse_row(gate: Gate, kind: str, line: int, error: RowRefusedError) -> None:
+    """Quarantine a row that could not be read; ``kind`` is "trade" or "quote"."""
+    if error.reason == "malformed":
+        gate.refuse_damaged(kind, line, error.detail, ts_ns=error.ts_ns)
+    else:
+        gate.refuse(kind, line, error.reason, error.detail, ts_ns=error.ts_ns)
+
+
 def steps_of(name: str, text: str, instrument: Instrument) -> int:
     """Return a price or size as steps of the instrument's grid.
 
