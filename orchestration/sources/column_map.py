@@ -1,4 +1,4 @@
-"""What the columns of a user's own table mean: the ``columns`` of an instrument in instruments.toml."""
+"""What the columns of a user's own table mean: ``[SYMBOL.columns]`` of ``instruments.toml``."""
 
 import tomllib
 from collections.abc import Collection, Mapping

@@ -1,11 +1,11 @@
 """Databento's DBN files, plain or Zstandard: the schemas ``trades``, ``tbbo``, ``mbp-1``, ``mbo``.
 
-A file's metadata says which instrument id its symbol
-had on which days; the instrument's ``venue_symbol`` is that symbol (``ESH4``, not ``ES``). Event
-time is ``ts_event``, receive time ``ts_recv``; prices are whole numbers of 1e-9 and stay exact.
-``side`` of a trade is the aggressor's, N becomes 0. Sequence numbers count packets and repeat,
-so ``trade_id`` is the number of the record (the first after the metadata is 1), which also stands for
-the line, and the sequence becomes ``venue_id``.
+A file's metadata says which instrument id its symbol had on which days; the instrument's
+``venue_symbol`` is that symbol (``ESH4``, not ``ES``). Event time is ``ts_event``, receive time
+``ts_recv``; prices are whole numbers of 1e-9 and stay exact. ``side`` of a trade is the
+aggressor's, N becomes 0. Sequence numbers count packets and repeat, so ``trade_id`` is the number
+of the record (the first after the metadata is 1), which also stands for the line, and the sequence
+becomes ``venue_id``.
 
 Quotes make a second batch of every file but ``trades``:
 
@@ -17,8 +17,8 @@ Quotes make a second batch of every file but ``trades``:
     The best prices after the last record of each event, where they changed, of a book put together
     from all orders. It is a book only after the snapshot (or the clear) that a file begins with:
     records before it are counted as ``before_snapshot``. The order times of a snapshot lie far
-    back, so the quote at its end has no exchange time. Fills change no book, the cancels and changes
-    after them do.
+    back, so the quote at its end has no exchange time. Fills change no book, the cancels and
+    changes after them do.
 
 Both batches count every record of the file. One that cannot be read is refused in both, one that is
 cut at the file's end as ``truncated``. Records of other instruments of the metadata and of other

@@ -1,9 +1,9 @@
 """Records of a DBN file as plain numbers: framed and unpacked here, so that damage is found.
 
 The package ``databento-dbn`` reads the metadata. It does not read the records, because its decoder
-ends the process's call with a panic on a record whose length is damaged, and drops what it does
-not recognise without a word; here every byte of a file belongs to a record or is refused. The layouts
-are those of the DBN specification, the same in its versions 1, 2 and 3.
+panics on a record whose length is damaged, which no caller can turn into a message about the
+file; here every byte of a file belongs to a record or is refused. The layouts are those of the DBN
+specification, the same in its versions 1, 2 and 3.
 """
 
 import struct

@@ -2,11 +2,13 @@
 
 What the columns are is told by a :class:`~orchestration.sources.column_map.ColumnMap`, which stands
 in ``$ORDERFLOW_HOME/instruments.toml`` under the instrument. Numbers are taken as the text that the
-file has; floating-point columns of Parquet as the shortest decimal that gives the same number, which
-is what was written unless it was computed. Text in quotation marks must not hold the delimiter.
+file has; floating-point columns of Parquet as the shortest decimal that gives the same number,
+which is what was written unless it was computed. Text in quotation marks must not hold the
+delimiter.
 
-Ids that are whole numbers (also as ``17.0`` or ``1.7E1``) order the records. Where most are not, or there are
-none, the id is the line of a text, or the row of a table, and other ids become ``venue_id``.
+Ids that are whole numbers (also as ``17.0`` or ``1.7E1``) order the records. Where most are not,
+or there are none, the id is the line of a text, or the row of a table, and other ids become
+``venue_id``.
 A row that has a trade and the quote that it met gives two batches
 (:func:`~orchestration.sources.rows.met_quote_times` says what time such a quote has).
 """

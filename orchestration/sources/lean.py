@@ -8,7 +8,8 @@ milliseconds, perhaps with decimals, after midnight of the day in the name, in t
 kind                 trade                                       quote
 ===================  ==========================================  ===================================
 equity, option       price x 10,000, size, exchange,             bid x 10,000, size, ask x 10,000,
-                     conditions, suspicious                      size, exchange, conditions, suspicious
+                     conditions, suspicious                      size, exchange, conditions,
+                                                                 suspicious
 future               price, size, exchange, conditions,          bid, size, ask, size, exchange,
                      suspicious                                  conditions, suspicious
 forex, cfd           none                                        bid, ask
@@ -124,7 +125,7 @@ def parse_lean(member: Member, instrument: Instrument, *, n_other: int = 0) -> S
     if match is None:
         raise SourceError(member.file.path, "is not named as Lean names its tick files")
     kind = match[3].lower()
-    n_fields = _FIELDS.get((kind, instrument.kind))
+    n_fields: tuple[int, ...] | None = _FIELDS.get((kind, instrument.kind))
     if n_fields is None and (instrument.kind == "spot" or instrument.kind.endswith("perpetual")):
         n_fields = _CRYPTO_FIELDS[kind]
     if n_fields is None:

@@ -83,7 +83,7 @@ def parse_tardis(member: Member, instrument: Instrument) -> SourceBatch:
 def _keep_symbol(rows: Rows, kind: str, instrument: Instrument, columns: dict[str, int]) -> None:
     # A row of another symbol of the same file is none of ours; one of another market is a mistake.
     wanted, at, of = instrument.venue_symbol.upper(), columns["symbol"], columns["exchange"]
-    is_own = []
+    is_own: list[bool | None] = []
     for number, texts in zip(rows.number, rows.texts, strict=True):
         if _SYMBOL.fullmatch(texts[at]) is None:
             rows.gate.refuse_damaged(kind, number, f"{texts[at][:40]!r} is no symbol")

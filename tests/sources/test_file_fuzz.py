@@ -1,4 +1,4 @@
-"""Damaged files of the formats anyone has: no record is lost, nothing but a SourceError is raised."""
+"""Damaged files of the formats anyone has: no record is lost, only a SourceError is raised."""
 
 from dataclasses import replace
 from pathlib import Path

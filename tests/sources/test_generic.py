@@ -163,6 +163,18 @@ def test_maps_come_from_the_instruments_file(tmp_path):
     assert [one.has_trades for one in column_maps("X", path)] == [False, True]
 
 
+def test_without_maps_the_installation_is_asked(tmp_path, monkeypatch):
+    monkeypatch.setenv("ORDERFLOW_HOME", str(tmp_path))
+    path = tmp_path / "a.csv"
+    path.write_text(f"t,p,q\n{T0},1,1\n{T0},1,1\n")
+    with pytest.raises(SourceError, match="cannot be read for"):
+        read([path], XRP)
+    (tmp_path / "instruments.toml").write_text(
+        '[XRPUSDT.columns]\ntime = "t"\nprice = "p"\nqty = "q"\n'
+    )
+    assert read([path], XRP)[0].stored == 2
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
