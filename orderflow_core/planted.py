@@ -4,13 +4,14 @@ An episode brings orders of its own and moves the reference around which market 
 it is, when, and by how much is written down, so that a detector can be scored against it.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import IntEnum
 
 import numpy as np
 
 from orderflow_core.order_book import OrderKind
 from orderflow_core.types import Float64, Int64
+from orderflow_core.validate import require_amount, require_count, require_positive_scalar
 
 DAY_S = 86_400.0
 IMPACT_ORDERS = 1000.0
@@ -56,6 +57,17 @@ class PlantSettings:
     spoof_size: float = 800.0
     spoof_s: float = 5.0
     spoof_ticks: float = 1.0
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            if item.name not in ("metaorder_children", "burst_orders"):
+                require_amount(item.name, getattr(self, item.name), is_zero_allowed=True)
+        require_count("burst_orders", self.burst_orders)
+        least, most = (
+            require_positive_scalar("metaorder_children", n) for n in self.metaorder_children
+        )
+        if least > most:
+            raise ValueError(f"metaorder_children must rise, got {self.metaorder_children}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -20,28 +20,14 @@ from orderflow_core.planted import (
     PlantSettings,
     plan_episodes,
 )
+from orderflow_core.size_law import SizeLaw
 from orderflow_core.types import Float64, Int64, QuoteArrays, TradeArrays
 from orderflow_core.validate import require_amount, require_count, require_positive_scalar
 
 SECOND_NS = 1_000_000_000
+_MARKET_SIZE = SizeLaw(median=10.0, spread=1.5, tail_share=0.5, tail_exponent=0.9)
+_LIMIT_SIZE = SizeLaw(median=5.0, spread=1.3, tail_share=0.4, tail_exponent=0.9)
 _COLUMNS = ("kind", "side", "lots", "peak", "distance", "episode", "target")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SizeLaw:
-    """Sizes in lots: lognormal around ``median`` with ``spread``, a share with a Pareto tail."""
-
-    median: float
-    spread: float
-    tail_share: float
-    tail_exponent: float
-
-    def draw(self, n: int, rng: np.random.Generator) -> Int64:
-        """Return ``n`` sizes of at least one lot."""
-        body = self.median * np.exp(self.spread * rng.standard_normal(n))
-        tail = (1.0 - rng.random(n)) ** (-1.0 / self.tail_exponent)
-        stretched = np.where(rng.random(n) < self.tail_share, body * tail, body)
-        return np.minimum(np.maximum(stretched, 1.0), 1e12).astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +72,8 @@ class SimulatorSettings:
     refresh_again: float = 0.3
     decay: tuple[float, ...] = (10.0, 0.5, 0.03)
     weight: tuple[float, ...] = (0.4, 0.3, 0.3)
-    market_size: SizeLaw = SizeLaw(median=10.0, spread=1.5, tail_share=0.5, tail_exponent=0.9)
-    limit_size: SizeLaw = SizeLaw(median=5.0, spread=1.3, tail_share=0.4, tail_exponent=0.9)
+    market_size: SizeLaw = _MARKET_SIZE
+    limit_size: SizeLaw = _LIMIT_SIZE
     reach_share: float = 0.3
     reach_ticks: int = 3
     distance_exponent: float = 1.0
@@ -96,6 +82,14 @@ class SimulatorSettings:
     rules: BookRules = field(default_factory=BookRules)
     plant: PlantSettings = field(default_factory=PlantSettings)
     depth_every_s: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("surprise_ticks", "news_ticks"):
+            require_amount(name, getattr(self, name), is_zero_allowed=True)
+        require_amount("distance_exponent", self.distance_exponent, is_zero_allowed=False)
+        require_count("reach_ticks", self.reach_ticks)
+        if not 0.0 <= self.reach_share <= 1.0:
+            raise ValueError(f"reach_share must lie in [0, 1], got {self.reach_share}")
 
     def without_episodes(self) -> "SimulatorSettings":
         """Return the same market with nothing planted: where every alarm is a false one."""

@@ -17,6 +17,7 @@ import numpy as np
 
 from orderflow_core.instrument import Instrument
 from orderflow_core.simulator import SimulatedMarket
+from orderflow_core.validate import require_amount, require_count
 
 MS = 1_000_000
 # What is planted on a trade, and the reason for which the gate must refuse its line.
@@ -54,6 +55,12 @@ class FeedSettings:
     has_quote_time: bool = True
     clock_behind_ms: int = 0
     n_faults: int = 5
+
+    def __post_init__(self) -> None:
+        for name in ("latency_ms", "jitter_ms"):
+            require_amount(name, getattr(self, name), is_zero_allowed=True)
+        for name in ("clock_behind_ms", "n_faults"):
+            require_count(name, getattr(self, name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from orderflow_core.market_facts import (
 )
 from orderflow_core.planted import IMPACT_ORDERS, EpisodeKind, PlantSettings
 from orderflow_core.simulator import SECOND_NS, SimulatorSettings, simulate
+from orderflow_core.size_law import SizeLaw
 from orderflow_core.sweeps import assign_sweeps
 from orderflow_core.tick_rules import tick_rule
 
@@ -250,3 +251,29 @@ def test_bad_settings_are_named(changes, message):
         simulate(replace(SHORT, **changes), seed=1)
     with pytest.raises(ValueError, match="seed"):
         simulate(SHORT, seed=-1)
+
+
+def test_settings_outside_their_domain_are_named():
+    law = SimulatorSettings().market_size
+    for bundle, name, value in (
+        (law, "median", 0.0), (law, "spread", -1.0), (law, "tail_share", 1.5),
+        (law, "tail_exponent", 0.0), (SHORT, "reach_share", -0.1), (SHORT, "reach_ticks", -1),
+        (SHORT, "distance_exponent", 0.0), (SHORT, "news_ticks", np.nan), (BUSY, "spoofs", -1.0),
+        (BUSY, "impact_ticks", np.inf), (BUSY, "burst_orders", -2),
+        (BUSY, "metaorder_children", (9, 3)), (BUSY, "metaorder_children", (0, 3)),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=name):
+            replace(bundle, **{name: value})
+
+
+def test_sizes_follow_their_law():
+    rng = np.random.default_rng(4)
+    sizes = SizeLaw(median=1e6, spread=1.0, tail_share=0.0, tail_exponent=1.0).draw(100_000, rng)
+    # Median and standard deviation of the logarithm, each within four standard errors.
+    assert np.median(np.log(sizes)) == pytest.approx(np.log(1e6), abs=4 * 1.2533 / 316)
+    assert np.log(sizes).std() == pytest.approx(1.0, abs=4 / np.sqrt(2e5))
+    heavy = SizeLaw(median=1e6, spread=0.0, tail_share=1.0, tail_exponent=1.5).draw(100_000, rng)
+    assert tail_exponent(heavy) == pytest.approx(1.5, abs=4 * 1.5 / np.sqrt(5000))
+    assert (
+        SizeLaw(median=0.01, spread=1.0, tail_share=0.0, tail_exponent=1.0).draw(9, rng).min() == 1
+    )
