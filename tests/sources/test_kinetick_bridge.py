@@ -136,6 +136,10 @@ def test_repeated_messages_are_handed_on_and_refused_as_duplicates():
     assert set(reasons(batch).values()) == {"duplicate"}
     assert batch.quarantined == 3
     assert status.n_connects == 1
+    # A single old one does not move the place where the client stands.
+    batch, status, _ = run([[("send", 7), ("raw", encode(ticks(3)[2]))]])
+    assert numbers(batch) == list(range(30))
+    assert (status.n_connects, status.n_holes) == (1, 0)
 
 
 def test_a_damaged_message_is_kept_and_comes_again():

@@ -12,8 +12,9 @@ from orchestration.sources.kinetick.exports import parse_pair
 from orchestration.sources.records import SourceError
 from tests.sources.cases import ES, require_whole, source_file
 from tests.sources.test_fuzz import N_MUTANTS, mutate, require_nothing_lost
-from tests.sources.test_kinetick_exports import ASKS, BIDS, MES
+from tests.sources.test_kinetick_exports import MES
 from tests.sources.test_kinetick_log import made_log
+from tests.sources.test_kinetick_pairs import ASKS, BIDS
 from tests.sources.test_kinetick_replay import made_dump
 
 UTC = ReadSettings(replay_timezone="UTC")
