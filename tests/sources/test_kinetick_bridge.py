@@ -176,7 +176,13 @@ def test_a_frozen_feed_is_connected_again_once():
 def test_a_bridge_that_does_not_greet_is_left():
     batch, status, _ = run([[("ungreeted",), ("send", 3)]])
     assert numbers(batch) == list(range(30))
-    assert status.n_connects == 2
+    assert (status.n_connects, status.n_holes) == (2, 0)
+    # Nor is one followed that answers another question than was asked.
+    greeting = ("raw", encode(hello(9, after=8)))
+    batch, status, _ = run([[("send", 7), ("close",)], [("ungreeted",), greeting, ("send", 3)]])
+    assert numbers(batch) == list(range(30))
+    assert (status.n_connects, status.n_holes) == (3, 0)
+    assert not len(batch.gaps)
 
 
 def test_a_refusal_and_a_foreign_contract_end_the_client():

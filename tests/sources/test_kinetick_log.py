@@ -175,6 +175,7 @@ def test_a_damaged_message_is_refused_and_leaves_a_gap():
         ("x " + line(trade(1)), "malformed"),
         ("12 " + line(trade(1)).split(" ", 1)[1], "malformed"),
         (line(trade(1)).replace('"seq"', '"v"'), "malformed"),
+        (line(trade(1)).replace('"vol"', '"px":"5997.50","vol"'), "malformed"),
     ],
 )
 def test_a_damaged_message_is_one_offered_and_one_refused(message, reason):

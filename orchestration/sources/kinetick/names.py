@@ -37,7 +37,7 @@ def is_contract_of(contract: str, instrument: Instrument) -> bool:
     """
     wanted = instrument.venue_symbol.upper()
     found = contract.upper()
-    return found == wanted or (" " not in wanted and found.split(" ")[0] == wanted)
+    return wanted in (found, found.split(" ")[0])
 
 
 def require_contract(path: Path, instrument: Instrument) -> None:
