@@ -204,8 +204,8 @@ def _gaps(trades: pa.Table, max_id_step: int) -> list[Gap]:
 
 def _numbers(trades: pa.Table, *, has_fills: bool = False) -> dict[str, np.ndarray]:
     columns = {name: trades[name].to_numpy() for name in ("trade_id", "ts_event_ns")}
+    ends = np.full((len(trades), 2), -1)
     if has_fills:
         fills = pc.list_flatten(pc.split_pattern(trades["venue_id"].combine_chunks(), "-"))
         ends = fills.cast(pa.int64()).to_numpy().reshape(-1, 2)
-        columns |= {"first_id": ends[:, 0], "last_id": ends[:, 1]}
-    return columns
+    return columns | {"first_id": ends[:, 0], "last_id": ends[:, 1]}

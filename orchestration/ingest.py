@@ -127,7 +127,9 @@ def _beside_others(store: Store, part: SourceBatch, instrument: Instrument, day:
         tables[name], rejected = across_units.set_aside(name, tables[name], others[name])
         refused.append(rejected)
     trades = [tables["raw.trades"], others["raw.trades"]]
-    own_gaps = part.gaps.filter(pc.not_equal(part.gaps["kind"], "trade"))
+    own_gaps = part.gaps
+    if instrument.max_id_step:  # else only the source itself can tell that trades are missing
+        own_gaps = own_gaps.filter(pc.not_equal(own_gaps["kind"], "trade"))
     gaps = [own_gaps, across_units.gaps_of_day(store, instrument, day, trades)]
     tables |= {
         "raw.gaps": pa.concat_tables(gaps).unify_dictionaries(),

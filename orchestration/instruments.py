@@ -144,6 +144,8 @@ def _build(symbol: str, table: dict[str, Any], path: Path) -> Instrument:
 
 def _fields(table: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for key, value in table.items():
+        if key == "columns":  # how to read a user's tables; the source `generic` checks it
+            continue
         if key in _DECIMALS:
             yield key, _decimal(key, value)
         elif key in _INTEGERS:

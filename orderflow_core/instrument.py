@@ -128,7 +128,8 @@ class Instrument:
     symbol : str
         Name in every table, unique over venues.
     venue, venue_symbol, kind : str
-        ``kind`` is one of ``spot``, ``linear_perpetual``, ``inverse_perpetual``, ``future``.
+        ``kind`` is one of ``spot``, ``linear_perpetual``, ``inverse_perpetual``, ``future``,
+        ``equity``, ``option``, ``forex``, ``cfd``.
     price_step : Decimal, > 0, quote currency
         Finest step the venue ever reported: the grid that ``price_ticks`` counts.
     tick_size : Decimal, a multiple of ``price_step``

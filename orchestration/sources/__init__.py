@@ -7,7 +7,7 @@
 ``fetch(instrument, cache_dir) -> list[Path]``
     The files to read when the user names none; ``samples`` downloads them, ``capture`` refuses.
 ``read(paths, instrument) -> list[SourceBatch]``
-    One batch a file. A damaged file raises :class:`SourceError` and nothing of it is returned.
+    One batch a unit: mostly a file. A damaged file raises :class:`SourceError` and nothing of it is returned.
 
 What comes back has passed the gate (:mod:`orchestration.sources.gate`);
 :func:`split_by_day` cuts a batch at the borders of the trading days. So::
@@ -22,7 +22,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from orchestration.sources import capture, samples
+from orchestration.sources import (
+    binance,
+    capture,
+    databento,
+    dukascopy,
+    generic,
+    iqfeed,
+    kinetick,
+    lean,
+    lobster,
+    samples,
+    sierra,
+    simulated,
+    tardis,
+)
 from orchestration.sources.records import SourceBatch, SourceError, split_by_day
 from orchestration.sources.samples import SampleUnavailable
 from orderflow_core.instrument import Instrument
@@ -37,12 +51,16 @@ class Source(Protocol):
         """Return the files to read when the user names none."""
 
     def read(self, paths: Sequence[Path], instrument: Instrument) -> list[SourceBatch]:
-        """Read files, one batch a file."""
+        """Read files, one batch a unit."""
 
 
-SOURCES: dict[str, Source] = {module.NAME: module for module in (capture, samples)}
+_MODULES: tuple[Source, ...] = (
+    binance, capture, databento, dukascopy, generic, iqfeed, kinetick, lean, lobster, samples,
+    sierra, simulated, tardis,
+)  # fmt: skip
+SOURCES: dict[str, Source] = {module.NAME: module for module in _MODULES}
 # These find their files themselves, so the pipeline may ask them; the others wait for named files.
-SELF_FETCHING = frozenset({samples.NAME})
+SELF_FETCHING = frozenset({samples.NAME, simulated.NAME})
 
 __all__ = [
     "SELF_FETCHING",

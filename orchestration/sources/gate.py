@@ -11,11 +11,11 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
 from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from orchestration.sources.records import QUOTES, TRADES, Gap, Reject, table
 from orderflow_core.instrument import BeyondRangeError, Instrument, OffGridError
@@ -328,24 +328,26 @@ def trade_gaps(rows: dict[str, np.ndarray], id_step: int, fill_step: int = 0) ->
     rows : dict of ndarray of int64
         ``trade_id``, ``ts_event_ns``, ``first_id``, ``last_id`` in id order.
     id_step : int
-        Largest step that is no gap; 0: ids carry no meaning, so there are none.
+        Largest step that is no gap; 0: ids carry no meaning, so there are none. Ids missing between
+        aggregates whose fills follow each other are no gap either: what stood there had no fills.
     fill_step : int
         The same between one aggregate's last fill and the next one's first; 0: holes are usual.
     """
     if not id_step:
         return []
     ids, ts = rows["trade_id"], rows["ts_event_ns"]
+    first, last = rows["first_id"], rows["last_id"]
     step = np.diff(ids)
+    is_continued = (last[:-1] >= 0) & (first[1:] == last[:-1] + 1)
     gaps = [
         Gap(
             kind="trade", start_ns=int(ts[i]), end_ns=int(ts[i + 1]),
             first_missing_id=int(ids[i]) + 1, n_missing=int(step[i]) - 1,
             reason="id_leap" if step[i] > ID_LEAP else "missing_ids",
         )
-        for i in np.flatnonzero(step > id_step)
+        for i in np.flatnonzero((step > id_step) & ~is_continued)
     ]  # fmt: skip
     if fill_step:
-        first, last = rows["first_id"], rows["last_id"]
         jump = first[1:] - last[:-1]
         holes = (step == 1) & (first[1:] >= 0) & (last[:-1] >= 0) & (jump > fill_step)
         gaps += [
@@ -370,11 +372,9 @@ def _venue_ids(rows: dict[str, np.ndarray]) -> pa.Array:
     # An aggregated trade says which fills it covers, which also tells its ids from trade ids.
     first, last = rows["first_id"], rows["last_id"]
     if not len(first) or first.max() < 0:
-        return pa.array(list(repeat("", len(first))), pa.string())
-    texts = [
-        f"{a}-{b}" if a >= 0 else "" for a, b in zip(first.tolist(), last.tolist(), strict=True)
-    ]
-    return pa.array(texts, pa.string())
+        return pa.repeat(pa.scalar(""), len(first))
+    texts = [pa.array(ids).cast(pa.string()) for ids in (first, last)]
+    return pc.if_else(pa.array(first >= 0), pc.binary_join_element_wise(*texts, "-"), "")
 
 
 def _reason(convert: Callable[[str], int], text: str) -> str:

@@ -6,6 +6,7 @@ import pytest
 
 from orchestration.calendars import UnknownCalendar, open_sessions
 from orchestration.instruments import InstrumentError, UnknownSymbol, load_instruments
+from orchestration.sources import SOURCES
 from orderflow_core.instrument import EPOCH
 
 
@@ -15,7 +16,13 @@ def test_packaged_instruments():
     assert known["ES"].tick_value == 12.5
     assert known["BTCUSD_PERP"].contract_value == 100
     assert {i.symbol for i in known.values()} == set(known)
-    assert all(i.source in ("samples", "capture") for i in known.values())
+    assert {i.source for i in known.values()} <= set(SOURCES)
+
+
+def test_a_map_of_columns_is_no_field_of_the_instrument(tmp_path):
+    (tmp_path / "instruments.toml").write_text('["BTCUSDT.SPOT".columns]\ntime = "ts_ms"\n')
+    known = load_instruments(tmp_path)
+    assert known["BTCUSDT.SPOT"] == load_instruments()["BTCUSDT.SPOT"]
 
 
 def test_es_has_the_short_labor_day_session_of_2013():

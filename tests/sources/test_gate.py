@@ -202,6 +202,17 @@ def test_fills_between_aggregates():
     assert gaps_of(parse([lines[0], lines[2]], PERP)) == [(2, 1, "missing_ids", "trade")]
 
 
+def test_an_aggregate_without_fills_leaves_no_gap():
+    # Aggregate 2 has first = last = -1 and is refused; 1 ends with fill 12 and 3 begins with 13.
+    rows = {
+        "trade_id": np.array([1, 3, 5]),
+        "ts_event_ns": np.array([10, 20, 30]),
+        "first_id": np.array([10, 13, 15]),
+        "last_id": np.array([12, 13, 15]),
+    }
+    assert [(g.first_missing_id, g.n_missing) for g in trade_gaps(rows, 1)] == [(4, 1)]
+
+
 def test_row_numbers_have_no_gaps():
     rows = {name: np.array([1, 9]) for name in ("trade_id", "ts_event_ns", "first_id", "last_id")}
     assert trade_gaps(rows, 0) == []

@@ -119,7 +119,10 @@ def test_read_chooses_by_symbol_and_name(tmp_path):
 
 
 def test_registry_has_one_way_in(tmp_path):
-    assert set(SOURCES) == {"capture", "samples"}
+    assert set(SOURCES) == {
+        "binance", "capture", "databento", "dukascopy", "generic", "iqfeed", "kinetick", "lean",
+        "lobster", "samples", "sierra", "simulated", "tardis",
+    }  # fmt: skip
     for source in SOURCES.values():
         assert callable(source.read)
         assert callable(source.fetch)
