@@ -293,8 +293,9 @@ def _require_session_first(chunk: Chunk, session_start_idx: ArrayLike) -> None:
 
 
 def _count_lots(state: FeatureState, chunk: Chunk) -> None:
-    # Half of the range leaves room for the rounding of the sum.
-    state.total_lots += chunk.total_lots
+    # Half of the range leaves room for the rounding of the sum. A plain float, which Python compares
+    # with an integer exactly: numpy rounds the integer first.
+    state.total_lots += float(chunk.total_lots)
     if state.total_lots > INT64_MAX // 2:
         raise ValueError(
             f"trades.qty_lots may overflow int64: they add up to {state.total_lots:.3g}"
