@@ -72,7 +72,7 @@ class Item:
     name : str
     work : str
         What is computed, in words.
-    goal : float
+    goal : float or None
         Wanted ratio of our rows per second to the best peer's.
     limit_goal : float or None
         Wanted ratio of our time to the copy limit, at the most rows.
@@ -80,16 +80,19 @@ class Item:
         The arrays that must be read: with the output they make the copy limit.
     contestants : callable
         Ours first, then the peers.
+    row_goal_us : float or None
+        Wanted most microseconds a row, in place of the ratio, where peers do not count.
     max_rows : int or None
         So many rows tell enough, as the cost of a row does not depend on how many there are.
     """
 
     name: str
     work: str
-    goal: float
+    goal: float | None
     inputs: Callable[[Market], Sequence[np.ndarray]]
     contestants: Callable[[Market], list[Contestant]]
     limit_goal: float | None = None
+    row_goal_us: float | None = None
     max_rows: int | None = None
 
     def n_rows(self, n_asked: int) -> int:

@@ -47,7 +47,8 @@ class Result:
         Others used the cores too often to leave enough undisturbed runs.
     limit_s : float
         Seconds to move the bytes of inputs and outputs once.
-    goal : float
+    goal, limit_goal, row_goal_us : float or None
+        As in `Item`.
     work : str
     """
 
@@ -59,9 +60,10 @@ class Result:
     peak_mb: float | None
     is_disturbed: bool
     limit_s: float
-    goal: float
+    goal: float | None
     work: str
     limit_goal: float | None = None
+    row_goal_us: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +143,7 @@ def _summary(results: list[Result], ours: list[Result], rows: int) -> str:
             peer.peer if peer else "-",
             _speed(peer) if peer else "-",
             f"{peer.seconds_median / result.seconds_median:.1f}x" if peer else "-",
-            f"{result.goal:g}x",
+            f"{result.goal:g}x" if result.goal is not None else f"{result.row_goal_us:g} us a row",
             f"{_of_limit(result):.1f}x" + ("" if limit_goal is None else f" ({limit_goal:g}x)"),
             "yes" if is_met(result, peer, limit_goal) else "no",
             f"{growth:.2f}x",
@@ -152,8 +154,17 @@ def _summary(results: list[Result], ours: list[Result], rows: int) -> str:
 
 
 def is_met(ours: Result, peer: Result | None, limit_goal: float | None) -> bool:
-    """Return whether we are as much faster than the best peer, and as near the limit, as wanted."""
-    is_faster = peer is not None and peer.seconds_median >= ours.goal * ours.seconds_median
+    """Return whether we are as much faster than the best peer, and as near the limit, as wanted.
+
+    Where a cost of a row is wanted, that alone counts.
+    """
+    if ours.row_goal_us is not None:
+        return ours.seconds_median / ours.rows <= ours.row_goal_us * 1e-6
+    is_faster = (
+        peer is not None
+        and ours.goal is not None
+        and peer.seconds_median >= ours.goal * ours.seconds_median
+    )
     return is_faster and (limit_goal is None or _of_limit(ours) <= limit_goal)
 
 

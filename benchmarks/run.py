@@ -116,6 +116,7 @@ def run_item(
             limit_s=n_bytes / bandwidth,
             goal=item.goal,
             limit_goal=item.limit_goal,
+            row_goal_us=item.row_goal_us,
             work=item.work,
         )
         for contestant in contestants

@@ -3,6 +3,7 @@
 import json
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -134,6 +135,12 @@ def test_a_goal_is_met_by_both_its_ratios(ours_s, limit_goal, met):
     ours, peer = result(OURS, ours_s), result("polars", 0.01)
     assert is_met(ours, peer, limit_goal) is met
     assert not is_met(ours, None, None)
+
+
+@pytest.mark.parametrize(("row_goal_us", "met"), [(1.0, True), (0.9, False)])
+def test_a_cost_of_a_row_is_met_without_peers(row_goal_us, met):
+    ours = replace(result(OURS, 0.001), goal=None, row_goal_us=row_goal_us)  # 1 us a row
+    assert is_met(ours, None, None) is met
 
 
 def test_peers_that_would_take_minutes_are_left_out_and_told():
