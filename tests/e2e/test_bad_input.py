@@ -65,7 +65,7 @@ def test_an_unknown_symbol_is_answered_with_the_nearest(home):
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (("ingest", "binance", *SYMBOL, "--json"), "unknown source 'binance': choose from capture"),
+        (("ingest", "bloomberg", *SYMBOL, "--json"), "unknown source 'bloomberg': choose from bin"),
         (("chart", *SYMBOL, *DAY, "--kind", "pie"), "unknown kind 'pie': choose from footprint"),
         (("classify", *SYMBOL, "--day", "8.8.2024"), "8.8.2024"),
         (("run",), "--symbol"),
