@@ -62,7 +62,12 @@ def progress(text: str, *, quiet: bool) -> Iterator[Any]:
 
 @app.command()
 def ingest(
-    source: Annotated[str, typer.Argument(help="samples or capture.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="What reads them: samples, capture, simulated, or a vendor's name; README.md lists them."
+        ),
+    ],
     symbol: Symbol,
     path: Annotated[
         list[Path] | None, typer.Option("--path", help="A file; repeat once a file.")

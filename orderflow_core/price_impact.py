@@ -175,35 +175,14 @@ def continue_rolling_impact(
         is_start[:1] = 0
         last_ts = state.window.rows[-1, :1]
         require_sorted("trade_ts_ns", np.concatenate((last_ts, columns[0][:1])))
-    return extend_rolling_impact(state, (*columns, is_start), window)
+    return _extended(state, (*columns, is_start), window)
 
 
-def extend_rolling_impact(
+def _extended(
     state: RollingImpactState | None, columns: tuple[Int64, ...], window_ns: int
 ) -> tuple[RollingImpact, RollingImpactState | None]:
-    """Do as `continue_rolling_impact` with columns that the caller has checked.
-
-    Parameters
-    ----------
-    state : RollingImpactState or None
-        As in `continue_rolling_impact`.
-    columns : tuple of 7 ndarray of int64, shape (n_trades,)
-        Time, price, lots, signed lots, twice the mid (`orderflow_core.spreads.twice_mid`), 1 where
-        it is known, 1 where a session starts: the first element is 1 where ``state`` is None, else
-        0 unless a session starts there.
-    window_ns : int, unit ns, > 0
-
-    Returns
-    -------
-    impact : RollingImpact
-    state : RollingImpactState or None
-
-    Raises
-    ------
-    ValueError
-        Sums could leave int64. Nothing else is checked: a stream that is fed trade by trade spends
-        most of its time on checks, and makes them once for all of its features.
-    """
+    # Columns: time, price, lots, signed lots, twice the mid, 1 where that is known, 1 where a session
+    # starts (the first element is 1 where there is no state). All but the sums is checked.
     n = len(columns[0])
     after = state or RollingImpactState(
         window=no_rows(_N_COLUMNS),

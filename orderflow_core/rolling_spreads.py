@@ -163,34 +163,14 @@ def continue_rolling_spreads(
         is_start[:1] = 0
         require_sorted("trade_ts_ns", np.concatenate((state.window.rows[-1, :1], ts[:1])))
     columns = (ts, price, signs.astype(np.int64), mid2, is_known.astype(np.int64), is_start)
-    return extend_rolling_spreads(state, columns, window_ns, horizon_ns)
+    return _extended(state, columns, window_ns, horizon_ns)
 
 
-def extend_rolling_spreads(
+def _extended(
     state: RollingSpreadsState | None, columns: tuple[Int64, ...], window_ns: int, horizon_ns: int
 ) -> tuple[RollingSpreads, RollingSpreadsState | None]:
-    """Do as `continue_rolling_spreads` with columns that the caller has checked.
-
-    Parameters
-    ----------
-    state : RollingSpreadsState or None
-        As in `continue_rolling_spreads`.
-    columns : tuple of 6 ndarray of int64, shape (n_trades,)
-        Time, price, sign, twice the mid (`orderflow_core.spreads.twice_mid`), 1 where it is known,
-        1 where a session starts: the first element is 1 where ``state`` is None, else 0 unless a
-        session starts there.
-    window_ns, horizon_ns : int, unit ns, > 0
-
-    Returns
-    -------
-    spreads : RollingSpreads
-    state : RollingSpreadsState or None
-
-    Notes
-    -----
-    Nothing is checked: a stream that is fed trade by trade spends most of its time on checks, and
-    makes them once for all of its features.
-    """
+    # Columns: time, price, sign, twice the mid, 1 where that is known, 1 where a session starts (the
+    # first element is 1 where there is no state). They are checked.
     n = len(columns[0])
     after = state or RollingSpreadsState(
         window=no_rows(_N_COLUMNS),

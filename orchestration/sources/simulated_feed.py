@@ -10,7 +10,6 @@ The event time is in whole milliseconds, as venues print it, so that the quote a
 the trade's own time. The side is the aggressor's.
 """
 
-from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -229,8 +228,3 @@ def _add_faulty(
         fields = fields[:5]
     lines.append(b",".join(fields))
     return [Fault(kind=kind, line=len(lines), reason=reason, record_id=trade_id)]
-
-
-def fault_counts(faults: list[Fault]) -> dict[str, int]:
-    """Return how many lines carry each kind of fault; a missing one counts as one."""
-    return dict(sorted(Counter(fault.kind for fault in faults).items()))
