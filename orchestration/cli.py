@@ -4,21 +4,27 @@ Exit codes: 0 done, 1 failed (one line on standard error says why), 2 wrong usag
 130 a run was interrupted.
 """
 
-import json
 import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from orchestration.console import (
+    INTERRUPTED,
+    AsJson,
+    Symbol,
+    err,
+    fail,
+    out,
+    print_json,
+    progress,
+)
+from orchestration.db_commands import db
 from orchestration.errors import EXPECTED, writing
 from orchestration.interruptible import in_thread
 
@@ -28,36 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Market ticks to order-flow knowledge: ingest, run, look, judge.",
 )
-db = typer.Typer(no_args_is_help=True, help="Care for the store.")
 app.add_typer(db, name="db")
-# A pipe has no width: wide enough that a table keeps its columns.
-_PIPE_WIDTH = 160
-INTERRUPTED = 130  # as a shell says it: 128 + SIGINT
-out = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
-err = Console(stderr=True, soft_wrap=True)
-
-Symbol = Annotated[str, typer.Option("--symbol", "-s", help="A name from instruments.toml.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-Day = Annotated[
-    datetime | None, typer.Option("--day", formats=["%Y-%m-%d"], help="Trading day, YYYY-MM-DD.")
-]
-
-
-def print_json(value: Any) -> None:
-    """Print one JSON object on standard output."""
-    sys.stdout.write(json.dumps(value, default=str) + "\n")
-
-
-@contextmanager
-def progress(text: str, *, quiet: bool) -> Iterator[Any]:
-    """Show a spinner on standard error; the yielded function changes its text."""
-    if quiet or not err.is_terminal:
-        yield (lambda _: None) if quiet else (lambda said: err.print(f"  {said}"))
-        return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True) as bar:
-        task = bar.add_task(text, total=None)
-        yield lambda said: bar.update(task, description=said)
 
 
 @app.command()
@@ -282,18 +259,6 @@ def quarantine(
         out.print(quarantine_table(rows, total))
 
 
-@db.command()
-def vacuum(as_json: AsJson = False) -> None:
-    """Remove rows that were never published: what a killed process left behind."""
-    from orchestration.runtime import open_store
-
-    removed = open_store().vacuum()
-    if as_json:
-        print_json({"removed": removed})
-    else:
-        out.print(f"removed unpublished rows: {sum(removed.values()):,}")
-
-
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Print the settings, secrets masked, and check the store and what it was built with."""
@@ -319,12 +284,6 @@ def ui(
     from orchestration.ui import serve
 
     serve(dagster_port or settings().dagster_port, mlflow_port or settings().mlflow_port)
-
-
-def fail(reason: str) -> None:
-    """Say why on standard error and leave with exit code 1."""
-    err.print(f"[bold red]error:[/] {reason}", highlight=False, markup=True)
-    raise typer.Exit(1)
 
 
 def main() -> None:

@@ -1,0 +1,47 @@
+"""What every command shares: options, printing for people and for scripts, progress, failing."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+# A pipe has no width: wide enough that a table keeps its columns.
+_PIPE_WIDTH = 160
+INTERRUPTED = 130  # as a shell says it: 128 + SIGINT
+out = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+err = Console(stderr=True, soft_wrap=True)
+
+Symbol = Annotated[str, typer.Option("--symbol", "-s", help="A name from instruments.toml.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Day = Annotated[
+    datetime | None, typer.Option("--day", formats=["%Y-%m-%d"], help="Trading day, YYYY-MM-DD.")
+]
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON object on standard output."""
+    sys.stdout.write(json.dumps(value, default=str) + "\n")
+
+
+@contextmanager
+def progress(text: str, *, quiet: bool) -> Iterator[Any]:
+    """Show a spinner on standard error; the yielded function changes its text."""
+    if quiet or not err.is_terminal:
+        yield (lambda _: None) if quiet else (lambda said: err.print(f"  {said}"))
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task(text, total=None)
+        yield lambda said: bar.update(task, description=said)
+
+
+def fail(reason: str) -> None:
+    """Say why on standard error and leave with exit code 1."""
+    err.print(f"[bold red]error:[/] {reason}", highlight=False, markup=True)
+    raise typer.Exit(1)
