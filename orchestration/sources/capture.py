@@ -7,7 +7,9 @@ Two layouts are read, plain or gzip::
 
 Frames may also come without the ``stream`` wrapper. Lines that begin with an address or with
 ``configuration:`` tell how the recorder connected; an address of a stream that appears after the
-first frame is a reconnect, and what lies between the quotes around it is a gap.
+first frame is a reconnect, and what lies between the quotes around it is a gap. Our own live
+client (:mod:`orchestration.sources.binance.stream`) writes a receive time before these lines too, and says which
+streams were interrupted.
 
 ``@trade`` and ``@aggTrade`` describe the same fills. Where a file holds both for a symbol, the
 trades are stored and the aggregates counted under ``other``; aggregates alone are stored, with
@@ -18,7 +20,7 @@ left of it says that it was something else (another symbol, a depth update), whi
 under ``other``. So ``lines == offered + sum(other)`` for every file, damaged or not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -102,7 +104,7 @@ def _gated(
         source=NAME, unit=file.unit, id_step=steps[0], fill_step=steps[1],
     )  # fmt: skip
     quotes = gate.pass_quotes(frames.quotes, source=NAME, unit=file.unit)
-    gaps += reconnect_gaps(quotes, frames.reconnects)
+    gaps += reconnect_gaps(quotes, frames.reconnects) + break_gaps(quotes, frames.breaks)
     return make_batch(
         path=file.path, instrument=instrument, source=NAME, unit=file.unit, n_lines=len(lines),
         trades=trades, quotes=quotes, gaps=gaps, rejects=gate.rejects,
@@ -117,14 +119,39 @@ def reconnect_gaps(quotes: pa.Table, connect_lines: Sequence[int]) -> list[Gap]:
     """
     if not connect_lines or not len(quotes):
         return []
-    order = np.argsort(quotes["line"].to_numpy(), kind="stable")
-    line, ts = quotes["line"].to_numpy()[order], quotes["ts_event_ns"].to_numpy()[order]
+    line, ts = _in_line_order(quotes)
     after = np.unique(np.searchsorted(line, connect_lines))
-    return [
-        Gap(
-            kind="quote", start_ns=int(ts[i - 1]), end_ns=int(max(ts[i], ts[i - 1])),
-            first_missing_id=0, n_missing=0, reason="reconnect",
-        )
-        for i in after.tolist()
-        if 0 < i < len(ts)
-    ]  # fmt: skip
+    return [_reconnect_gap(ts[i - 1], ts[i]) for i in after.tolist() if 0 < i < len(ts)]
+
+
+def break_gaps(quotes: pa.Table, breaks: Mapping[int, int]) -> list[Gap]:
+    """Return a gap for each break that our own client noted.
+
+    Parameters
+    ----------
+    quotes : pyarrow.Table
+    breaks : mapping of int to int
+        Line -> time of the last quote before it, 0: none. The client knows it also where a live
+        log is read in parts and the quote stands in an earlier one.
+    """
+    line, ts = _in_line_order(quotes)
+    gaps = {}
+    for number, known in breaks.items():
+        i = int(np.searchsorted(line, number))
+        before = int(ts[i - 1]) if i else known
+        if before:
+            # Where the part ends here, a gap without length still parts the windows.
+            gaps[i] = _reconnect_gap(before, int(ts[i]) if i < len(ts) else before)
+    return list(gaps.values())
+
+
+def _in_line_order(quotes: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+    order = np.argsort(quotes["line"].to_numpy(), kind="stable")
+    return quotes["line"].to_numpy()[order], quotes["ts_event_ns"].to_numpy()[order]
+
+
+def _reconnect_gap(start_ns: int, end_ns: int) -> Gap:
+    return Gap(
+        kind="quote", start_ns=int(start_ns), end_ns=int(max(start_ns, end_ns)),
+        first_missing_id=0, n_missing=0, reason="reconnect",
+    )  # fmt: skip

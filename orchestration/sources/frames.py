@@ -29,9 +29,13 @@ OTHER_KINDS = {
     "depthUpdate": "depth", "continuous_kline": "continuousKline", "24hrTicker": "ticker",
     "24hrMiniTicker": "miniTicker", "markPriceUpdate": "markPrice",
     "indexPriceUpdate": "indexPrice", "assetIndexUpdate": "assetIndex",
+    "depthSnapshot": "snapshot",
 }  # fmt: skip
 
 _CONTROL = (b"wss://", b"ws://", b"https://", b"http://", b"configuration:")
+# The same with a receive time in front: a log of our own live client.
+_OWN_CONTROL = re.compile(rb"[0-9]{1,20} (wss?://|configuration:)")
+_AFTER_QUOTE = re.compile(rb" after-quote-ns=([0-9]{1,19})$")
 _PREFIX = re.compile(rb"([0-9]{1,20}(?:\.[0-9]{1,9})?):? (?=\{)")
 _HEAD = re.compile(rb'[0-9.]+:? \{"stream":"([a-z0-9_]+)@([A-Za-z]+)')
 # "btcusdt@depth20@100ms", "btcusdt@kline_1m"; "!bookTicker" and "!ticker@arr" cover all symbols.
@@ -78,6 +82,8 @@ class Frames:
         Lines that count as refused records of the symbol.
     reconnects : list of int
         Lines on which the recorder connected again.
+    breaks : dict of int to int
+        Of our own client: line on which its quotes were interrupted -> time of the last one before, 0: none.
     other : Counter
         All other lines, by what they are.
     markets : dict of str to int
@@ -91,6 +97,7 @@ class Frames:
     quotes: QuoteRecords = field(default_factory=QuoteRecords)
     damaged: list[Damaged] = field(default_factory=list)
     reconnects: list[int] = field(default_factory=list)
+    breaks: dict[int, int] = field(default_factory=dict)
     other: Counter[str] = field(default_factory=Counter)
     markets: dict[str, int] = field(default_factory=dict)
     has_frame: bool = False
@@ -124,6 +131,11 @@ class Frames:
             self.other["control"] += 1
             if self.has_frame and line.startswith((b"wss://", b"ws://")):
                 self.reconnects.append(number)
+        elif own := _OWN_CONTROL.match(line):
+            self.other["control"] += 1
+            if own[1] != b"configuration:" and b"@bookTicker" in line:
+                after = _AFTER_QUOTE.search(line)
+                self.breaks[number] = int(after[1]) if after else 0
         elif line.count(b'"stream"') > 1:
             self._take_damaged(number, line, "holds more than one frame", "malformed")
         else:

@@ -10,6 +10,7 @@ Spot is asked for microseconds from 2025 on, as its archive has them, so that bo
 """
 
 import json
+import math
 import os
 import re
 import tempfile
@@ -34,6 +35,7 @@ FUTURES_HISTORY_NS = 48 * HOUR_NS
 # 2025-01-01: from here on the spot archive has microseconds.
 MICROSECONDS_FROM_NS = 1_735_689_600_000_000_000
 
+_ID_KEYS = {AGGREGATES: "a", TRADES: "id"}
 _BORDER = re.compile(r"(?<=\})\s*,\s*(?=\{)")
 
 
@@ -45,20 +47,25 @@ class _Market:
     weight_limit: int
     weights: dict[str, int]
     needs_key: bool
+    # Weight of a snapshot of the book by the most levels that it is good for.
+    depth_weights: tuple[tuple[float, int], ...]
 
 
 _MARKETS = {
     "spot": _Market(
         prefix="/api/v3", url="spot_url", weight_limit=6000,
         weights={AGGREGATES: 4, TRADES: 25, "exchangeInfo": 20}, needs_key=False,
+        depth_weights=((100, 5), (500, 25), (1000, 50), (math.inf, 250)),
     ),
     "futures/um": _Market(
         prefix="/fapi/v1", url="um_url", weight_limit=2400,
         weights={AGGREGATES: 20, TRADES: 200, "exchangeInfo": 1}, needs_key=True,
+        depth_weights=((50, 2), (100, 5), (500, 10), (math.inf, 20)),
     ),
     "futures/cm": _Market(
         prefix="/dapi/v1", url="cm_url", weight_limit=2400,
         weights={AGGREGATES: 20, TRADES: 200, "exchangeInfo": 1}, needs_key=True,
+        depth_weights=((50, 2), (100, 5), (500, 10), (math.inf, 20)),
     ),
 }  # fmt: skip
 
@@ -78,7 +85,7 @@ class _Pages:
 
     @property
     def id_key(self) -> str:
-        return "a" if self.kind == AGGREGATES else "id"
+        return _ID_KEYS[self.kind]
 
     @property
     def time_key(self) -> str:
@@ -179,9 +186,58 @@ def fetch_ids(
     SourceError
         The server cannot be reached, refuses, or its answer is not what was asked for.
     """
-    with _open(instrument, kind, settings or Settings(), in_microseconds) as pages:
-        kept = [(text, item[pages.id_key]) for text, item in pages.from_id(first_id, last_id)]
+    records = records_of_ids(
+        instrument, first_id, last_id, settings=settings, kind=kind, in_microseconds=in_microseconds
+    )
+    kept = [(text, item[_ID_KEYS[kind]]) for text, item in records]
     return _keep(instrument, kind, kept, cache_dir)
+
+
+def records_of_ids(
+    instrument: Instrument,
+    first_id: int,
+    last_id: int,
+    *,
+    settings: Settings | None = None,
+    kind: str = AGGREGATES,
+    in_microseconds: bool = False,
+) -> list[tuple[str, dict[str, Any]]]:
+    """Return the records of a range of ids, as text and read; see :func:`fetch_ids`."""
+    with _open(instrument, kind, settings or Settings(), in_microseconds) as pages:
+        return list(pages.from_id(first_id, last_id))
+
+
+def depth_snapshot(instrument: Instrument, levels: int, settings: Settings | None = None) -> bytes:
+    """Return the book as the venue gives it: JSON with ``lastUpdateId``, ``bids`` and ``asks``.
+
+    Parameters
+    ----------
+    levels : int
+        A side; the venue takes the numbers that its documentation names, as 100, 500, 1000.
+
+    Raises
+    ------
+    SourceError
+        The server cannot be reached, refuses, or its answer is no book.
+    """
+    settings = settings or Settings()
+    market = _MARKETS[archive_folder(instrument)]
+    url = f"{getattr(settings, market.url).rstrip('/')}{market.prefix}/depth"
+    weight = next(weight for most, weight in market.depth_weights if levels <= most)
+    with connect(settings, weight_limit=settings.weight_limit or market.weight_limit) as transport:
+        body = transport.get(
+            url,
+            params={"symbol": instrument.venue_symbol.upper(), "limit": levels},
+            weight=weight,
+        )
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise SourceError(url, f"answered no JSON ({error}): {body[:100]!r}") from error
+    is_book = isinstance(found, dict) and type(found.get("lastUpdateId")) is int
+    if not is_book or not all(isinstance(found.get(side), list) for side in ("bids", "asks")):
+        raise SourceError(url, f"answered no book: {body[:100]!r}")
+    return body.strip()
 
 
 def fetch_range(
