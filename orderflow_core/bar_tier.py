@@ -20,7 +20,7 @@ from orderflow_core.initial_balance import BalanceState, continue_initial_balanc
 from orderflow_core.profile import ProfileRows
 from orderflow_core.significant_levels import LevelState, continue_significant_levels
 from orderflow_core.stacks import imbalance_columns, stacked_imbalances
-from orderflow_core.types import BarIndex, Bool, Float64, Int64, TradeArrays
+from orderflow_core.types import BarIndex, Float64, Int64, TradeArrays
 from orderflow_core.unfinished import UnfinishedState, continue_unfinished_levels
 from orderflow_core.zones import ZoneState, continue_stacked_zones
 
@@ -66,12 +66,12 @@ class BarTierState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Bars:
-    # Complete bars of one session with their trades; ``opens`` marks the session's first bar.
+    # Complete bars of one session with their trades; ``starts`` holds the session's first bar.
     trades: TradeArrays
     index: BarIndex
     sums: BarArrays
     cells: FootprintCells
-    opens: Bool
+    starts: Int64
 
 
 def continue_bar_tier(
@@ -100,15 +100,13 @@ def continue_bar_tier(
     Causal: a bar's column uses bars up to it. Calls together give the columns of the whole.
     """
     index = time_bar_index(trades.ts_event_ns, settings.bar_ns)
-    opens = np.zeros(len(index), np.bool_)
-    opens[0] = state is None
     columns = (trades.price_ticks, trades.qty_lots, trades.sign)
     bars = _Bars(
         trades=trades,
         index=index,
         sums=aggregate_bars(*columns, index),
         cells=footprint(*columns, index, ticks_per_row=settings.ticks_per_row),
-        opens=opens,
+        starts=np.zeros(int(state is None), np.int64),
     )
     state = state or BarTierState(open_ns=int(index.t0_ns[0]))
     values = np.full((len(COLUMNS), len(index)), np.nan)
@@ -135,7 +133,7 @@ def _footprint_columns(
         trades.price_ticks,
         bars.index,
         stacks,
-        opens_session=bars.opens,
+        session_start_bar=bars.starts,
         max_age_bars=settings.zone_age_bars,
     )
     values[4], values[5] = nearest.buy_tick, nearest.sell_tick
@@ -145,7 +143,7 @@ def _footprint_columns(
         bars.index,
         ticks_per_row=rows,
         filter_lots=settings.unfinished_lots,
-        opens_session=bars.opens,
+        session_start_bar=bars.starts,
     )
     values[6], values[7] = open_levels.is_high, open_levels.is_low
     is_high, is_low = exhaustion_levels(
@@ -154,7 +152,7 @@ def _footprint_columns(
     values[8] = is_low.astype(np.float64) - is_high
     prices = (sums.open_ticks, sums.high_ticks, sums.low_ticks, sums.close_ticks)
     values[9], turnaround = continue_delta_turnaround(
-        state.turnaround, *prices, sums.delta_lots, opens_session=bars.opens
+        state.turnaround, *prices, sums.delta_lots, session_start_bar=bars.starts
     )
     return replace(state, zones=zones, unfinished=unfinished, turnaround=turnaround)
 
@@ -164,7 +162,7 @@ def _profile_columns(
 ) -> BarTierState:
     rows, index, sums = settings.ticks_per_row, bars.index, bars.sums
     area, profile = continue_developing_levels(
-        state.profile, bars.cells, bars.opens, ticks_per_row=rows
+        state.profile, bars.cells, bars.starts, ticks_per_row=rows
     )
     values[0], values[1], values[2] = area.poc_tick, area.vah_tick, area.val_tick
     first_hour, balance = continue_initial_balance(
@@ -173,13 +171,13 @@ def _profile_columns(
         index.t1_ns,
         sums.high_ticks,
         sums.low_ticks,
-        bars.opens,
+        bars.starts,
         np.full(len(index), state.open_ns),
     )
     values[3] = np.where(first_hour.is_known, first_hour.high_ticks, np.nan)
     values[4] = np.where(first_hour.is_known, first_hour.low_ticks, np.nan)
     significant, levels = continue_significant_levels(
-        state.levels, bars.cells, sums.close_ticks, bars.opens, ticks_per_row=rows
+        state.levels, bars.cells, sums.close_ticks, bars.starts, ticks_per_row=rows
     )
     values[5] = np.where(significant.level_sign != 0, significant.level_tick, np.nan)
     values[6] = significant.level_sign
@@ -189,7 +187,7 @@ def _profile_columns(
 def _flow_columns(
     state: BarTierState, bars: _Bars, settings: FeatureSettings, values: Float64
 ) -> BarTierState:
-    sums, starts = bars.sums, np.flatnonzero(bars.opens)
+    sums, starts = bars.sums, bars.starts
     absorbed, absorption = continue_bar_absorption(
         state.absorption,
         sums.open_ticks,

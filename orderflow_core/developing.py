@@ -40,7 +40,7 @@ class DevelopingLevels:
 
 def developing_levels(
     cells: FootprintCells,
-    opens_session: ArrayLike,
+    session_start_bar: ArrayLike,
     *,
     ticks_per_row: int,
     share_num: int = 7,
@@ -54,8 +54,8 @@ def developing_levels(
     ----------
     cells : FootprintCells
         Footprint of the bars in time order.
-    opens_session : ndarray of bool, shape (n_bars,)
-        Whether the bar is the first of a session; the very first one is in any case.
+    session_start_bar : ndarray of int64, strictly increasing, in 0..n_bars - 1
+        Bars that open a session; the very first one does in any case.
     ticks_per_row : int, > 0
         Row height that `cells` was made with.
     share_num, share_den, algorithm, tie
@@ -84,13 +84,13 @@ def developing_levels(
     >>> cells = FootprintCells(
     ...     bar_id=column(1, 1, 2), price_tick=column(10, 11, 11), bid_lots=column(3, 2, 4),
     ...     ask_lots=none, unsigned_lots=none, n_bid=column(1, 1, 1), n_ask=none, n_unsigned=none)
-    >>> developing_levels(cells, np.array([True, False]), ticks_per_row=1).poc_tick
+    >>> developing_levels(cells, [0], ticks_per_row=1).poc_tick
     array([10, 11])
     """
     return continue_developing_levels(
         None,
         cells,
-        opens_session,
+        session_start_bar,
         ticks_per_row=ticks_per_row,
         share_num=share_num,
         share_den=share_den,
@@ -102,7 +102,7 @@ def developing_levels(
 def continue_developing_levels(
     state: ProfileRows | None,
     cells: FootprintCells,
-    opens_session: ArrayLike,
+    session_start_bar: ArrayLike,
     *,
     ticks_per_row: int,
     share_num: int = 7,
@@ -116,9 +116,9 @@ def continue_developing_levels(
     ----------
     state : ProfileRows or None
         What the preceding chunk returned: the profile of the session so far. None at the start.
-    cells, opens_session, ticks_per_row, share_num, share_den, algorithm, tie
+    cells, session_start_bar, ticks_per_row, share_num, share_den, algorithm, tie
         As in `developing_levels`. A bar never spreads over two chunks. The first bar goes on with
-        the state's session unless its own flag says that it opens one.
+        the state's session unless 0 is among the starts.
 
     Returns
     -------
@@ -134,7 +134,7 @@ def continue_developing_levels(
         `orderflow_core.session_profile.session_ladders`.
     """
     chosen = value_area_rule(share_num, share_den, algorithm, tie)
-    bar_id, ladders = session_ladders(state, cells, opens_session, ticks_per_row=ticks_per_row)
+    bar_id, ladders = session_ladders(state, cells, session_start_bar, ticks_per_row=ticks_per_row)
     levels = np.empty((5, len(bar_id)), np.int64)
     for ladder in ladders:
         part = levels[:, ladder.first_bar : ladder.end_bar]

@@ -8,11 +8,12 @@ from numpy.typing import ArrayLike
 
 from orderflow_core.footprint import FootprintCells
 from orderflow_core.imbalance import diagonal_pairs
+from orderflow_core.sessions import opens_session
 from orderflow_core.types import Bool, Float64, Int8, Int64
 from orderflow_core.validate import (
-    require_bool,
     require_choice,
     require_int64,
+    require_positions,
     require_positive_scalar,
     require_same_length,
     require_sum_fits,
@@ -237,7 +238,7 @@ def delta_turnaround(
     close_ticks: ArrayLike,
     delta_lots: ArrayLike,
     *,
-    opens_session: ArrayLike,
+    session_start_bar: ArrayLike,
 ) -> Int8:
     """Return the bars in which delta turns against a run of two.
 
@@ -245,8 +246,8 @@ def delta_turnaround(
     ----------
     open_ticks, high_ticks, low_ticks, close_ticks : ndarray of int64, shape (n_bars,), unit ticks
     delta_lots : ndarray of int64, shape (n_bars,), unit lots
-    opens_session : ndarray of bool, shape (n_bars,)
-        Patterns never reach back over such a bar's start.
+    session_start_bar : ndarray of int64, strictly increasing, in 0..n_bars - 1
+        Bars that open a session: patterns never reach back over the start of one.
 
     Returns
     -------
@@ -257,7 +258,7 @@ def delta_turnaround(
     Raises
     ------
     TypeError, ValueError
-        Not integers (booleans), or lengths differ.
+        Not integers, lengths differ, or starts are not positions of bars in order.
 
     Notes
     -----
@@ -266,7 +267,7 @@ def delta_turnaround(
     Examples
     --------
     >>> o, c = [10, 12, 15], [12, 14, 13]
-    >>> delta_turnaround(o, [12, 15, 15], [10, 12, 12], c, [5, 4, -3], opens_session=[False] * 3)
+    >>> delta_turnaround(o, [12, 15, 15], [10, 12, 12], c, [5, 4, -3], session_start_bar=[0])
     array([ 0,  0, -1], dtype=int8)
     """
     return continue_delta_turnaround(
@@ -276,7 +277,7 @@ def delta_turnaround(
         low_ticks,
         close_ticks,
         delta_lots,
-        opens_session=opens_session,
+        session_start_bar=session_start_bar,
     )[0]
 
 
@@ -288,7 +289,7 @@ def continue_delta_turnaround(
     close_ticks: ArrayLike,
     delta_lots: ArrayLike,
     *,
-    opens_session: ArrayLike,
+    session_start_bar: ArrayLike,
 ) -> tuple[Int8, TurnaroundState]:
     """Do as `delta_turnaround` for the next bars.
 
@@ -296,7 +297,7 @@ def continue_delta_turnaround(
     ----------
     state : TurnaroundState or None
         What the preceding chunk returned; None before the first.
-    open_ticks, high_ticks, low_ticks, close_ticks, delta_lots, opens_session
+    open_ticks, high_ticks, low_ticks, close_ticks, delta_lots, session_start_bar
         As in `delta_turnaround`.
 
     Returns
@@ -314,13 +315,13 @@ def continue_delta_turnaround(
     names = ("open_ticks", "high_ticks", "low_ticks", "close_ticks", "delta_lots")
     values = (open_ticks, high_ticks, low_ticks, close_ticks, delta_lots)
     columns = {name: require_int64(name, v) for name, v in zip(names, values, strict=True)}
-    opens = require_bool("opens_session", opens_session)
-    require_same_length(**columns, opens_session=opens)
+    n_bars = require_same_length(**columns)
+    starts = require_positions("session_start_bar", session_start_bar, n_bars)
     opened, high, low, closed, delta = columns.values()
     direction = (closed > opened).astype(np.int64) - (closed < opened)
     tail = np.empty((0, 3), np.int64) if state is None else state.tail
     bars = np.concatenate([tail, np.stack([direction, high, low], axis=1)])
-    session = np.cumsum(np.concatenate([np.zeros(len(tail), np.bool_), opens]))
+    session = np.cumsum(opens_session(starts + len(tail), len(bars)))
     sign = np.zeros(len(bars), np.int8)
     now, before, earlier = bars[2:], bars[1:-1], bars[:-2]
     is_one = session[2:] == session[:-2]

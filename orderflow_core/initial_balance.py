@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from orderflow_core.session_profile import require_bar_flags
+from orderflow_core.sessions import opens_session
 from orderflow_core.types import Bool, Float64, Int64
 from orderflow_core.validate import (
     INT64_MAX,
     require_int64,
+    require_positions,
     require_positive,
     require_positive_scalar,
     require_same_length,
@@ -73,7 +74,7 @@ def initial_balance(
     t1_ns: ArrayLike,
     high_ticks: ArrayLike,
     low_ticks: ArrayLike,
-    opens_session: ArrayLike,
+    session_start_bar: ArrayLike,
     open_ns: ArrayLike,
     *,
     length_ns: int = HOUR_NS,
@@ -85,8 +86,8 @@ def initial_balance(
     t0_ns, t1_ns : ndarray of int64, shape (n_bars,), unit ns
         Half-open time ranges of the bars, in order.
     high_ticks, low_ticks : ndarray of int64, shape (n_bars,), unit ticks
-    opens_session : ndarray of bool, shape (n_bars,)
-        Whether the bar is the first of a session; the very first one is in any case.
+    session_start_bar : ndarray of int64, strictly increasing, in 0..n_bars - 1
+        Bars that open a session; the very first one does in any case.
     open_ns : ndarray of int64, shape (n_bars,), unit ns
         When the balance of the bar's session begins: the opening of the day's main hours.
     length_ns : int, unit ns, > 0
@@ -112,7 +113,7 @@ def initial_balance(
     Half hours with ranges 10-14, 12-17 and 9-20: known 14/10, 17/10, 17/10; complete from the 2nd.
     """
     return continue_initial_balance(
-        None, t0_ns, t1_ns, high_ticks, low_ticks, opens_session, open_ns, length_ns=length_ns
+        None, t0_ns, t1_ns, high_ticks, low_ticks, session_start_bar, open_ns, length_ns=length_ns
     )[0]
 
 
@@ -122,7 +123,7 @@ def continue_initial_balance(
     t1_ns: ArrayLike,
     high_ticks: ArrayLike,
     low_ticks: ArrayLike,
-    opens_session: ArrayLike,
+    session_start_bar: ArrayLike,
     open_ns: ArrayLike,
     *,
     length_ns: int = HOUR_NS,
@@ -133,7 +134,7 @@ def continue_initial_balance(
     ----------
     state : BalanceState or None
         What the preceding chunk returned; None at the start.
-    t0_ns, t1_ns, high_ticks, low_ticks, opens_session, open_ns, length_ns
+    t0_ns, t1_ns, high_ticks, low_ticks, session_start_bar, open_ns, length_ns
         As in `initial_balance`.
 
     Returns
@@ -146,11 +147,11 @@ def continue_initial_balance(
     Raises
     ------
     TypeError, ValueError
-        Not integers or booleans, lengths that differ, times that run back, a bar that ends before
+        Not integers, starts that are not positions of bars in order, lengths that differ, times that run back, a bar that ends before
         it begins, a high below the low, or a length that is not positive.
     """
     opens, is_inside, is_over, high, low = _checked_bars(
-        (t0_ns, t1_ns, open_ns), (high_ticks, low_ticks), opens_session, length_ns
+        (t0_ns, t1_ns, open_ns), (high_ticks, low_ticks), session_start_bar, length_ns
     )
     balance = state or BalanceState()
     rows = []
@@ -209,7 +210,7 @@ def balance_extensions(
 def _checked_bars(
     times: tuple[ArrayLike, ArrayLike, ArrayLike],
     prices: tuple[ArrayLike, ArrayLike],
-    opens_session: ArrayLike,
+    session_start_bar: ArrayLike,
     length_ns: int,
 ) -> tuple[Bool, Bool, Bool, Int64, Int64]:
     # Whether each bar opens a session, lies inside the first hour, ends after it; high and low.
@@ -222,12 +223,12 @@ def _checked_bars(
     n_bars = require_same_length(t0_ns=t0, t1_ns=t1, open_ns=opening, high_ticks=high)
     require_sorted("t1_ns", t1)
     require_positive("t1_ns - t0_ns", t1 - t0)
-    opens = require_bar_flags("opens_session", opens_session, n_bars)
+    starts = require_positions("session_start_bar", session_start_bar, n_bars)
     if n_bars and int(opening.max()) + length > INT64_MAX:
         raise ValueError(f"length_ns of {length} puts the end of the balance beyond int64")
     is_over = t1 >= opening + length
     is_inside = (t0 >= opening) & (t1 <= opening + length)
-    return opens, is_inside, is_over, high, low
+    return opens_session(starts, n_bars), is_inside, is_over, high, low
 
 
 def _checked_ranges(high_ticks: ArrayLike, low_ticks: ArrayLike) -> tuple[Int64, Int64]:

@@ -9,11 +9,11 @@ from numpy.typing import ArrayLike
 from orderflow_core.footprint import MAX_ABS_TICKS
 from orderflow_core.intervals import wilson_interval
 from orderflow_core.kernels.level_outcomes import _level_outcomes_nb
-from orderflow_core.session_profile import require_bar_flags
 from orderflow_core.types import Int8, Int64
 from orderflow_core.validate import (
     INT64_MAX,
     require_int64,
+    require_positions,
     require_positive_scalar,
     require_same_length,
     require_sorted,
@@ -145,7 +145,7 @@ def random_rows(
     level_tick: ArrayLike,
     bar: ArrayLike,
     close_ticks: ArrayLike,
-    opens_session: ArrayLike,
+    session_start_bar: ArrayLike,
     *,
     seed: int,
 ) -> tuple[Int64, Int64]:
@@ -156,8 +156,8 @@ def random_rows(
     level_tick, bar : ndarray of int64, shape (n_levels,)
         Lowest tick of each level's row, and the position of the bar at whose close it was known.
     close_ticks : ndarray of int64, shape (n_bars,), unit ticks
-    opens_session : ndarray of bool, shape (n_bars,)
-        Whether the bar is the first of a session; the very first one is in any case.
+    session_start_bar : ndarray of int64, strictly increasing, in 0..n_bars - 1
+        Bars that open a session; the very first one does in any case.
     seed : int
 
     Returns
@@ -178,12 +178,12 @@ def random_rows(
     tick, at = require_int64("level_tick", level_tick), require_int64("bar", bar)
     close = require_int64("close_ticks", close_ticks)
     require_same_length(level_tick=tick, bar=at)
-    opens = require_bar_flags("opens_session", opens_session, len(close))
+    opening = require_positions("session_start_bar", session_start_bar, len(close))
     if len(at) and not 0 <= int(at.min()) <= int(at.max()) < len(close):
         raise ValueError(f"bar must lie within {len(close)} bars, got {at.min()} to {at.max()}")
     for name, values in (("level_tick", tick), ("close_ticks", close)):
         _require_within_reach(name, values)
-    starts = np.union1d([0], np.flatnonzero(opens)).astype(np.int64)
+    starts = np.union1d([0], opening).astype(np.int64)
     session = np.searchsorted(starts, at, side="right") - 1
     ends = np.append(starts[1:], len(close))
     random_bar = np.random.default_rng(seed).integers(starts[session], ends[session])

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from orderflow_core.session_profile import require_bar_flags
+from orderflow_core.sessions import opens_session
 from orderflow_core.types import Float64, Int64
 from orderflow_core.validate import (
     require_int64,
+    require_positions,
     require_positive_scalar,
     require_same_length,
 )
@@ -47,7 +48,7 @@ def naked_pocs(
     low_ticks: ArrayLike,
     close_ticks: ArrayLike,
     poc_tick: ArrayLike,
-    opens_session: ArrayLike,
+    session_start_bar: ArrayLike,
     *,
     ticks_per_row: int,
 ) -> NakedPocs:
@@ -58,8 +59,8 @@ def naked_pocs(
     high_ticks, low_ticks, close_ticks : ndarray of int64, shape (n_bars,), unit ticks
     poc_tick : ndarray of int64, shape (n_bars,), unit ticks
         Developing point of control at the bar's close; that of a session's last bar is final.
-    opens_session : ndarray of bool, shape (n_bars,)
-        Whether the bar is the first of a session; the very first one is in any case.
+    session_start_bar : ndarray of int64, strictly increasing, in 0..n_bars - 1
+        Bars that open a session; the very first one does in any case.
     ticks_per_row : int, > 0
         Row height of the profiles.
 
@@ -84,7 +85,7 @@ def naked_pocs(
     its first bar, and gone after its second.
     """
     return continue_naked_pocs(
-        None, high_ticks, low_ticks, close_ticks, poc_tick, opens_session,
+        None, high_ticks, low_ticks, close_ticks, poc_tick, session_start_bar,
         ticks_per_row=ticks_per_row,
     )[0]  # fmt: skip
 
@@ -95,7 +96,7 @@ def continue_naked_pocs(
     low_ticks: ArrayLike,
     close_ticks: ArrayLike,
     poc_tick: ArrayLike,
-    opens_session: ArrayLike,
+    session_start_bar: ArrayLike,
     *,
     ticks_per_row: int,
 ) -> tuple[NakedPocs, NakedState | None]:
@@ -105,7 +106,7 @@ def continue_naked_pocs(
     ----------
     state : NakedState or None
         What the preceding chunk returned; None at the start.
-    high_ticks, low_ticks, close_ticks, poc_tick, opens_session, ticks_per_row
+    high_ticks, low_ticks, close_ticks, poc_tick, session_start_bar, ticks_per_row
         As in `naked_pocs`.
 
     Returns
@@ -118,13 +119,13 @@ def continue_naked_pocs(
     Raises
     ------
     TypeError, ValueError
-        Not integers or booleans, lengths that differ, a close outside of [low, high].
+        Not integers, starts that are not positions of bars in order, lengths that differ, a close outside of [low, high].
     """
     height = require_positive_scalar("ticks_per_row", ticks_per_row)
     high, low = require_int64("high_ticks", high_ticks), require_int64("low_ticks", low_ticks)
     close, poc = require_int64("close_ticks", close_ticks), require_int64("poc_tick", poc_tick)
     n_bars = require_same_length(high_ticks=high, low_ticks=low, close_ticks=close, poc_tick=poc)
-    opens = require_bar_flags("opens_session", opens_session, n_bars)
+    starts = require_positions("session_start_bar", session_start_bar, n_bars)
     is_outside = (close > high) | (close < low)
     if is_outside.any():
         i = int(np.argmax(is_outside))
@@ -134,7 +135,13 @@ def continue_naked_pocs(
     above, below = np.full(n_bars, np.nan), np.full(n_bars, np.nan)
     n_naked = np.zeros(n_bars, np.int64)
     naked, developing = (state.naked, state.developing) if state else ((), None)
-    columns = (high.tolist(), low.tolist(), close.tolist(), poc.tolist(), opens.tolist())
+    columns = (
+        high.tolist(),
+        low.tolist(),
+        close.tolist(),
+        poc.tolist(),
+        opens_session(starts, n_bars).tolist(),
+    )
     for bar, (top, bottom, last, now, is_first) in enumerate(zip(*columns, strict=True)):
         if is_first and developing is not None:
             naked = (*naked, developing)

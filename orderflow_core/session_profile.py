@@ -8,11 +8,12 @@ from numpy.typing import ArrayLike
 
 from orderflow_core.footprint import FootprintCells
 from orderflow_core.profile import ProfileRows
-from orderflow_core.types import Bool, Int64
+from orderflow_core.types import Int64
 from orderflow_core.validate import (
     INT64_MAX,
     require_int64,
     require_not_negative,
+    require_positions,
     require_positive,
     require_same_length,
     require_sorted,
@@ -67,7 +68,7 @@ class SessionLadder:
 def session_ladders(
     state: ProfileRows | None,
     cells: FootprintCells,
-    opens_session: ArrayLike,
+    session_start_bar: ArrayLike,
     *,
     ticks_per_row: int,
 ) -> tuple[Int64, list[SessionLadder]]:
@@ -79,8 +80,8 @@ def session_ladders(
         Profile of the session that the chunk's first bar goes on with.
     cells : FootprintCells
         Cells of the bars in time order; every bar has at least one.
-    opens_session : ndarray of bool, shape (n_bars,)
-        Whether the bar is the first of a session. The first bar after no state is, in any case.
+    session_start_bar : ndarray of int64, strictly increasing, in 0..n_bars - 1
+        Bars that open a session. The first bar after no state does in any case.
     ticks_per_row : int, > 0
         Row height that `cells` was made with.
 
@@ -93,18 +94,15 @@ def session_ladders(
     Raises
     ------
     TypeError, ValueError
-        Cells that are not sorted, not on one grid, without lots or with fewer than none; flags that are not booleans or
-        not one a bar; lots that could leave int64 in a session.
+        Cells that are not sorted, not on one grid, without lots or with fewer than none; starts that
+        are not positions of bars in order; lots that could leave int64 in a session.
     """
     bar_id, end_cell = _bars_of(cells)
-    opens = require_bar_flags("opens_session", opens_session, len(bar_id))
-    starts = np.flatnonzero(opens)
-    if len(bar_id) and not opens[0]:
-        starts = np.append(0, starts)
-    edges = [*starts.tolist(), len(bar_id)]
+    starts = require_positions("session_start_bar", session_start_bar, len(bar_id)).tolist()
+    goes_on = bool(len(bar_id)) and starts[:1] != [0]
     ladders = []
-    for first_bar, end_bar in pairwise(edges):
-        continued = state if first_bar == 0 and not opens[0] else None
+    for first_bar, end_bar in pairwise([*[0] * goes_on, *starts, len(bar_id)]):
+        continued = state if first_bar == 0 and goes_on else None
         ladders.append(_ladder(continued, cells, end_cell, (first_bar, end_bar), ticks_per_row))
     return bar_id, ladders
 
@@ -182,13 +180,3 @@ def _bars_of(cells: FootprintCells) -> tuple[Int64, Int64]:
         )
     last = np.flatnonzero(np.append(~is_same_bar, True)[: len(bar_id)])
     return bar_id[last], last + 1
-
-
-def require_bar_flags(name: str, flags: ArrayLike, n_bars: int) -> Bool:
-    """Return ``flags`` as one boolean a bar; anything else raises TypeError or ValueError."""
-    array = np.asarray(flags)
-    if array.size and array.dtype != np.bool_:
-        raise TypeError(f"{name} must hold booleans, got dtype {array.dtype}")
-    if array.shape != (n_bars,):
-        raise ValueError(f"{name} must have one flag a bar ({n_bars}), got shape {array.shape}")
-    return array.astype(np.bool_)

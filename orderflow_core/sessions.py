@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from orderflow_core.types import Int64
+from orderflow_core.types import Bool, Int64
 
 
 def first_of_session(start: Int64, n: int) -> Int64:
@@ -27,3 +27,26 @@ def first_of_session(start: Int64, n: int) -> Int64:
     first = np.zeros(n, np.int64)
     first[start] = start
     return np.maximum.accumulate(first)
+
+
+def opens_session(start: Int64, n: int) -> Bool:
+    """Return for each of ``n`` elements whether a session begins at it.
+
+    Parameters
+    ----------
+    start : ndarray of int64, strictly increasing, in 0..n - 1
+        Positions that open a session.
+    n : int, >= 0
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+
+    Examples
+    --------
+    >>> opens_session(np.array([2]), 4)
+    array([False, False,  True, False])
+    """
+    flags = np.zeros(n, np.bool_)
+    flags[start] = True
+    return flags

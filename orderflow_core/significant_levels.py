@@ -108,7 +108,7 @@ class LevelState:
 def significant_levels(
     cells: FootprintCells,
     close_ticks: ArrayLike,
-    opens_session: ArrayLike,
+    session_start_bar: ArrayLike,
     *,
     ticks_per_row: int,
     rule: LevelRule = DEFAULT_RULE,
@@ -124,8 +124,8 @@ def significant_levels(
         Footprint of the bars in time order.
     close_ticks : ndarray of int64, shape (n_bars,), unit ticks
         Last price of each bar.
-    opens_session : ndarray of bool, shape (n_bars,)
-        Whether the bar is the first of a session; the very first one is in any case.
+    session_start_bar : ndarray of int64, strictly increasing, in 0..n_bars - 1
+        Bars that open a session; the very first one does in any case.
     ticks_per_row : int, > 0
         Row height that `cells` was made with.
     rule : LevelRule
@@ -154,7 +154,7 @@ def significant_levels(
     and 8/9 > 7/10: one level at 10, side +1.
     """
     return continue_significant_levels(
-        None, cells, close_ticks, opens_session, ticks_per_row=ticks_per_row, rule=rule
+        None, cells, close_ticks, session_start_bar, ticks_per_row=ticks_per_row, rule=rule
     )[0]
 
 
@@ -162,7 +162,7 @@ def continue_significant_levels(
     state: LevelState | None,
     cells: FootprintCells,
     close_ticks: ArrayLike,
-    opens_session: ArrayLike,
+    session_start_bar: ArrayLike,
     *,
     ticks_per_row: int,
     rule: LevelRule = DEFAULT_RULE,
@@ -173,9 +173,9 @@ def continue_significant_levels(
     ----------
     state : LevelState or None
         What the preceding chunk returned; None at the start.
-    cells, close_ticks, opens_session, ticks_per_row, rule
+    cells, close_ticks, session_start_bar, ticks_per_row, rule
         As in `significant_levels`. A bar never spreads over two chunks. The first bar goes on with
-        the state's session unless its own flag says that it opens one.
+        the state's session unless 0 is among the starts.
 
     Returns
     -------
@@ -192,7 +192,9 @@ def continue_significant_levels(
     """
     shares = _checked_rule(rule)
     profile = state.profile if state else None
-    bar_id, ladders = session_ladders(profile, cells, opens_session, ticks_per_row=ticks_per_row)
+    bar_id, ladders = session_ladders(
+        profile, cells, session_start_bar, ticks_per_row=ticks_per_row
+    )
     close = require_int64("close_ticks", close_ticks)
     if len(close) != len(bar_id):
         raise ValueError(f"close_ticks must have one a bar ({len(bar_id)}), got {len(close)}")

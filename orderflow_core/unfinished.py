@@ -8,11 +8,12 @@ from numpy.typing import ArrayLike
 from orderflow_core.extremes import bar_ranges
 from orderflow_core.footprint import FootprintCells
 from orderflow_core.kernels.unfinished import _unfinished_nb
+from orderflow_core.sessions import opens_session
 from orderflow_core.types import BarIndex, Bool, Float64, Int8, Int64
 from orderflow_core.validate import (
-    require_bool,
     require_count,
     require_int64,
+    require_positions,
     require_same_length,
     require_sorted,
 )
@@ -148,7 +149,7 @@ def unfinished_levels(
     *,
     ticks_per_row: int,
     filter_lots: int,
-    opens_session: ArrayLike,
+    session_start_bar: ArrayLike,
 ) -> tuple[UnfinishedColumns, UnfinishedLevels]:
     """Return the unfinished extremes and when later bars covered them.
 
@@ -160,8 +161,8 @@ def unfinished_levels(
         Complete bars.
     ticks_per_row, filter_lots : int
         As in `unfinished_auctions`.
-    opens_session : ndarray of bool, shape (n_bars,)
-        Open levels expire at such a bar. ATAS keeps them: all false.
+    session_start_bar : ndarray of int64, strictly increasing, in 0..n_bars - 1
+        Bars that open a session: open levels expire there. ATAS keeps them: none.
 
     Returns
     -------
@@ -191,7 +192,7 @@ def unfinished_levels(
         index,
         ticks_per_row=ticks_per_row,
         filter_lots=filter_lots,
-        opens_session=opens_session,
+        session_start_bar=session_start_bar,
     )
     still_open = [] if state is None else [np.concatenate([state.above, state.below])]
     table = np.concatenate([_table_of(covered), *still_open])
@@ -205,7 +206,7 @@ def continue_unfinished_levels(
     *,
     ticks_per_row: int,
     filter_lots: int,
-    opens_session: ArrayLike,
+    session_start_bar: ArrayLike,
 ) -> tuple[UnfinishedColumns, UnfinishedLevels, UnfinishedState | None]:
     """Do as `unfinished_levels` for the next complete bars.
 
@@ -213,7 +214,7 @@ def continue_unfinished_levels(
     ----------
     state : UnfinishedState or None
         What the preceding chunk returned; None before the first.
-    cells, index, ticks_per_row, filter_lots, opens_session
+    cells, index, ticks_per_row, filter_lots, session_start_bar
         As in `unfinished_levels`.
 
     Returns
@@ -231,7 +232,7 @@ def continue_unfinished_levels(
         As `unfinished_levels`, also between the state and the first bar.
     """
     born = unfinished_auctions(cells, ticks_per_row=ticks_per_row, filter_lots=filter_lots)
-    bar_id, bars = _checked_bars_of_cells(cells, index, opens_session, ticks_per_row)
+    bar_id, bars = _checked_bars_of_cells(cells, index, session_start_bar, ticks_per_row)
     n_bars = len(bar_id)
     empty = np.empty((0, _N_COLUMNS), np.int64)
     before = state or UnfinishedState(above=empty, below=empty, n_levels=0, last_bar_id=NEVER)
@@ -267,21 +268,26 @@ def continue_unfinished_levels(
 
 
 def _checked_bars_of_cells(
-    cells: FootprintCells, index: BarIndex, opens_session: ArrayLike, ticks_per_row: int
+    cells: FootprintCells, index: BarIndex, session_start_bar: ArrayLike, ticks_per_row: int
 ) -> tuple[Int64, tuple[Int64, Int64, Int64, Bool]]:
     # Ids of the bars, and their lowest row, highest row, close and whether they open a session.
     low, high = bar_ranges(cells, ticks_per_row=ticks_per_row)
     bar_id = require_int64("index.bar_id", index.bar_id)
     t1_ns = require_int64("index.t1_ns", index.t1_ns)
-    opens = require_bool("opens_session", opens_session)
-    require_same_length(bars_of_cells=low, bar_id=bar_id, t1_ns=t1_ns, opens_session=opens)
+    n_bars = require_same_length(bars_of_cells=low, bar_id=bar_id, t1_ns=t1_ns)
+    starts = require_positions("session_start_bar", session_start_bar, n_bars)
     require_sorted("index.bar_id", bar_id, strict=True)
     if (cells.bar_id[low] != bar_id).any():
         bar = int(np.argmax(cells.bar_id[low] != bar_id))
         raise ValueError(
             f"cells must be those of index, got bar_id {cells.bar_id[low][bar]} for {bar_id[bar]}"
         )
-    return bar_id, (cells.price_tick[low], cells.price_tick[high], t1_ns, opens)
+    return bar_id, (
+        cells.price_tick[low],
+        cells.price_tick[high],
+        t1_ns,
+        opens_session(starts, n_bars),
+    )
 
 
 def _born(

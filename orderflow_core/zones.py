@@ -9,12 +9,13 @@ from numpy.typing import ArrayLike
 
 from orderflow_core.footprint import MAX_ABS_TICKS, checked_bars
 from orderflow_core.kernels.zones import _zones_nb
+from orderflow_core.sessions import opens_session
 from orderflow_core.stacks import StackArrays
 from orderflow_core.types import BarIndex, Bool, Float64, Int8, Int64
 from orderflow_core.validate import (
     INT64_MAX,
-    require_bool,
     require_int64,
+    require_positions,
     require_positive_scalar,
     require_same_length,
     require_sign,
@@ -151,7 +152,7 @@ def stacked_zones(
     index: BarIndex,
     stacks: StackArrays,
     *,
-    opens_session: ArrayLike,
+    session_start_bar: ArrayLike,
     max_age_bars: int | None,
 ) -> tuple[ZoneColumns, ZoneArrays]:
     """Return the life of the zones that stacked imbalances make.
@@ -164,8 +165,8 @@ def stacked_zones(
         Complete bars of these trades. Trades outside of every bar are not looked at.
     stacks : StackArrays
         Of these bars, as `stacked_imbalances` returns them.
-    opens_session : ndarray of bool, shape (n_bars,)
-        Zones end before the first trade of a bar that opens a session.
+    session_start_bar : ndarray of int64, strictly increasing, in 0..n_bars - 1
+        Bars that open a session: zones end before the first trade of one.
     max_age_bars : int or None, > 0
         A zone expires at the close of the bar that comes so many bars after its own; None: never.
 
@@ -198,7 +199,7 @@ def stacked_zones(
         price_ticks,
         index,
         stacks,
-        opens_session=opens_session,
+        session_start_bar=session_start_bar,
         max_age_bars=max_age_bars,
     )
     still_open = [] if state is None else [state.open_zones]
@@ -212,7 +213,7 @@ def continue_stacked_zones(
     index: BarIndex,
     stacks: StackArrays,
     *,
-    opens_session: ArrayLike,
+    session_start_bar: ArrayLike,
     max_age_bars: int | None,
 ) -> tuple[ZoneColumns, ZoneArrays, ZoneState | None]:
     """Do as `stacked_zones` for the next complete bars.
@@ -221,7 +222,7 @@ def continue_stacked_zones(
     ----------
     state : ZoneState or None
         What the preceding chunk returned; None before the first.
-    ts_event_ns, price_ticks, index, stacks, opens_session, max_age_bars
+    ts_event_ns, price_ticks, index, stacks, session_start_bar, max_age_bars
         As in `stacked_zones`; positions count from the chunk's first trade.
 
     Returns
@@ -238,7 +239,7 @@ def continue_stacked_zones(
     TypeError, ValueError
         As `stacked_zones`, also between the state and the first bar.
     """
-    ts, price, bars = _checked_bars_of_trades(ts_event_ns, price_ticks, index, opens_session)
+    ts, price, bars = _checked_bars_of_trades(ts_event_ns, price_ticks, index, session_start_bar)
     max_age = (
         INT64_MAX if max_age_bars is None else require_positive_scalar("max_age_bars", max_age_bars)
     )
@@ -294,7 +295,7 @@ _Bars: TypeAlias = tuple[Int64, Int64, Int64, Int64, Bool]  # id, first, end, cl
 
 
 def _checked_bars_of_trades(
-    ts_event_ns: ArrayLike, price_ticks: ArrayLike, index: BarIndex, opens_session: ArrayLike
+    ts_event_ns: ArrayLike, price_ticks: ArrayLike, index: BarIndex, session_start_bar: ArrayLike
 ) -> tuple[Int64, Int64, _Bars]:
     ts, price = require_int64("ts_event_ns", ts_event_ns), require_int64("price_ticks", price_ticks)
     require_same_length(ts_event_ns=ts, price_ticks=price)
@@ -305,9 +306,9 @@ def _checked_bars_of_trades(
         )
     bar_id, first_idx, end_idx = checked_bars(index, len(ts))
     t1_ns = require_int64("index.t1_ns", index.t1_ns)
-    is_first = require_bool("opens_session", opens_session)
-    require_same_length(bar_id=bar_id, t1_ns=t1_ns, opens_session=is_first)
-    return ts, price, (bar_id, first_idx, end_idx, t1_ns, is_first)
+    n_bars = require_same_length(bar_id=bar_id, t1_ns=t1_ns)
+    starts = require_positions("session_start_bar", session_start_bar, n_bars)
+    return ts, price, (bar_id, first_idx, end_idx, t1_ns, opens_session(starts, n_bars))
 
 
 def _born(stacks: StackArrays, bars: _Bars, before: ZoneState) -> tuple[Int64, Int64]:

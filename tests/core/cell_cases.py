@@ -10,9 +10,20 @@ from orderflow_core.footprint import FootprintCells
 LOTS = st.integers(0, 6)
 
 
+def session_bars(n):
+    """Those of n bars that open a session, in order; the first bar may be none of them."""
+    flags = st.lists(st.booleans(), min_size=n, max_size=n)
+    return flags.map(lambda drawn: [i for i, opens in enumerate(drawn) if opens])
+
+
+def starts_of_part(starts, first, end):
+    """Session starts within the bars [first, end), counted from the first of them."""
+    return [i - first for i in starts if first <= i < end]
+
+
 @st.composite
 def bars_of_cells(draw, height=1, max_bars=8):
-    """(bars, opens, closes): each bar a list of (price, bid, ask, unsigned) that holds a lot."""
+    """(bars, starts, closes): each bar a list of (price, bid, ask, unsigned) that holds a lot."""
     n = draw(st.integers(0, max_bars))
     bars, closes = [], []
     for _ in range(n):
@@ -20,7 +31,7 @@ def bars_of_cells(draw, height=1, max_bars=8):
         cells = [(p * height, *lots) for p, lots in sorted(rows.items()) if sum(lots)]
         bars.append(cells or [(0, 1, 0, 0)])
         closes.append(draw(st.integers(-12, 12)) * height)
-    return bars, draw(st.lists(st.booleans(), min_size=n, max_size=n)), closes
+    return bars, draw(session_bars(n)), closes
 
 
 def as_cells(bars, first_bar=0):

@@ -15,6 +15,7 @@ from orderflow_core.extremes import (
     zero_prints,
 )
 from orderflow_core.footprint import footprint
+from tests.core.cell_cases import starts_of_part
 from tests.core.footprint_cases import cells_of, ladders, recorded_trades, time_bars
 from tests.naive import extremes as naive
 
@@ -120,7 +121,7 @@ BAR_NAMES = ("open_ticks", "high_ticks", "low_ticks", "close_ticks", "delta_lots
 
 def turnaround_columns(bars):
     *numbers, opens = np.array(bars, np.int64).reshape(-1, 6).T
-    return dict(zip(BAR_NAMES, numbers, strict=True)), opens.astype(np.bool_)
+    return dict(zip(BAR_NAMES, numbers, strict=True)), np.flatnonzero(opens).tolist()
 
 
 small = st.integers(0, 2)
@@ -132,18 +133,21 @@ turning_bars = st.lists(
 
 @given(turning_bars, st.data())
 def test_turnaround_agrees_with_the_obvious_loop_in_any_chunks(bars, data):
-    columns, opens = turnaround_columns(bars)
-    whole = delta_turnaround(**columns, opens_session=opens)
+    columns, starts = turnaround_columns(bars)
+    whole = delta_turnaround(**columns, session_start_bar=starts)
     assert whole.tolist() == naive.delta_turnaround(bars)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(bars)), max_size=4)))
     state, parts = None, []
     for first, end in zip([0, *cuts], [*cuts, len(bars)], strict=True):
         chunk = {name: values[first:end] for name, values in columns.items()}
-        part, state = continue_delta_turnaround(state, **chunk, opens_session=opens[first:end])
+        part, state = continue_delta_turnaround(
+            state, **chunk, session_start_bar=starts_of_part(starts, first, end)
+        )
         parts.append(part)
         # Nothing that comes later changes what was said.
         so_far = delta_turnaround(
-            **{name: values[:end] for name, values in columns.items()}, opens_session=opens[:end]
+            **{name: values[:end] for name, values in columns.items()},
+            session_start_bar=starts_of_part(starts, 0, end),
         )
         assert so_far.tobytes() == whole[:end].tobytes()
     assert np.concatenate(parts).tobytes() == whole.tobytes()
@@ -163,8 +167,8 @@ def test_turnaround_by_hand():
         ([up, up2, (15, 15, 12, 13, -1, 1)], 0),
         ([(12, 12, 10, 10, -5, 0), (10, 10, 8, 9, -4, 0), (8, 10, 8, 10, 1, 0)], 1),
     ):
-        columns, opens = turnaround_columns(bars)
-        assert delta_turnaround(**columns, opens_session=opens)[-1] == expected
+        columns, starts = turnaround_columns(bars)
+        assert delta_turnaround(**columns, session_start_bar=starts)[-1] == expected
 
 
 def test_empty_and_broken_input():
@@ -173,8 +177,8 @@ def test_empty_and_broken_input():
     rule = {"ticks_per_row": 1, "n_levels": 5, "volume": "side"}
     assert [len(flag) for flag in exhaustion_levels(none, **rule)] == [0, 0]
     assert len(exhaustion_ratio(none, [], [], ticks_per_row=1)) == 0
-    columns, opens = turnaround_columns([])
-    assert len(delta_turnaround(**columns, opens_session=opens)) == 0
+    columns, starts = turnaround_columns([])
+    assert len(delta_turnaround(**columns, session_start_bar=starts)) == 0
     cells = cells_of([{10: (1, 2), 11: (3, 4)}])
     for change, message in (
         ({"n_levels": 1}, "n_levels must be at least 2, got 1"),
@@ -189,9 +193,9 @@ def test_empty_and_broken_input():
         exhaustion_ratio(cells, [10], [11.5], ticks_per_row=1)
     with pytest.raises(ValueError, match="may overflow int64"):
         exhaustion_ratio(cells_of([{10: (2**57, 0), 11: (1, 0)}]), [10], [11], ticks_per_row=1)
-    columns, opens = turnaround_columns([(1, 1, 1, 1, 1, 0)])
-    with pytest.raises(TypeError, match="opens_session must hold booleans"):
-        delta_turnaround(**columns, opens_session=[0])
+    columns, starts = turnaround_columns([(1, 1, 1, 1, 1, 0)])
+    with pytest.raises(ValueError, match=r"session_start_bar must lie in 0\.\.0, got 1"):
+        delta_turnaround(**columns, session_start_bar=[1])
 
 
 @needs_jit
@@ -222,7 +226,7 @@ def test_a_chunk_does_not_reach_back_over_a_session_start_before_it():
     # higher high, delta -3: of the second session only one bar up came before.
     first = ([10, 12], [12, 15], [10, 12], [12, 14], [5, 4])
     then = ([15], [15], [12], [13], [-3])
-    for opens, expected in (([True, True], [0]), ([True, False], [-1])):
-        _, state = continue_delta_turnaround(None, *first, opens_session=opens)
-        sign, _ = continue_delta_turnaround(state, *then, opens_session=[False])
+    for starts, expected in (([0, 1], [0]), ([0], [-1])):
+        _, state = continue_delta_turnaround(None, *first, session_start_bar=starts)
+        sign, _ = continue_delta_turnaround(state, *then, session_start_bar=[])
         assert sign.tolist() == expected

@@ -15,7 +15,7 @@ from orderflow_core.initial_balance import (
     initial_balance,
 )
 from tests.core import captures
-from tests.core.cell_cases import as_rows
+from tests.core.cell_cases import as_rows, session_bars, starts_of_part
 from tests.core.trade_cases import cuts
 from tests.naive import levels as naive
 
@@ -28,26 +28,26 @@ def cases(draw):
     height = draw(st.lists(st.integers(0, 5), min_size=n, max_size=n))
     opening = draw(st.integers(0, 12))
     bars = [(t, t + 1, x + h, x, opening) for t, x, h in zip(t0, low, height, strict=True)]
-    return bars, draw(st.lists(st.booleans(), min_size=n, max_size=n))
+    return bars, draw(session_bars(n))
 
 
-def columns(bars, opens):
+def columns(bars, starts):
     t0, t1, high, low, opening = np.array(bars, np.int64).reshape(-1, 5).T
-    return t0, t1, high, low, np.array(opens, np.bool_), opening
+    return t0, t1, high, low, starts, opening
 
 
 @given(cases(), st.data())
 def test_balance_agrees_with_the_obvious_loop_in_any_chunks(case, data):
-    bars, opens = case
-    expected = naive.initial_balance(bars, opens, length_ns=5)
-    whole = initial_balance(*columns(bars, opens), length_ns=5)
+    bars, starts = case
+    expected = naive.initial_balance(bars, starts, length_ns=5)
+    whole = initial_balance(*columns(bars, starts), length_ns=5)
     assert as_rows(astuple(whole)) == expected
     assert len(whole) == len(bars)
     edges = data.draw(cuts(len(bars)))
     state, parts = None, []
     for first, end in pairwise(edges):
         part, state = continue_initial_balance(
-            state, *columns(bars[first:end], opens[first:end]), length_ns=5
+            state, *columns(bars[first:end], starts_of_part(starts, first, end)), length_ns=5
         )
         parts += as_rows(astuple(part))
         assert parts == expected[:end]  # and nothing later changes it
@@ -57,7 +57,7 @@ def test_bars_that_straddle_an_edge_do_not_count():
     # Balance [10, 20): [8, 12) straddles the opening, [12, 16) is inside, [16, 20) ends with it,
     # [18, 22) straddles the end.
     bars = [(8, 12, 90, 80, 10), (12, 16, 50, 40, 10), (16, 20, 60, 45, 10), (18, 22, 99, 1, 10)]
-    got = initial_balance(*columns(bars, [True, False, False, False]), length_ns=10)
+    got = initial_balance(*columns(bars, [0]), length_ns=10)
     assert as_rows(astuple(got)) == [
         (0, 0, False, False),
         (50, 40, True, False),
@@ -67,7 +67,7 @@ def test_bars_that_straddle_an_edge_do_not_count():
 
 
 def test_bars_longer_than_the_balance_never_know_it():
-    got = initial_balance(*columns([(0, 20, 9, 1, 0)], [True]), length_ns=10)
+    got = initial_balance(*columns([(0, 20, 9, 1, 0)], [0]), length_ns=10)
     assert as_rows(astuple(got)) == [(0, 0, False, True)]
 
 
@@ -95,12 +95,12 @@ def test_extensions_refuse_other_multiples(multiple):
 )
 def test_broken_contracts_are_named(bar, length, message):
     with pytest.raises(ValueError, match=message):
-        initial_balance(*columns([bar], [True]), length_ns=length)
+        initial_balance(*columns([bar], [0]), length_ns=length)
 
 
 def test_times_that_run_back_are_refused():
     with pytest.raises(ValueError, match="t1_ns must be non-decreasing"):
-        initial_balance(*columns([(2, 3, 1, 1, 0), (0, 1, 1, 1, 0)], [True, False]))
+        initial_balance(*columns([(2, 3, 1, 1, 0), (0, 1, 1, 1, 0)], [0]))
 
 
 def test_balance_of_a_recording_is_the_range_of_its_trades(test_data):
@@ -116,7 +116,7 @@ def test_balance_of_a_recording_is_the_range_of_its_trades(test_data):
         index.t1_ns,
         bars.high_ticks,
         bars.low_ticks,
-        np.arange(len(index)) == 0,
+        [0],
         np.full(len(index), opening),
         length_ns=length,
     )

@@ -88,15 +88,15 @@ def test_time_is_up_after_the_horizon():
 
 def test_random_rows_keep_their_distance_and_session():
     close = np.array([10, 20, 30, 110, 120])
-    opens = np.array([False, False, False, True, False])
+    starts = [3]
     tick, bar = np.array([12, 27, 125] * 50), np.array([0, 2, 4] * 50)
-    got, at = random_rows(tick, bar, close, opens, seed=1)
+    got, at = random_rows(tick, bar, close, starts, seed=1)
     assert ((got - close[at]) == (tick - close[bar])).all()
     assert ((at < 3) == (bar < 3)).all()
     assert set(at.tolist()) == set(range(5))
-    again, _ = random_rows(tick, bar, close, opens, seed=1)
+    again, _ = random_rows(tick, bar, close, starts, seed=1)
     assert got.tolist() == again.tolist()
-    assert len(random_rows([], [], [], np.empty(0, np.bool_), seed=1)[0]) == 0
+    assert len(random_rows([], [], [], [], seed=1)[0]) == 0
 
 
 def outcome_counts(turned, passed, untouched=0):
@@ -139,7 +139,7 @@ def test_broken_contracts_are_named(levels, options, message):
 
 def test_broken_bars_are_named():
     with pytest.raises(ValueError, match="bar must lie within 1 bars, got 1 to 1"):
-        random_rows([1], [1], [5], np.array([True]), seed=0)
+        random_rows([1], [1], [5], [0], seed=0)
     with pytest.raises(ValueError, match="one length"):
         level_outcomes([1], [1], [1], [0, 0], [1], **SETTINGS)
 
@@ -160,8 +160,7 @@ def test_recorded_levels_are_too_few_to_beat_random_rows(test_data):
     index = time_bar_index(ts, 60_000_000_000)
     cells = footprint(price, qty, sign, index, ticks_per_row=1)
     close = aggregate_bars(price, qty, sign, index).close_ticks
-    opens = np.arange(len(index)) == 0
-    births = significant_levels(cells, close, opens, ticks_per_row=1).births
+    births = significant_levels(cells, close, [0], ticks_per_row=1).births
     bar = np.searchsorted(index.bar_id, births.bar_id)
     settings = {
         "ticks_per_row": 1, "turn_ticks": 4, "pass_ticks": 4, "horizon_ns": 1_800_000_000_000,
@@ -172,7 +171,7 @@ def test_recorded_levels_are_too_few_to_beat_random_rows(test_data):
         return level_outcomes(price, ts, rows, index.end_idx[bars], end, **settings)
 
     n = 20
-    many = random_rows(np.repeat(births.level_tick, n), np.repeat(bar, n), close, opens, seed=1)
+    many = random_rows(np.repeat(births.level_tick, n), np.repeat(bar, n), close, [0], seed=1)
     lift = level_lift(outcomes_of(births.level_tick, bar), outcomes_of(*many))
     assert (lift.n_touched, lift.n_turned) == (5, 3)
     assert (lift.n_random_touched, lift.n_random_turned) == (100, 50)

@@ -13,15 +13,13 @@ from orderflow_core.developing import developing_levels
 from orderflow_core.footprint import footprint
 from orderflow_core.naked_pocs import continue_naked_pocs, covering_session, naked_pocs
 from tests.core import captures
-from tests.core.cell_cases import as_rows
+from tests.core.cell_cases import as_rows, session_bars, starts_of_part
 from tests.core.trade_cases import cuts
 from tests.naive import level_outcomes as naive
 
 BAR = st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(-9, 9), st.integers(-12, 12))
 CASES = st.integers(0, 10).flatmap(
-    lambda n: st.tuples(
-        st.lists(BAR, min_size=n, max_size=n), st.lists(st.booleans(), min_size=n, max_size=n)
-    )
+    lambda n: st.tuples(st.lists(BAR, min_size=n, max_size=n), session_bars(n))
 )
 
 
@@ -30,8 +28,8 @@ def as_bars(case):
     return [(close + up, close - down, close, poc) for up, down, close, poc in case]
 
 
-def columns(bars, opens):
-    return (*np.array(bars, np.int64).reshape(-1, 4).T, np.array(opens, np.bool_))
+def columns(bars, starts):
+    return (*np.array(bars, np.int64).reshape(-1, 4).T, starts)
 
 
 def rows_of(found):
@@ -42,15 +40,17 @@ def rows_of(found):
 
 @given(CASES, st.integers(1, 3), st.data())
 def test_naked_rows_agree_with_the_obvious_loop_in_any_chunks(case, height, data):
-    bars, opens = as_bars(case[0]), case[1]
-    expected = naive.naked_pocs(bars, opens, height=height)
-    whole = naked_pocs(*columns(bars, opens), ticks_per_row=height)
+    bars, starts = as_bars(case[0]), case[1]
+    expected = naive.naked_pocs(bars, starts, height=height)
+    whole = naked_pocs(*columns(bars, starts), ticks_per_row=height)
     assert rows_of(whole) == expected
     assert len(whole) == len(bars)
     state, parts = None, []
     for first, end in pairwise(data.draw(cuts(len(bars)))):
         part, state = continue_naked_pocs(
-            state, *columns(bars[first:end], opens[first:end]), ticks_per_row=height
+            state,
+            *columns(bars[first:end], starts_of_part(starts, first, end)),
+            ticks_per_row=height,
         )
         parts += rows_of(part)
         assert parts == expected[:end]
@@ -60,13 +60,13 @@ def test_a_row_is_naked_until_its_edge_is_touched():
     # Rows of 4 ticks. Session 1 ends with its POC in 12..15. Session 2: 16-18 leaves it naked,
     # 15-17 meets its highest tick.
     bars = [(15, 12, 13, 12), (18, 16, 17, 16), (17, 15, 16, 16)]
-    got = naked_pocs(*columns(bars, [True, True, False]), ticks_per_row=4)
+    got = naked_pocs(*columns(bars, [0, 1]), ticks_per_row=4)
     assert rows_of(got) == [(None, None, 0), (None, 12, 1), (None, None, 0)]
 
 
 def test_the_first_bar_may_take_it_at_once():
     bars = [(15, 12, 13, 12), (18, 10, 17, 16)]
-    got = naked_pocs(*columns(bars, [True, True]), ticks_per_row=1)
+    got = naked_pocs(*columns(bars, [0, 1]), ticks_per_row=1)
     assert got.n_naked.tolist() == [0, 0]
 
 
@@ -95,8 +95,8 @@ def test_broken_contracts_are_named():
     with pytest.raises(
         ValueError, match=r"close_ticks must lie in \[low, high\], got 9 in \[1, 3\]"
     ):
-        naked_pocs(*columns([(3, 1, 9, 2)], [True]), ticks_per_row=1)
-    with pytest.raises(TypeError, match="opens_session must hold booleans"):
+        naked_pocs(*columns([(3, 1, 9, 2)], [0]), ticks_per_row=1)
+    with pytest.raises(ValueError, match=r"session_start_bar must lie in 0\.\.0, got 1"):
         naked_pocs([3], [1], [2], [2], [1], ticks_per_row=1)
     with pytest.raises(ValueError, match="one length"):
         covering_session([1, 2], [3], [1], ticks_per_row=1)
@@ -110,14 +110,14 @@ def test_recorded_minutes_as_sessions(test_data):
     index = time_bar_index(ts, second)
     bars = aggregate_bars(price, qty, signs, index)
     minute = index.bar_id // 60
-    opens = np.append(True, minute[1:] != minute[:-1])
+    starts = np.flatnonzero(np.append(True, minute[1:] != minute[:-1]))
     cells = footprint(price, qty, signs, index, ticks_per_row=height)
-    poc = developing_levels(cells, opens, ticks_per_row=height).poc_tick
+    poc = developing_levels(cells, starts, ticks_per_row=height).poc_tick
     got = naked_pocs(
-        bars.high_ticks, bars.low_ticks, bars.close_ticks, poc, opens, ticks_per_row=height
+        bars.high_ticks, bars.low_ticks, bars.close_ticks, poc, starts, ticks_per_row=height
     )
-    last = np.append(np.flatnonzero(opens)[1:], len(opens)) - 1
-    ranges = [(a, b) for a, b in zip(np.flatnonzero(opens), last + 1, strict=True)]
+    last = np.append(starts[1:], len(index)) - 1
+    ranges = [(a, b) for a, b in zip(starts, last + 1, strict=True)]
     covering = covering_session(
         poc[last],
         np.array([bars.high_ticks[a:b].max() for a, b in ranges]),

@@ -17,7 +17,7 @@ from orderflow_core.significant_levels import (
     significant_levels,
 )
 from tests.core import captures
-from tests.core.cell_cases import as_cells, as_rows, bars_of_cells
+from tests.core.cell_cases import as_cells, as_rows, bars_of_cells, starts_of_part
 from tests.core.trade_cases import cuts
 from tests.naive import levels as naive
 
@@ -41,23 +41,23 @@ def found(levels):
     return as_rows(columns), [((bar - 100) // 3, *birth) for bar, *birth in births]
 
 
-def levels_of(bars, opens, closes, **options):
+def levels_of(bars, starts, closes, **options):
     return significant_levels(
         as_cells(bars),
         np.array(closes, np.int64),
-        np.array(opens, np.bool_),
+        starts,
         **{"ticks_per_row": 1} | options,
     )
 
 
 @given(bars_of_cells(height=3), RULES)
 def test_levels_agree_with_the_obvious_loop(case, rule):
-    bars, opens, closes = case
-    got = levels_of(bars, opens, closes, ticks_per_row=3, rule=rule)
+    bars, starts, closes = case
+    got = levels_of(bars, starts, closes, ticks_per_row=3, rule=rule)
     expected = naive.significant_levels(
         bars,
         closes,
-        opens,
+        starts,
         ticks_per_row=3,
         share=Fraction(rule.share_num, rule.share_den),
         top=Fraction(rule.top_num, rule.top_den),
@@ -69,8 +69,8 @@ def test_levels_agree_with_the_obvious_loop(case, rule):
 
 @given(bars_of_cells(), st.data())
 def test_chunks_give_the_batch_and_the_future_changes_nothing(case, data):
-    bars, opens, closes = case
-    whole, whole_births = found(levels_of(bars, opens, closes))
+    bars, starts, closes = case
+    whole, whole_births = found(levels_of(bars, starts, closes))
     edges = data.draw(cuts(len(bars)))
     state, rows, births = None, [], []
     for first, end in pairwise(edges):
@@ -78,7 +78,7 @@ def test_chunks_give_the_batch_and_the_future_changes_nothing(case, data):
             state,
             as_cells(bars[first:end], first),
             np.array(closes[first:end], np.int64),
-            np.array(opens[first:end], np.bool_),
+            starts_of_part(starts, first, end),
             ticks_per_row=1,
         )
         more_rows, more_births = found(part)
@@ -90,9 +90,9 @@ def test_chunks_give_the_batch_and_the_future_changes_nothing(case, data):
 
 @given(bars_of_cells())
 def test_swapped_sides_swap_the_levels(case):
-    bars, opens, closes = case
+    bars, starts, closes = case
     swapped = [[(p, ask, bid, unsigned) for p, bid, ask, unsigned in cells] for cells in bars]
-    ours, theirs = levels_of(bars, opens, closes), levels_of(swapped, opens, closes)
+    ours, theirs = levels_of(bars, starts, closes), levels_of(swapped, starts, closes)
     assert ours.level_tick.tolist() == theirs.level_tick.tolist()
     assert ours.level_sign.tolist() == (-theirs.level_sign).tolist()
     assert ours.n_buy_levels.tolist() == theirs.n_sell_levels.tolist()
@@ -101,13 +101,13 @@ def test_swapped_sides_swap_the_levels(case):
 def test_share_is_strict_and_counts_unsigned_lots():
     # 7 of 10 is not more than 7/10; 8 of 10 is; 8 of 12 with 4 unsigned is not.
     for cell, sign in (((0, 3, 7, 0), 0), ((0, 2, 8, 0), 1), ((0, 0, 8, 4), 0), ((0, 8, 2, 0), -1)):
-        assert levels_of([[cell]], [True], [0]).level_sign.tolist() == [sign]
+        assert levels_of([[cell]], [0], [0]).level_sign.tolist() == [sign]
 
 
 def test_top_fifth_is_of_the_rows_traded_so_far():
     # 5 rows: a fifth is 1 row, the heaviest (9). 6 rows: 1.2, rounded up 2 rows: 9 and 5.
     rows = [(10, 0, 9, 0), (11, 0, 5, 0), (12, 0, 4, 0), (13, 0, 4, 0), (14, 0, 2, 0)]
-    got = levels_of([rows, [(15, 1, 0, 0)]], [True, False], [14, 14])
+    got = levels_of([rows, [(15, 1, 0, 0)]], [0], [14, 14])
     assert got.n_buy_levels.tolist() == [1, 2]
     assert got.level_tick.tolist() == [10, 11]
     assert found(got)[1] == [(0, 10, 1, 9), (1, 11, 1, 5)]
@@ -116,7 +116,7 @@ def test_top_fifth_is_of_the_rows_traded_so_far():
 def test_rows_as_heavy_as_the_last_of_the_top_count():
     # 5 rows, 1 in the top fifth: 9; both rows of 9 count.
     rows = [(10, 0, 9, 0), (11, 9, 0, 0), (12, 0, 4, 0), (13, 0, 4, 0), (14, 0, 2, 0)]
-    got = levels_of([rows], [True], [14])
+    got = levels_of([rows], [0], [14])
     assert (got.n_buy_levels.tolist(), got.n_sell_levels.tolist()) == ([1], [1])
 
 
@@ -125,15 +125,15 @@ def test_nearest_level_ties():
     rule = LevelRule(top_num=5)
     for low_lots, high_lots, tick in ((3, 4, 14), (4, 3, 10), (4, 4, 10)):
         bar = [(10, low_lots, 0, 0), (14, 0, high_lots, 0)]
-        assert levels_of([bar], [True], [12], rule=rule).level_tick.tolist() == [tick]
+        assert levels_of([bar], [0], [12], rule=rule).level_tick.tolist() == [tick]
     # Rows of 4 ticks: 10..13 and 18..21. Close 15 is 2 from tick 13 and 3 from tick 18.
     bar = [(10, 3, 0, 0), (18, 0, 9, 0)]
-    assert levels_of([bar], [True], [15], rule=rule, ticks_per_row=4).level_tick.tolist() == [10]
+    assert levels_of([bar], [0], [15], rule=rule, ticks_per_row=4).level_tick.tolist() == [10]
 
 
 def test_a_level_is_born_once_a_side_and_session():
     buys, sells, more = [(5, 0, 9, 0)], [(5, 80, 0, 0)], [(5, 0, 999, 0)]
-    got = levels_of([buys, buys, sells, more, buys], [True, False, False, False, True], [5] * 5)
+    got = levels_of([buys, buys, sells, more, buys], [0, 4], [5] * 5)
     assert got.level_sign.tolist() == [1, 1, -1, 1, 1]
     assert found(got)[1] == [(0, 5, 1, 9), (2, 5, -1, 98), (4, 5, 1, 9)]
 
@@ -153,7 +153,7 @@ def test_a_level_is_born_once_a_side_and_session():
 def test_broken_contracts_are_named(options, message):
     closes = options.pop("closes", [0])
     with pytest.raises(ValueError, match=message):
-        levels_of([[(0, 1, 9, 0)]], [True], closes, **options)
+        levels_of([[(0, 1, 9, 0)]], [0], closes, **options)
 
 
 def test_recorded_levels_are_point_in_time(test_data):
@@ -164,13 +164,12 @@ def test_recorded_levels_are_point_in_time(test_data):
     signs = sign.astype(np.int8)
     cells = footprint(price, qty, signs, index, ticks_per_row=50)
     closes = aggregate_bars(price, qty, signs, index).close_ticks
-    opens = np.arange(len(index)) == 0
-    whole = significant_levels(cells, closes, opens, ticks_per_row=50)
+    whole = significant_levels(cells, closes, [0], ticks_per_row=50)
     assert whole.level_sign.any()
     cut = len(index) // 2
     n_cells = int(np.searchsorted(cells.bar_id, index.bar_id[cut]))
     half = type(cells)(**{n: getattr(cells, n)[:n_cells] for n in cells.__slots__})
-    part = significant_levels(half, closes[:cut], opens[:cut], ticks_per_row=50)
+    part = significant_levels(half, closes[:cut], [0], ticks_per_row=50)
     assert as_rows(astuple(replace(part, births=part.bar_id))) == as_rows(
         [column[:cut] for column in astuple(replace(whole, births=whole.bar_id))]
     )

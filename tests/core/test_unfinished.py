@@ -14,6 +14,7 @@ from orderflow_core.unfinished import (
     unfinished_levels,
 )
 from orderflow_core.zones import NEVER
+from tests.core.cell_cases import starts_of_part
 from tests.core.footprint_cases import (
     bars_of,
     cells_of,
@@ -52,13 +53,12 @@ def test_agrees_with_the_obvious_loop_in_any_chunks(bars, filter_lots, data):
     bars = [{p + data.draw(st.integers(-6, 6)) * (k % 3): v for p, v in rows.items()}
             for k, rows in enumerate(bars)]  # fmt: skip
     n = len(bars)
-    opens = np.array(data.draw(st.lists(st.sampled_from([False] * 4 + [True]), min_size=n,
-                                        max_size=n)), np.bool_)  # fmt: skip
+    starts = [k for k in range(n) if data.draw(st.sampled_from([False] * 4 + [True]))]
     cells, index = cells_of(bars), index_of(n)
     rule = {"ticks_per_row": 1, "filter_lots": filter_lots}
-    columns, levels = unfinished_levels(cells, index, opens_session=opens, **rule)
+    columns, levels = unfinished_levels(cells, index, session_start_bar=starts, **rule)
     expected = naive.unfinished_levels(
-        [(bars[k], 60 * k + 60, bool(opens[k])) for k in range(n)], filter_lots=filter_lots
+        [(bars[k], 60 * k + 60, k in starts) for k in range(n)], filter_lots=filter_lots
     )
     assert_agrees(columns, levels, *expected)
 
@@ -67,7 +67,7 @@ def test_agrees_with_the_obvious_loop_in_any_chunks(bars, filter_lots, data):
     for first, end in zip([0, *cuts], [*cuts, n], strict=True):
         part, ended, state = continue_unfinished_levels(
             state, part_of_cells(cells, first, end), part_of_bars(index, first, end),
-            opens_session=opens[first:end], **rule,
+            session_start_bar=starts_of_part(starts, first, end), **rule,
         )  # fmt: skip
         parts.append(part)
         ids += ended.level_id.tolist()
@@ -98,11 +98,10 @@ def test_filter_is_strict_and_the_far_side_must_have_traded():
 OPEN, SHUT = (5, 5), (0, 5)  # both sides traded; only the ask did
 
 
-def lives(*bars, opens=None):
-    opens = np.zeros(len(bars), np.bool_) if opens is None else np.array(opens)
+def lives(*bars, starts=()):
     return unfinished_levels(
         cells_of(list(bars)), index_of(len(bars)), ticks_per_row=1, filter_lots=0,
-        opens_session=opens,
+        session_start_bar=starts,
     )  # fmt: skip
 
 
@@ -125,7 +124,7 @@ def test_level_that_price_jumps_over_stays_open_on_the_other_side():
 
 
 def test_session_start_ends_open_levels_before_its_own_range_counts():
-    _, levels = lives({20: OPEN}, {20: SHUT}, opens=[True, True])
+    _, levels = lives({20: OPEN}, {20: SHUT}, starts=[0, 1])
     assert levels.covered_ns.tolist() == [NEVER, NEVER]
     assert levels.expiry_ns.tolist() == [120, 120]
 
@@ -133,14 +132,14 @@ def test_session_start_ends_open_levels_before_its_own_range_counts():
 def test_empty_and_broken_input():
     columns, levels = lives()
     assert (len(columns), len(levels)) == (0, 0)
-    good = {"cells": cells_of([{10: OPEN}]), "index": index_of(1), "opens_session": [False]}
+    good = {"cells": cells_of([{10: OPEN}]), "index": index_of(1), "session_start_bar": []}
     good |= {"ticks_per_row": 1, "filter_lots": 0}
     for change, error, message in (
         ({"filter_lots": -1}, ValueError, "filter_lots must be"),
         ({"filter_lots": 0.5}, TypeError, "filter_lots must be"),
         ({"index": bars_of([(4, 0, 1)])}, ValueError, "got bar_id 0 for 4"),
         ({"index": index_of(2)}, ValueError, "one length"),
-        ({"opens_session": [0]}, TypeError, "opens_session must hold booleans"),
+        ({"session_start_bar": [1]}, ValueError, "session_start_bar must lie in 0..0"),
     ):
         with pytest.raises(error, match=message):
             unfinished_levels(**(good | change))
@@ -161,7 +160,7 @@ def test_recorded_trades(test_data):
     ):  # fmt: skip
         bars[k][0][p] = (bid, ask)
     columns, levels = unfinished_levels(
-        cells, index, ticks_per_row=1, filter_lots=20, opens_session=np.zeros(len(index), np.bool_)
+        cells, index, ticks_per_row=1, filter_lots=20, session_start_bar=[]
     )
     assert len(levels) > 100
     assert_agrees(columns, levels, *naive.unfinished_levels(bars, filter_lots=20))

@@ -12,6 +12,7 @@ from orderflow_core.imbalance import imbalance_by_rule
 from orderflow_core.imbalance_presets import ATAS_STACKED_IMBALANCE, ImbalanceRule
 from orderflow_core.stacks import StackArrays, imbalance_columns, stacked_imbalances
 from orderflow_core.zones import NEVER, continue_stacked_zones, joined_zones, stacked_zones
+from tests.core.cell_cases import session_bars, starts_of_part
 from tests.core.footprint_cases import (
     bars_of,
     cells_of,
@@ -96,12 +97,12 @@ def markets(draw):
         for sign in draw(st.sampled_from([[], [-1], [1], [-1, 1], [-1, 1, 1]])):
             low = draw(st.integers(1, 10))
             stacks.append((bar_id, sign, low, low + draw(st.integers(0, 2))))
-    opens = draw(st.lists(st.booleans(), min_size=n_bars, max_size=n_bars))
+    starts = draw(session_bars(n_bars))
     age = draw(st.one_of(st.none(), st.integers(1, 3)))
-    return np.array(ts), np.array(price), bars_of(ranges), stacks_of(stacks), np.array(opens), age
+    return np.array(ts), np.array(price), bars_of(ranges), stacks_of(stacks), starts, age
 
 
-def naive_zones(ts, price, index, stacks, opens, age):
+def naive_zones(ts, price, index, stacks, starts, age):
     bars = []
     for k in range(len(index)):
         trades = slice(index.first_idx[k], index.end_idx[k])
@@ -110,7 +111,7 @@ def naive_zones(ts, price, index, stacks, opens, age):
             (
                 list(zip(ts[trades].tolist(), price[trades].tolist(), strict=True)),
                 int(index.t1_ns[k]),
-                bool(opens[k]),
+                k in starts,
                 [
                     (int(stacks.sign[i]), int(stacks.low_tick[i]), int(stacks.high_tick[i]))
                     for i in rows
@@ -122,8 +123,10 @@ def naive_zones(ts, price, index, stacks, opens, age):
 
 @given(markets())
 def test_zones_agree_with_the_obvious_loop(market):
-    ts, price, index, stacks, opens, age = market
-    columns, zones = stacked_zones(ts, price, index, stacks, opens_session=opens, max_age_bars=age)
+    ts, price, index, stacks, starts, age = market
+    columns, zones = stacked_zones(
+        ts, price, index, stacks, session_start_bar=starts, max_age_bars=age
+    )
     expected, expected_columns = naive_zones(*market)
     records = [zones.record(i) for i in range(len(zones))]
     assert [(z.sign, z.low_tick, z.high_tick, z.birth_ns) for z in records] == [
@@ -141,9 +144,9 @@ def test_zones_agree_with_the_obvious_loop(market):
 
 @given(markets(), st.data())
 def test_chunks_equal_the_whole_and_a_prefix_its_prefix(market, data):
-    ts, price, index, stacks, opens, age = market
+    ts, price, index, stacks, starts, age = market
     whole_columns, whole = stacked_zones(
-        ts, price, index, stacks, opens_session=opens, max_age_bars=age
+        ts, price, index, stacks, session_start_bar=starts, max_age_bars=age
     )
     cuts = sorted(data.draw(st.lists(st.integers(0, len(index)), max_size=3)))
     state, parts, ended = None, [], []
@@ -154,7 +157,7 @@ def test_chunks_equal_the_whole_and_a_prefix_its_prefix(market, data):
         columns, done, state = continue_stacked_zones(
             state, ts[trades], price[trades], part_of_bars(index, first, end),
             part_of_stacks(stacks, index.bar_id[first:end]),
-            opens_session=opens[first:end], max_age_bars=age,
+            session_start_bar=starts_of_part(starts, first, end), max_age_bars=age,
         )  # fmt: skip
         assert kept is None or (before.table == kept).all()
         parts.append(columns)
@@ -165,7 +168,7 @@ def test_chunks_equal_the_whole_and_a_prefix_its_prefix(market, data):
     assert same(joined_zones([*ended, state.open_zones]), whole)
 
 
-def life(prices, stack, *, opens=None, age=None):
+def life(prices, stack, *, starts=(), age=None):
     """Zone of a stack at bar 0, whose trade is at 20, after later bars of given prices."""
     bars = [[20], *prices]
     flat = [p for bar in bars for p in bar]
@@ -174,7 +177,7 @@ def life(prices, stack, *, opens=None, age=None):
     ts = np.concatenate([60 * k + np.arange(len(bar)) for k, bar in enumerate(bars)])
     _, zones = stacked_zones(
         ts, np.array(flat), bars_of(ranges), stacks_of([(0, *stack)]),
-        opens_session=np.zeros(len(bars), bool) if opens is None else opens, max_age_bars=age,
+        session_start_bar=starts, max_age_bars=age,
     )  # fmt: skip
     return zones.record(0)
 
@@ -207,7 +210,7 @@ def test_zone_expires_at_the_close_of_its_last_bar_unless_filled_in_it():
 
 def test_zone_ends_before_the_first_trade_of_the_next_session():
     # Bar 2 opens a session at 120 with a trade through the zone, which does not meet it any more.
-    zone = life([[14], [10]], (1, 11, 13), opens=[True, False, True])
+    zone = life([[14], [10]], (1, 11, 13), starts=[0, 2])
     assert (zone.touch_ns, zone.fill_ns, zone.expiry_ns) == (None, None, 120)
 
 
@@ -217,7 +220,7 @@ def test_of_equally_near_zones_the_newest_counts():
     columns, _ = stacked_zones(
         np.array([0, 60]), np.array([20, 20]), bars_of([(0, 0, 1), (1, 1, 2)]),
         stacks_of([(0, 1, 15, 17), (0, 1, 14, 17), (0, -1, 22, 23), (1, -1, 20, 25)]),
-        opens_session=[False, False], max_age_bars=None,
+        session_start_bar=[], max_age_bars=None,
     )  # fmt: skip
     assert columns.n_buy.tolist() == [2, 2]
     assert columns.n_sell.tolist() == [1, 2]
@@ -228,10 +231,10 @@ def test_of_equally_near_zones_the_newest_counts():
 
 def test_empty_and_broken_input():
     none = stacks_of([])
-    columns, zones = stacked_zones([], [], bars_of([]), none, opens_session=[], max_age_bars=1)
+    columns, zones = stacked_zones([], [], bars_of([]), none, session_start_bar=[], max_age_bars=1)
     assert (len(columns), len(zones)) == (0, 0)
     good = {"ts_event_ns": [1, 2], "price_ticks": [5, 6], "index": bars_of([(0, 0, 2)])}
-    good |= {"stacks": stacks_of([(0, 1, 4, 5)]), "opens_session": [True], "max_age_bars": None}
+    good |= {"stacks": stacks_of([(0, 1, 4, 5)]), "session_start_bar": [0], "max_age_bars": None}
     _, zones = stacked_zones(**good)
     assert zones.touch_ns.tolist() == [NEVER]
     for change, error, message in (
@@ -247,8 +250,8 @@ def test_empty_and_broken_input():
         ({"stacks": stacks_of([(0, 1, 5, 4)])}, ValueError, "got sign 1, 5 to 4 at position 0"),
         ({"stacks": stacks_of([(0, 1, 4, 2**63 - 1)])}, ValueError, "within 2\\*\\*62"),
         ({"stacks": stacks_of([(0, 1, -(2**63), 4)])}, ValueError, "within 2\\*\\*62"),
-        ({"opens_session": [1]}, TypeError, "opens_session must hold booleans"),
-        ({"opens_session": [[True]]}, ValueError, "one-dimensional"),
+        ({"session_start_bar": [1]}, ValueError, "session_start_bar must lie in 0..0"),
+        ({"session_start_bar": [[0]]}, ValueError, "one-dimensional"),
         ({"max_age_bars": 0}, ValueError, "max_age_bars must be positive, got 0"),
     ):
         with pytest.raises(error, match=message):
@@ -264,12 +267,11 @@ def test_empty_and_broken_input():
 def test_lives_of_zones_on_recorded_trades(test_data):
     ts, price, qty, sign = recorded_trades(test_data, 200_000)
     index = time_bars(ts, 60_000_000_000)
-    opens = np.zeros(len(index), np.bool_)
     cells = footprint(price, qty, sign, index, ticks_per_row=1)
     stacks = stacked_imbalances(cells, ATAS_STACKED_IMBALANCE.rule(), ticks_per_row=1, min_levels=3)
-    columns, zones = stacked_zones(ts, price, index, stacks, opens_session=opens, max_age_bars=60)
+    columns, zones = stacked_zones(ts, price, index, stacks, session_start_bar=[], max_age_bars=60)
     assert len(zones) == len(stacks) > 20
-    expected, rows = naive_zones(ts, price, index, stacks, opens, 60)
+    expected, rows = naive_zones(ts, price, index, stacks, [], 60)
     for name in ("touch", "fill", "expiry"):
         wanted = [NEVER if z[name] is None else z[name] for z in expected]
         assert getattr(zones, f"{name}_ns").tolist() == wanted

@@ -95,15 +95,18 @@ def by_bar(ts, price, qty, sign, rule):
     sums = [aggregate_bar(price[a:b], qty[a:b], sign[a:b]) for *_, a, b in bars]
     cells = [footprint(price, qty, sign, [(0, a, b)], ticks_per_row=height) for *_, a, b in bars]
     rows = [{c[1]: (c[2], c[3], c[5], c[6], c[4]) for c in found} for found in cells]
-    opens = [k == 0 for k in range(len(bars))]
     last, lots = sums[-1], rows[-1]
     figures = {
         "bar_delta_lots": last["delta_lots"],
         "bar_delta_share": last["delta_lots"] / last["volume_lots"],
         "delta_turnaround": delta_turnaround(
             [
-                (*(s[f"{n}_ticks"] for n in ("open", "high", "low", "close")), s["delta_lots"], o)
-                for s, o in zip(sums, opens, strict=True)
+                (
+                    *(s[f"{n}_ticks"] for n in ("open", "high", "low", "close")),
+                    s["delta_lots"],
+                    k == 0,
+                )
+                for k, s in enumerate(sums)
             ]
         )[-1],
         "unfinished_high": lots[max(lots)][0] > 0 and lots[max(lots)][1] > rule["unfinished"],
@@ -118,7 +121,7 @@ def by_bar(ts, price, qty, sign, rule):
         figures
         | imbalances(rows, [[(t, p) for t, p in zip(ts[a:b], price[a:b], strict=True)]
                             for *_, a, b in bars], times, rule)
-        | profile(cells, sums, times, opens, rule)
+        | profile(cells, sums, times, rule)
         | toxicity(qty, sign, [(a, b) for *_, a, b in bars], sums, rule)
     )  # fmt: skip
 
@@ -150,16 +153,16 @@ def imbalances(rows, trades, times, rule):
     return columns
 
 
-def profile(cells, sums, times, opens, rule):
+def profile(cells, sums, times, rule):
     bars = [[c[1:5] for c in found] for found in cells]
-    poc, val, vah, *_ = developing_levels(bars, opens, ticks_per_row=rule["height"])[-1]
+    poc, val, vah, *_ = developing_levels(bars, [0], ticks_per_row=rule["height"])[-1]
     hours = [
         (*t, s["high_ticks"], s["low_ticks"], times[0][0]) for t, s in zip(times, sums, strict=True)
     ]
-    high, low, is_known, _ = initial_balance(hours, opens, length_ns=3_600 * SECOND)[-1]
+    high, low, is_known, _ = initial_balance(hours, [0], length_ns=3_600 * SECOND)[-1]
     closes = [s["close_ticks"] for s in sums]
     levels, _ = significant_levels(
-        bars, closes, opens, ticks_per_row=rule["height"], share=Fraction(7, 10),
+        bars, closes, [0], ticks_per_row=rule["height"], share=Fraction(7, 10),
         top=Fraction(1, 5),
     )  # fmt: skip
     tick, side = levels[-1][:2]

@@ -26,8 +26,8 @@ def level_outcome(price, ts, tick, first, end, *, height, turn, passage, horizon
     return i, end, 0
 
 
-def naked_pocs(bars, opens, *, height):
-    """``bars``: (high, low, close, poc). Rows (above, below, n_naked), None for no row."""
+def naked_pocs(bars, starts, *, height):
+    """``bars``: (high, low, close, poc); ``starts``: bars that open a session. Rows (above, below, n_naked), None for no row."""
     rows = []
     for i, (_, _, close, _) in enumerate(bars):
         naked = []
@@ -36,7 +36,7 @@ def naked_pocs(bars, opens, *, height):
             back = [
                 k for k in range(j, i + 1) if bars[k][1] <= poc + height - 1 and bars[k][0] >= poc
             ]
-            if opens[j] and not back:
+            if j in starts and not back:
                 naked.append(poc)
         above, below = [p for p in naked if p > close], [p for p in naked if p < close]
         rows.append((min(above, default=None), max(below, default=None), len(naked)))

@@ -6,14 +6,14 @@ from fractions import Fraction
 from tests.naive.profile import value_area
 
 
-def session_rows(bars, opens):
+def session_rows(bars, starts):
     """Profile of the session so far after each bar: dicts of price -> [bid, ask, unsigned].
 
-    ``bars``: one list of (price, bid, ask, unsigned) a bar.
+    ``bars``: one list of (price, bid, ask, unsigned) a bar; ``starts``: bars that open a session.
     """
     profiles = []
     for i, cells in enumerate(bars):
-        rows = {} if i == 0 or opens[i] else {p: list(v) for p, v in profiles[-1].items()}
+        rows = {} if i == 0 or i in starts else {p: list(v) for p, v in profiles[-1].items()}
         for price, *lots in cells:
             before = rows.get(price, [0, 0, 0])
             rows[price] = [x + y for x, y in zip(before, lots, strict=True)]
@@ -21,10 +21,10 @@ def session_rows(bars, opens):
     return profiles
 
 
-def developing_levels(bars, opens, *, ticks_per_row, **options):
+def developing_levels(bars, starts, *, ticks_per_row, **options):
     return [
         value_area({p: sum(v) for p, v in rows.items()}, ticks_per_row=ticks_per_row, **options)
-        for rows in session_rows(bars, opens)
+        for rows in session_rows(bars, starts)
     ]
 
 
@@ -44,12 +44,12 @@ def significant_rows(rows, share, top):
 
 
 def significant_levels(
-    bars, closes, opens, *, ticks_per_row, share=Fraction(7, 10), top=Fraction(1, 5)
+    bars, closes, starts, *, ticks_per_row, share=Fraction(7, 10), top=Fraction(1, 5)
 ):
     """Rows (tick, side, lots, n_buy, n_sell) after each bar, and births (bar, tick, side, lots)."""
     levels, births, born = [], [], set()
-    for i, rows in enumerate(session_rows(bars, opens)):
-        if opens[i]:
+    for i, rows in enumerate(session_rows(bars, starts)):
+        if i in starts:
             born = set()
         found = significant_rows(rows, share, top)
         births += [(i, *level) for level in found if level[:2] not in born]
@@ -65,11 +65,11 @@ def significant_levels(
     return levels, births
 
 
-def initial_balance(bars, opens, *, length_ns):
+def initial_balance(bars, starts, *, length_ns):
     """``bars``: (t0, t1, high, low, open). Rows (high, low, is known, is complete)."""
     rows, inside = [], []
     for i, (t0, t1, high, low, opening) in enumerate(bars):
-        if opens[i]:
+        if i in starts:
             inside = []
         if t0 >= opening and t1 <= opening + length_ns:
             inside = [*inside, (high, low)]

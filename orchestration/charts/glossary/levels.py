@@ -128,8 +128,7 @@ def value_areas(picture: Picture) -> "Figure":
 def developing(picture: Picture) -> "Figure":
     """Developing POC and value area, initial balance and its extensions."""
     index, bars = picture.bars, picture.flow.bars
-    opens = np.arange(len(index)) == 0
-    levels = developing_levels(picture.cells, opens, ticks_per_row=picture.row_ticks)
+    levels = developing_levels(picture.cells, [0], ticks_per_row=picture.row_ticks)
     first = int(index.t0_ns[0])
     x = seconds(index.t1_ns, first)
     figure, (axes,) = panels(
@@ -140,7 +139,7 @@ def developing(picture: Picture) -> "Figure":
     for ticks in (levels.val_tick, levels.vah_tick):
         axes.step(x, picture.price(ticks), color=theme.BUY, lw=1, where="post")
     balance = initial_balance(
-        index.t0_ns, index.t1_ns, bars.high_ticks, bars.low_ticks, opens,
+        index.t0_ns, index.t1_ns, bars.high_ticks, bars.low_ticks, [0],
         np.full(len(index), first),
     )  # fmt: skip
     at = np.flatnonzero(balance.is_complete)[:1]
@@ -190,7 +189,7 @@ def unfinished(picture: Picture) -> "Figure":
     """Unfinished auctions until a later bar covers them."""
     _, levels = unfinished_levels(
         picture.cells, picture.bars, ticks_per_row=picture.row_ticks, filter_lots=20,
-        opens_session=_opens(picture),
+        session_start_bar=[0],
     )  # fmt: skip
     bands = [
         (int(birth), int(end), int(tick), int(tick) + picture.row_ticks, int(sign))
@@ -205,7 +204,7 @@ def significant(picture: Picture) -> "Figure":
     """Where significant levels were born, on the price."""
     bars, index = picture.flow.bars, picture.bars
     births = significant_levels(
-        picture.cells, bars.close_ticks, _opens(picture), ticks_per_row=picture.row_ticks
+        picture.cells, bars.close_ticks, [0], ticks_per_row=picture.row_ticks
     ).births
     at = np.searchsorted(index.bar_id, births.bar_id)
     first = int(index.t0_ns[0])
@@ -229,15 +228,11 @@ def _profile(picture: Picture, part: Any = slice(None)) -> ProfileRows:
     )  # fmt: skip
 
 
-def _opens(picture: Picture) -> np.ndarray:
-    return np.arange(len(picture.bars)) == 0
-
-
 def _zones(picture: Picture) -> list[tuple[int, int, int, int, int]]:
     stacks = stacked_imbalances(picture.cells, _RULE, ticks_per_row=picture.row_ticks, min_levels=3)
     _, found = stacked_zones(
         picture.trades.ts_event_ns, picture.trades.price_ticks, picture.bars, stacks,
-        opens_session=_opens(picture), max_age_bars=None,
+        session_start_bar=[0], max_age_bars=None,
     )  # fmt: skip
     return [
         (int(birth), int(fill), int(low), int(high) + 1, int(sign))

@@ -28,7 +28,7 @@ from orderflow_core.price_absorption import PriceAbsorptionRule, price_absorptio
 from orderflow_core.significant_levels import significant_levels
 from orderflow_core.stacks import stacked_imbalances
 from orderflow_core.sweeps import sweep_table
-from orderflow_core.types import Bool, Int64, TradeArrays
+from orderflow_core.types import Int64, TradeArrays
 from orderflow_core.unfinished import NEVER, unfinished_levels
 from orderflow_core.value_area import value_area
 from orderflow_core.zones import stacked_zones
@@ -80,13 +80,13 @@ def event_rules(config: Settings, known: Instrument, day: date) -> EventRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Day:
-    # One symbol-day with trades; ``opens`` marks bars that open the session or follow a gap.
+    # One symbol-day with trades; ``opening`` has the bars that open the session or follow a gap.
     trades: TradeArrays
     sweep: Int64
     start_idx: Int64
     bars: pa.Table
     cells: FootprintCells
-    opens: Bool
+    opening: Int64
 
     def of_bar(self, name: str) -> np.ndarray:
         return column(self.bars, name)
@@ -126,15 +126,13 @@ def _day(classified: pa.Table, gaps: pa.Table, bars: pa.Table, footprint: pa.Tab
     start_idx = np.concatenate([np.zeros(1, np.int64), gap_positions(trades, gaps)])
     # A bar that holds the first trade after a gap belongs to what comes after it.
     end = np.searchsorted(trades.ts_event_ns, column(bars, "t1_ns"))
-    opens = np.zeros(bars.num_rows, np.bool_)
-    opens[np.searchsorted(end, start_idx, side="right")] = True
     return _Day(
         trades=trades,
         sweep=column(classified, "sweep"),
         start_idx=start_idx,
         bars=bars,
         cells=footprint_bundle(footprint),
-        opens=opens,
+        opening=np.unique(np.searchsorted(end, start_idx, side="right")),
     )
 
 
@@ -187,7 +185,7 @@ def _zones(day: _Day, rules: EventRules) -> list[pa.Table]:
         day.trades.price_ticks,
         index,
         stacks,
-        opens_session=day.opens,
+        session_start_bar=day.opening,
         max_age_bars=None,
     )
     is_buy = zones.sign > 0
@@ -239,7 +237,7 @@ def _absorption(day: _Day, rules: EventRules) -> pa.Table:
         day.of_bar("close_ticks"),
         day.of_bar("volume_lots"),
         day.of_bar("delta_lots"),
-        np.flatnonzero(day.opens),
+        day.opening,
         rule=BarAbsorptionRule(
             n_windows=ABSORPTION_BARS, least_z=ABSORPTION_Z, ticks_per_step=rules.row_ticks
         ),
@@ -279,8 +277,9 @@ def _absorption_at_price(day: _Day) -> pa.Table:
 
 def _divergence(day: _Day) -> pa.Table:
     high, low = day.of_bar("high_ticks"), day.of_bar("low_ticks")
-    starts = np.flatnonzero(day.opens)
-    found = pivot_divergence(high, low, day.of_bar("cvd_close_lots"), starts, width=PIVOT_WIDTH)
+    found = pivot_divergence(
+        high, low, day.of_bar("cvd_close_lots"), day.opening, width=PIVOT_WIDTH
+    )
     sides = [(found.is_bearish, -1, high), (found.is_bullish, 1, low)]
     return pa.concat_tables(
         _at_close(
@@ -299,7 +298,7 @@ def _unfinished(day: _Day, rules: EventRules) -> list[pa.Table]:
         bar_index_of(day, rules),
         ticks_per_row=rules.row_ticks,
         filter_lots=rules.min_lots,
-        opens_session=day.opens,
+        session_start_bar=day.opening,
     )
     times = {"unfinished_auction": levels.birth_ns, "unfinished_covered": levels.covered_ns}
     return [
@@ -349,7 +348,7 @@ def _exhaustion(day: _Day, rules: EventRules) -> list[pa.Table]:
 def _turnaround(day: _Day) -> pa.Table:
     prices = (day.of_bar(f"{name}_ticks") for name in ("open", "high", "low", "close"))
     delta = day.of_bar("delta_lots")
-    sign = delta_turnaround(*prices, delta, opens_session=day.opens)
+    sign = delta_turnaround(*prices, delta, session_start_bar=day.opening)
     at = sign != 0
     return _at_close(
         day, "delta_turnaround", at, sign=sign[at], qty_lots=np.abs(delta[at]),
@@ -359,7 +358,7 @@ def _turnaround(day: _Day) -> pa.Table:
 
 def _levels(day: _Day, rules: EventRules) -> pa.Table:
     births = significant_levels(
-        day.cells, day.of_bar("close_ticks"), day.opens, ticks_per_row=rules.row_ticks
+        day.cells, day.of_bar("close_ticks"), day.opening, ticks_per_row=rules.row_ticks
     ).births
     at = np.searchsorted(day.of_bar("bar_id"), births.bar_id)
     return _at_close(
@@ -372,7 +371,7 @@ def _initial_balance(day: _Day, rules: EventRules) -> pa.Table:
     high, low, t1 = (day.of_bar(name) for name in ("high_ticks", "low_ticks", "t1_ns"))
     n = len(t1)
     balance = initial_balance(
-        day.of_bar("t0_ns"), t1, high, low, np.arange(n) == 0, np.full(n, rules.session_start_ns)
+        day.of_bar("t0_ns"), t1, high, low, [0], np.full(n, rules.session_start_ns)
     )
     first = np.flatnonzero(balance.is_complete & balance.is_known)[:1]
     return pa.concat_tables(
