@@ -32,6 +32,7 @@ class OrderKind(IntEnum):
     REFRESH = 1  # market makers: leave a stale level, cancel one order or add one
     JOIN = 2  # a planted order rests ``distance`` levels behind the best price of its side
     PULL = 3  # takes a planted order out
+    ANCHOR = 4  # a planted order rests ``distance`` ticks from the tick closest to the reference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -43,7 +44,7 @@ class OrderFlow:
     kind, side : ndarray of int64, shape (n,)
         :class:`OrderKind`; +1 buys or rests as a bid, -1 sells or rests as an ask.
     lots, peak : ndarray of int64, shape (n,), unit lots, > 0
-        Whole size, and what of a JOIN is shown at a time: less than ``lots`` is an iceberg.
+        Whole size, and what of a JOIN or an ANCHOR is shown at a time: less is an iceberg.
     distance : ndarray of int64, shape (n,), unit ticks, >= 0
     target : ndarray of int64, shape (n,)
         Event whose order a PULL takes out; unused otherwise.
@@ -115,6 +116,8 @@ class BookRun:
     depth: Int64
 
 
+# Kinds that bring a planted order.
+RESTING = (OrderKind.JOIN, OrderKind.ANCHOR)
 # Levels, orders, live orders, counts: as the kernels describe them.
 _Book: TypeAlias = tuple[tuple[Int64, ...], tuple[Int64, ...], Int64, Int64]
 
@@ -148,7 +151,8 @@ def run_order_book(
     level of its side if the reference has passed it by ``slack_ticks``; if that level holds none
     but planted orders, or is not stale, it (2) cancels one of the n resting orders of the market
     makers, all equally likely, where ``mark < n / (2 n_orders)``; else it (3) adds one, never
-    crossing. Causal: what follows event i never changes what it did.
+    crossing. An ANCHOR rests ``distance`` below the tick at or under the reference (a bid) or above
+    the one at or over it (an ask), never crossing. Causal: what follows event i never changes what it did.
 
     Examples
     --------
@@ -171,8 +175,8 @@ def run_order_book(
         raise ValueError(f"reference_ticks must span at most {_MAX_LEVELS} ticks, got {high - low}")
     book = _empty_book(n, high - low + 1)
     # A fill ends its order or what it shows, or it ends the market order.
-    shown = columns[3][columns[0] == OrderKind.JOIN]
-    refills = -(-columns[2][columns[0] == OrderKind.JOIN] // np.maximum(shown, 1))
+    is_planted = np.isin(columns[0], RESTING)
+    refills = -(-columns[2][is_planted] // columns[3][is_planted])
     fills = np.empty((n + int(refills.sum()) + 1, 4), np.int64)
     quotes = np.empty((n + 1, 5), np.int64)
     depth = np.empty((len(at), n_levels, 4), np.int64)
@@ -239,8 +243,8 @@ def _require_targets(kind: Int64, target: Int64) -> None:
     at = np.flatnonzero(kind == OrderKind.PULL)
     wanted = target[at]
     is_earlier = (wanted >= 0) & (wanted < at)
-    if not is_earlier.all() or not (kind[wanted] == OrderKind.JOIN).all():
-        raise ValueError("target must name an earlier JOIN wherever kind is PULL")
+    if not is_earlier.all() or not np.isin(kind[wanted], RESTING).all():
+        raise ValueError("target must name an earlier JOIN or ANCHOR wherever kind is PULL")
 
 
 def _empty_book(n: int, n_levels: int) -> _Book:

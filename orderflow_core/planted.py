@@ -24,6 +24,14 @@ class EpisodeKind(IntEnum):
     ICEBERG = 2  # a resting order that shows a part and absorbs an attack; then the price turns
     BURST = 3  # informed: market orders of one side, after which the value moves their way
     SPOOF = 4  # size shown near the touch, taken back before it trades
+    LEVEL = (
+        5  # a price that holds for a while: a resting order is refilled there and the price turns
+    )
+
+
+# Kinds that rest an order, and of these the ones that hide most of it.
+RESTING = (EpisodeKind.ICEBERG, EpisodeKind.SPOOF, EpisodeKind.LEVEL)
+HIDDEN = (EpisodeKind.ICEBERG, EpisodeKind.LEVEL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +39,10 @@ class PlantSettings:
     """How often episodes come, per day of 24 hours, and how large they are.
 
     Sizes are in median market orders (children of metaorders and bursts) or median limit orders
-    (icebergs, spoofs). ``*_ticks`` say how far an episode moves the reference: a metaorder by
+    (icebergs, spoofs, levels). ``*_ticks`` say how far an episode moves the reference: a metaorder by
     ``impact_ticks * sqrt(lots / (IMPACT_ORDERS * median market order))``, as it is worked and signed
-    by its side, of which ``impact_kept`` stays.
+    by its side, of which ``impact_kept`` stays. A level stands ``level_distance`` ticks from the
+    reference, both ends included; one that would begin before the last has ended is left out.
     """
 
     metaorders: float = 48.0
@@ -57,17 +66,21 @@ class PlantSettings:
     spoof_size: float = 800.0
     spoof_s: float = 5.0
     spoof_ticks: float = 1.0
+    levels: float = 24.0
+    level_size: float = 800.0
+    level_shown: float = 0.05
+    level_s: float = 1800.0
+    level_distance: tuple[int, int] = (2, 8)
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            if item.name not in ("metaorder_children", "burst_orders"):
+            if item.name not in ("metaorder_children", "burst_orders", "level_distance"):
                 require_amount(item.name, getattr(self, item.name), is_zero_allowed=True)
         require_count("burst_orders", self.burst_orders)
-        least, most = (
-            require_positive_scalar("metaorder_children", n) for n in self.metaorder_children
-        )
-        if least > most:
-            raise ValueError(f"metaorder_children must rise, got {self.metaorder_children}")
+        for name in ("metaorder_children", "level_distance"):
+            least, most = (require_positive_scalar(name, n) for n in getattr(self, name))
+            if least > most:
+                raise ValueError(f"{name} must rise, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -77,7 +90,7 @@ class Episodes:
     Attributes
     ----------
     kind, side : ndarray of int64, shape (n,)
-        :class:`EpisodeKind`; +1 buys (metaorder, burst) or rests as a bid (iceberg, spoof).
+        :class:`EpisodeKind`; +1 buys (metaorder, burst) or rests as a bid (iceberg, spoof, level).
     start_ns, end_ns : ndarray of int64, shape (n,), unit ns
         First order and last order of it; a resting order is taken out at the end.
     moved_until_ns : ndarray of int64, shape (n,), unit ns
@@ -85,9 +98,11 @@ class Episodes:
     planned_lots, executed_lots : ndarray of int64, shape (n,), unit lots
         Of the metaorder, the burst or the resting order; an iceberg's attack is not in it.
     price_ticks : ndarray of int64, shape (n,), unit ticks
-        Where an iceberg or spoof rested; 0 for the others.
+        Where an iceberg, a spoof or a level rested; 0 for the others.
+    shown_lots : ndarray of int64, shape (n,), unit lots
+        What of the resting order is shown at a time; 0 for the others.
     peak_ticks, kept_ticks : ndarray of float64, shape (n,), unit ticks
-        Largest and lasting signed move of the reference.
+        Largest and lasting signed move of the reference; of a level how far it held the price back.
     """
 
     kind: Int64
@@ -98,6 +113,7 @@ class Episodes:
     planned_lots: Int64
     executed_lots: Int64
     price_ticks: Int64
+    shown_lots: Int64
     peak_ticks: Float64
     kept_ticks: Float64
 
@@ -131,13 +147,13 @@ class Plan:
 
     def rest(
         self, kind: EpisodeKind, side: int, span: tuple[float, float], size: tuple[int, int],
-        distance: int,
+        distance: int, order: OrderKind = OrderKind.JOIN,
     ) -> None:  # fmt: skip
         """Add an episode of one resting order: (whole, shown) lots, taken out at the span's end."""
         lots, shown = size
         self.episodes.append((kind, side, span[0], span[1], lots))
         number, row = len(self.episodes), len(self.orders)
-        self.orders.append((span[0], OrderKind.JOIN, side, lots, shown, distance, number, 0))
+        self.orders.append((span[0], order, side, lots, shown, distance, number, 0))
         self.orders.append((span[1], OrderKind.PULL, side, 1, 1, 0, number, row))
 
     def move(self, times: list[float] | Float64, ticks: list[float] | Float64) -> None:
@@ -167,6 +183,7 @@ def plan_episodes(
         (EpisodeKind.ICEBERG, settings.icebergs, _add_iceberg),
         (EpisodeKind.BURST, settings.bursts, _add_burst),
         (EpisodeKind.SPOOF, settings.spoofs, _add_spoof),
+        (EpisodeKind.LEVEL, settings.levels, _add_level),
     ):
         # Each kind and episode has a stream of its own: more of one kind leaves the others alone.
         own = np.random.default_rng([int(kind), int(rng.integers(1 << 62))])
@@ -250,3 +267,21 @@ def _add_spoof(
     plan.take(-side, np.array([end - 1e-3]), own, 0)
     lured = settings.spoof_ticks * side
     plan.move([start, end, end + settings.spoof_s], [0.0, lured, 0.0])
+
+
+def _add_level(
+    plan: Plan, settings: PlantSettings, scale: MarketScale, when: tuple[float, float, int],
+    rng: np.random.Generator,
+) -> None:  # fmt: skip
+    start, stop, side = when
+    end = start + settings.level_s * rng.uniform(0.5, 1.5)
+    last = plan.episodes[-1] if plan.episodes else None
+    is_free = last is None or last[0] != EpisodeKind.LEVEL or last[3] < start
+    if end >= stop or not is_free:
+        return
+    lots = max(int(settings.level_size * scale.limit_lots * rng.uniform(0.5, 1.5)), 2)
+    shown = max(int(lots * settings.level_shown), 1)
+    least, most = settings.level_distance
+    distance = int(rng.integers(least, most + 1))
+    plan.rest(EpisodeKind.LEVEL, side, (start, end), (lots, shown), distance, OrderKind.ANCHOR)
+    plan.move([start, end], [0.0, 0.0])  # what it does depends on where the reference goes

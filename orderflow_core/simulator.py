@@ -13,13 +13,14 @@ from orderflow_core.hawkes import Arrivals, hawkes_arrivals
 from orderflow_core.order_book import BookRules, BookRun, OrderFlow, OrderKind, run_order_book
 from orderflow_core.planted import (
     DAY_S,
-    EpisodeKind,
     Episodes,
     MarketScale,
     Plan,
     PlantSettings,
     plan_episodes,
 )
+from orderflow_core.planted_truth import OrderStream, episode_truth
+from orderflow_core.reference_path import Barriers, hold_at
 from orderflow_core.size_law import SizeLaw
 from orderflow_core.types import Float64, Int64, QuoteArrays, TradeArrays
 from orderflow_core.validate import require_amount, require_count, require_positive_scalar
@@ -93,7 +94,9 @@ class SimulatorSettings:
 
     def without_episodes(self) -> "SimulatorSettings":
         """Return the same market with nothing planted: where every alarm is a false one."""
-        nothing = replace(self.plant, metaorders=0.0, icebergs=0.0, bursts=0.0, spoofs=0.0)
+        nothing = replace(
+            self.plant, metaorders=0.0, icebergs=0.0, bursts=0.0, spoofs=0.0, levels=0.0
+        )
         return replace(self, plant=nothing)
 
 
@@ -132,15 +135,6 @@ class SimulatedMarket:
     depth_ns: Int64
     depth: Int64
     episodes: Episodes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Stream:
-    # All orders in time order, and where those of the plan stand.
-    time_s: Float64
-    flow: OrderFlow
-    episode: Int64
-    rows_of_plan: Int64
 
 
 def simulate(settings: SimulatorSettings, *, seed: int) -> SimulatedMarket:
@@ -244,7 +238,7 @@ def _merged(
     surprise: Float64,
     plan: Plan,
     rng: np.random.Generator,
-) -> _Stream:
+) -> OrderStream:
     # The book is filled before the first order: updates at the opening, several times its size.
     opening = np.zeros(4 * settings.rules.n_orders)
     answers = _answers(settings, plan, rng)
@@ -266,10 +260,21 @@ def _merged(
     is_pull = columns["kind"] == int(OrderKind.PULL)
     columns["target"][is_pull] = rows_of_plan[columns["target"][is_pull]]
     time_s = time_s[order]
-    reference = _reference(settings, time_s, told[order], plan, rng)
+    free = _reference(settings, time_s, told[order], plan, rng)
+    is_level = planned[:, 0] == int(OrderKind.ANCHOR)
+    is_end = (planned[:, 0] == int(OrderKind.PULL)) & is_level[planned[:, 6]]
+    levels = Barriers(
+        first=rows_of_plan[is_level],
+        end=rows_of_plan[is_end],
+        side=planned[is_level, 1],
+        distance=planned[is_level, 4],
+    )
+    reference, pushed = hold_at(free, levels)
     episode = columns.pop("episode")
     flow = OrderFlow(**columns, reference_ticks=reference, mark=rng.random(len(order)))
-    return _Stream(time_s=time_s, flow=flow, episode=episode, rows_of_plan=rows_of_plan)
+    return OrderStream(
+        time_s=time_s, flow=flow, episode=episode, rows_of_plan=rows_of_plan, pushed_ticks=pushed
+    )
 
 
 def _answers(settings: SimulatorSettings, plan: Plan, rng: np.random.Generator) -> Float64:
@@ -309,7 +314,7 @@ def _reference(
 
 
 def _market(
-    settings: SimulatorSettings, stream: _Stream, run: BookRun, plan: Plan, grid: Float64
+    settings: SimulatorSettings, stream: OrderStream, run: BookRun, plan: Plan, grid: Float64
 ) -> SimulatedMarket:
     ts = settings.start_ns + np.floor(stream.time_s * SECOND_NS).astype(np.int64)
     # The first quote is the book as the opening updates left it.
@@ -341,42 +346,5 @@ def _market(
         quote_order_id=run.quote_event[shown],
         depth_ns=settings.start_ns + np.floor(grid * SECOND_NS).astype(np.int64),
         depth=run.depth,
-        episodes=_episodes(settings, stream, run, plan),
+        episodes=episode_truth(stream, run, plan, settings.start_ns),
     )
-
-
-def _episodes(settings: SimulatorSettings, stream: _Stream, run: BookRun, plan: Plan) -> Episodes:
-    n = len(plan.episodes)
-    kind, side, start_s, end_s, planned = (
-        np.array([row[i] for row in plan.episodes]) for i in range(5)
-    )
-    rests = np.isin(kind, [EpisodeKind.ICEBERG, EpisodeKind.SPOOF])
-    by_taker, by_maker = np.zeros(n + 1, np.int64), np.zeros(n + 1, np.int64)
-    owner = np.append(stream.episode, [0, 0])
-    np.add.at(by_taker, stream.episode[run.fill_event], run.fill_lots)
-    np.add.at(by_maker, owner[run.fill_maker], run.fill_lots)
-    return Episodes(
-        kind=kind.astype(np.int64),
-        side=side.astype(np.int64),
-        start_ns=settings.start_ns + np.floor(start_s * SECOND_NS).astype(np.int64),
-        end_ns=settings.start_ns + np.floor(end_s * SECOND_NS).astype(np.int64),
-        moved_until_ns=settings.start_ns
-        + np.array([int(times[-1] * SECOND_NS) for times, _ in plan.moves], np.int64),
-        planned_lots=planned.astype(np.int64),
-        executed_lots=np.where(rests, by_maker[1:], by_taker[1:]),
-        price_ticks=_resting_prices(stream, run, n),
-        peak_ticks=np.array([v[np.argmax(np.abs(v))] for _, v in plan.moves], np.float64),
-        kept_ticks=np.array([v[-1] for _, v in plan.moves], np.float64),
-    )
-
-
-def _resting_prices(stream: _Stream, run: BookRun, n: int) -> Int64:
-    # A JOIN rests behind the best price of its side as the quote before it shows.
-    price = np.zeros(n, np.int64)
-    at = stream.rows_of_plan[stream.flow.kind[stream.rows_of_plan] == OrderKind.JOIN]
-    before = np.searchsorted(run.quote_event, at) - 1
-    is_bid = stream.flow.side[at] > 0
-    distance = stream.flow.distance[at]
-    best = np.where(is_bid, run.bid_ticks[before] - distance, run.ask_ticks[before] + distance)
-    price[stream.episode[at] - 1] = best
-    return price

@@ -191,6 +191,20 @@ def _join_nb(book: Any, event: int, side: int, size: tuple[int, int], distance: 
 
 
 @njit(cache=True, nogil=True)
+def _anchor_nb(
+    book: Any, order: int, side: int, size: tuple[int, int], at: tuple[float, int]
+) -> None:
+    head = book[0][0]
+    count = book[3]
+    reference, distance = at
+    if side > 0:
+        level = max(min(math.floor(reference) - distance, count[1] - 1), 1)
+    else:
+        level = min(max(math.ceil(reference) + distance, count[0] + 1), len(head) - 2)
+    _rest_nb(book, order, side, level, size)
+
+
+@njit(cache=True, nogil=True)
 def _snapshot_nb(book: Any, rows: Int64) -> None:
     # rows (n_levels, 4): bid level, lots, ask level, lots; -1 and 0 where a side has no more.
     head, level_lots = book[0][0], book[0][2]
@@ -222,6 +236,8 @@ def _run_book_nb(events: Any, book: Any, rules: Any, snapshot_at: Int64, out: An
             _refresh_nb(book, i, side[i], (lots[i], distance[i]), mark[i], view)
         elif kind[i] == 2:
             _join_nb(book, i, side[i], (lots[i], peak[i]), distance[i])
+        elif kind[i] == 4:
+            _anchor_nb(book, i, side[i], (lots[i], peak[i]), (reference[i], distance[i]))
         else:
             _remove_nb(book, target[i])
             _settle_nb(book)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from orderflow_core.order_book import BookRules, OrderFlow, OrderKind, run_order_book
 from tests.naive import order_book as naive
 
-MARKET, REFRESH, JOIN, PULL = (int(kind) for kind in OrderKind)
+MARKET, REFRESH, JOIN, PULL, ANCHOR = (int(kind) for kind in OrderKind)
 BID, ASK = 1, -1
 RULES = BookRules(half_spread_ticks=0.0, slack_ticks=0.6, n_orders=3, margin_ticks=8)
 NAMES = ("kind", "side", "lots", "peak", "distance", "target", "reference_ticks", "mark")
@@ -45,6 +45,10 @@ def joins(side, lots, peak, distance=0, reference=100.0):
     return (JOIN, side, lots, peak, distance, 0, reference, 0.0)
 
 
+def anchors(side, lots, peak, distance=0, reference=100.0):
+    return (ANCHOR, side, lots, peak, distance, 0, reference, 0.0)
+
+
 def pulls(target, reference=100.0):
     return (PULL, BID, 1, 1, 0, target, reference, 0.0)
 
@@ -53,8 +57,8 @@ def pulls(target, reference=100.0):
 def events(draw):
     made = []
     for _ in range(draw(st.integers(1, 40))):
-        kind = draw(st.sampled_from([MARKET, REFRESH, REFRESH, REFRESH, JOIN, PULL]))
-        planted = [j for j, event in enumerate(made) if event[0] == JOIN]
+        kind = draw(st.sampled_from([MARKET, REFRESH, REFRESH, REFRESH, JOIN, ANCHOR, PULL]))
+        planted = [j for j, event in enumerate(made) if event[0] in (JOIN, ANCHOR)]
         if kind == PULL and not planted:
             kind = REFRESH
         target = draw(st.sampled_from(planted)) if kind == PULL else 0
@@ -121,6 +125,18 @@ def test_an_iceberg_shows_its_peak_and_goes_to_the_end_of_the_queue_with_each_re
 def test_a_pulled_order_is_gone_with_what_it_hid_and_may_be_pulled_again():
     found = run(joins(BID, 7, 3, 2), rests(BID, 1), pulls(0), pulls(0), takes(ASK, 9, 20))
     assert [fill[1] for fill in fills_of(found)] == [1, 5]  # then the backstop, named n
+
+
+def test_an_anchored_order_rests_by_the_reference_and_never_crosses():
+    # Reference 100.4: a bid two below its floor, 98, wherever the best bid is; an ask two above 101.
+    found = run(rests(BID, 1, 7), anchors(BID, 9, 3, 2, 100.4), anchors(ASK, 4, 4, 2, 100.4))
+    assert quotes_of(found)[-1][1:] == (98, 3, 103, 4)
+    # An ask of a reference of 90 would stand at 90, below the bid at 98: it stays at 99.
+    assert quotes_of(run(anchors(BID, 9, 3, 2), anchors(ASK, 4, 4, 0, 90.0)))[-1][3] == 99
+    # What it hides is shown in turn, and it may be pulled.
+    taken = run(anchors(BID, 9, 3, 2), takes(ASK, 4), pulls(0), takes(ASK, 1))
+    assert fills_of(taken)[:2] == [(1, 0, 98, 3), (1, 0, 98, 1)]
+    assert fills_of(taken)[2][1] != 0
 
 
 def test_market_makers_leave_a_level_that_the_reference_has_passed_and_planted_orders_stay():

@@ -1,27 +1,42 @@
+import hashlib
+import os
+import subprocess
+import sys
 from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from orderflow_core.alignment import quote_at_trade
 from orderflow_core.lag_sweep import lag_sweep
+from orderflow_core.level_outcomes import LevelOutcomes, level_lift, level_outcomes
 from orderflow_core.market_facts import (
     sign_autocorrelation,
     tail_exponent,
     time_weighted_spread,
     volatility_signature,
 )
-from orderflow_core.planted import IMPACT_ORDERS, EpisodeKind, PlantSettings
+from orderflow_core.planted import IMPACT_ORDERS, RESTING, EpisodeKind, PlantSettings
 from orderflow_core.simulator import SECOND_NS, SimulatorSettings, simulate
 from orderflow_core.size_law import SizeLaw
 from orderflow_core.sweeps import assign_sweeps
 from orderflow_core.tick_rules import tick_rule
 
-BUSY = PlantSettings(metaorders=600.0, icebergs=900.0, bursts=900.0, spoofs=1400.0)
+ROOT = Path(__file__).resolve().parents[2]
+BUSY = PlantSettings(metaorders=600.0, icebergs=900.0, bursts=900.0, spoofs=1400.0, levels=2000.0)
 SHORT = SimulatorSettings(
-    duration_s=900.0, plant=replace(BUSY, metaorder_children=(10, 40), iceberg_s=30.0)
+    duration_s=900.0,
+    plant=replace(BUSY, metaorder_children=(10, 40), iceberg_s=30.0, level_s=60.0),
 )
-QUIET = PlantSettings(metaorders=0.0, icebergs=0.0, bursts=0.0, spoofs=0.0)
+TINY = SimulatorSettings(
+    duration_s=120.0,
+    plant=PlantSettings(
+        metaorders=9000.0, metaorder_children=(5, 9), icebergs=9000.0, iceberg_s=9.0, bursts=9000.0,
+        burst_horizon_s=9.0, spoofs=9000.0, levels=9000.0, level_s=9.0,
+    ),
+)  # fmt: skip
+QUIET = PlantSettings(metaorders=0.0, icebergs=0.0, bursts=0.0, spoofs=0.0, levels=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +45,15 @@ def market():
 
 
 @pytest.fixture(scope="module")
-def day():
+def compiled():
     import numba
 
     if numba.config.DISABLE_JIT:
-        pytest.skip("a whole day needs compiled kernels")
+        pytest.skip("whole days need compiled kernels")
+
+
+@pytest.fixture(scope="module")
+def day(compiled):
     return simulate(SimulatorSettings(), seed=1)
 
 
@@ -54,12 +73,34 @@ def test_the_same_seed_gives_the_same_market_and_another_gives_another(market):
     assert not np.array_equal(market.trades.price_ticks[:100], other.trades.price_ticks[:100])
 
 
+def digest(found):
+    content = hashlib.sha256()
+    for name, values in arrays_of(found):
+        content.update(f"{name} {values.dtype} {values.shape}".encode())
+        content.update(values.tobytes())
+    return content.hexdigest()
+
+
+_WITHOUT_JIT = """
+from tests.core.test_simulator import TINY, digest
+from orderflow_core.simulator import simulate
+print(digest(simulate(TINY, seed=7)))
+"""
+
+
+def test_a_tiny_market_is_the_same_with_and_without_compiled_kernels(compiled):
+    found = simulate(TINY, seed=7)
+    assert len(found.trades) > 50
+    assert set(found.episodes.kind) == set(EpisodeKind)
+    plain = subprocess.run(
+        [sys.executable, "-c", _WITHOUT_JIT], env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert plain.stdout.strip() == digest(found)
+
+
 def test_a_whole_day_equals_itself(day):
-    again = simulate(SimulatorSettings(), seed=1)
-    assert all(
-        a.tobytes() == b.tobytes()
-        for (_, a), (_, b) in zip(arrays_of(day), arrays_of(again), strict=True)
-    )
+    assert digest(simulate(SimulatorSettings(), seed=1)) == digest(day)
 
 
 def test_ticks_are_those_of_a_market(market):
@@ -103,7 +144,7 @@ def test_depth_begins_with_the_best_quote(market):
 def test_executed_lots_are_the_fills_that_carry_the_number(market):
     episodes, lots = market.episodes, market.trades.qty_lots
     for i in range(len(episodes)):
-        rests = episodes.kind[i] in (EpisodeKind.ICEBERG, EpisodeKind.SPOOF)
+        rests = episodes.kind[i] in RESTING
         number = market.maker_episode if rests else market.taker_episode
         own = number == i + 1
         assert lots[own].sum() == episodes.executed_lots[i]
@@ -127,6 +168,55 @@ def test_an_iceberg_absorbs_more_than_it_ever_shows(market):
         assert market.trades.qty_lots[own].max(initial=0) <= shown
         beyond += market.episodes.executed_lots[i] > 2 * shown
     assert beyond >= len(icebergs) // 3 > 0
+
+
+def test_a_level_rests_where_the_truth_says_and_holds(market):
+    episodes, trades = market.episodes, market.trades
+    levels = np.flatnonzero(episodes.kind == EpisodeKind.LEVEL)
+    assert len(levels) > 3
+    least, most = SHORT.plant.level_distance
+    quotes = market.quotes
+    for i in levels:
+        side, price = episodes.side[i], episodes.price_ticks[i]
+        inside = (trades.ts_event_ns >= episodes.start_ns[i]) & (
+            trades.ts_event_ns < episodes.end_ns[i]
+        )
+        # The reference never passes it, and market makers quote on its side of it.
+        assert (side * (market.reference_ticks[inside] - price) >= 0).all()
+        assert 0 < episodes.shown_lots[i] < episodes.planned_lots[i]
+        at = np.searchsorted(quotes.ts_event_ns, episodes.start_ns[i])
+        best = quotes.bid_ticks[at] if side > 0 else quotes.ask_ticks[at]
+        assert least - 3 <= (best - price) * side <= most + 3
+    # Episodes do not overlap each other.
+    assert (episodes.start_ns[levels][1:] > episodes.end_ns[levels][:-1]).all()
+
+
+def outcomes_of_levels(settings, seed):
+    """Outcomes at the planted levels, and at rows as far from the mid on the other side."""
+    found = simulate(settings, seed=seed)
+    own, quotes, ts = found.episodes, found.quotes, found.trades.ts_event_ns
+    at = np.searchsorted(quotes.ts_event_ns, own.start_ns) - 1
+    other = quotes.bid_ticks[at] + quotes.ask_ticks[at] - own.price_ticks
+    first, end = np.searchsorted(ts, own.start_ns), np.searchsorted(ts, own.end_ns)
+    for ticks in (own.price_ticks, other):
+        yield level_outcomes(
+            found.trades.price_ticks, ts, ticks, first, end,
+            ticks_per_row=1, turn_ticks=2, pass_ticks=2, horizon_ns=300 * SECOND_NS,
+        )  # fmt: skip
+
+
+def test_planted_levels_turn_the_price_more_often_than_random_ones(compiled):
+    plant = replace(QUIET, levels=600.0, level_s=300.0, level_distance=(2, 4))
+    settings = SimulatorSettings(duration_s=7200.0, plant=plant)
+    days = zip(*(outcomes_of_levels(settings, seed) for seed in range(4)), strict=True)
+    levels, others = (
+        LevelOutcomes(**{f.name: np.concatenate([getattr(d, f.name) for d in side]) for f in fields(LevelOutcomes)})
+        for side in days
+    )  # fmt: skip
+    lift = level_lift(levels, others)
+    assert lift.n_touched > 25
+    assert lift.n_passed <= 2
+    assert lift.low > 0.1
 
 
 def test_a_spoof_is_shown_and_taken_back(market):

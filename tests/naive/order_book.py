@@ -115,6 +115,12 @@ def run_order_book(events, rules, margin, snapshot_at=(), n_levels=5):
             price = book.best(side) - side * distance
             price = max(price, low + 1) if side > 0 else min(price, high - 1)
             book.rest(i, side, price, lots, peak, False)
+        elif kind == 4:
+            if side > 0:
+                price = max(min(math.floor(value) - distance, book.best(-1) - 1), low + 1)
+            else:
+                price = min(max(math.ceil(value) + distance, book.best(1) + 1), high - 1)
+            book.rest(i, side, price, lots, peak, False)
         else:
             book.remove(target)
         quote = (book.best(1), book.shown(1), book.best(-1), book.shown(-1))
