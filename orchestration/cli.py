@@ -17,6 +17,7 @@ import typer
 from orchestration.console import (
     INTERRUPTED,
     AsJson,
+    Day,
     Symbol,
     err,
     fail,
@@ -77,6 +78,30 @@ def ingest(
     from orchestration.terminal import ingest_table
 
     out.print(ingest_table(symbol, result))
+
+
+@app.command()
+def repair(symbol: Symbol, day: Day = None, as_json: AsJson = False) -> None:
+    """Ask the venue for trades that are missing: by id, then from the archive of the day."""
+    from orchestration.repair import days_with_gaps, repair_gaps
+    from orchestration.runtime import instrument, open_store, settings
+    from orchestration.sources.binance.addresses import rest_settings
+
+    known, store, config = instrument(symbol), open_store(), settings()
+    found = []
+    with progress("asking for what is missing", quiet=as_json) as say:
+        for each in [day.date()] if day else days_with_gaps(store, known):
+            say(f"{symbol} {each}")
+            found += repair_gaps(
+                store, known, each, cache_dir=config.samples_path,
+                settings=rest_settings(config.binance_urls),
+            )  # fmt: skip
+    if as_json:
+        print_json({"gaps": [gap.as_json() for gap in found]})
+        return
+    from orchestration.terminal import repair_table
+
+    out.print(repair_table(symbol, found))
 
 
 @app.command()

@@ -43,6 +43,9 @@ class Settings(BaseSettings):
     store_memory_gb: float = Field(4, description="memory limit of one query", gt=0)
     store_query_timeout_s: int = Field(300, description="time limit of one query", gt=0)
     first_day: date = Field(date(2012, 1, 1), description="first trading day of the partitions")
+    binance_urls: dict[str, str] = Field(
+        {}, description="addresses in place of Binance's own, by name: spot_url, cm_stream_url, ..."
+    )
     bar_seconds: int = Field(60, description="width of the stored time bars", gt=0)
     footprint_row_ticks: int = Field(
         1, description="quote ticks a footprint row is high, unless the symbol is named below", gt=0

@@ -56,6 +56,22 @@ def ingest_table(symbol: str, result: Mapping[str, Any]) -> Table:
     return table
 
 
+def repair_table(symbol: str, found: Sequence[Any]) -> Table:
+    """Return what became of each gap as a table."""
+    if not found:
+        return _notice(f"{symbol} has no recorded gap")
+    table = _table(
+        f"Gaps of {symbol}", "day", "kind", "first id", "missing", "REST", "archive", "left", "why"
+    )
+    for gap in found:
+        numbers = (gap.n_missing, gap.n_from_rest, gap.n_from_archive, gap.n_left)
+        table.add_row(
+            str(gap.day), gap.kind, str(gap.first_missing_id), *[f"{n:,}" for n in numbers],
+            escape(gap.why),
+        )  # fmt: skip
+    return table
+
+
 def score_table(result: Mapping[str, Any]) -> Table:
     """Return the scores of classification rules as a table."""
     title = f"{result['symbol']} {result['day']}: accuracy, {result['join']} quote join"
