@@ -6,6 +6,8 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+_STORE_COUNTS = ("symbol_days", "rows", "replaced_rows", "unpublished_rows", "parts")
+
 
 def summary_tables(summary: Mapping[str, Any]) -> list[Table]:
     """Return a run's summary as tables for a terminal."""
@@ -139,6 +141,36 @@ def quarantine_table(rows: Sequence[Mapping[str, Any]], total: int) -> Table:
     return table
 
 
+def store_tables(found: Mapping[str, Any]) -> list[Table]:
+    """Return what `orderflow db status` found as tables."""
+    tables = _table(
+        f"Tables at publication {found['publication']}", "table", "symbol-days", "rows",
+        "replaced rows", "unpublished rows", "parts", "MB",
+    )  # fmt: skip
+    for row in found["tables"]:
+        tables.add_row(
+            row["table"],
+            *(f"{row[name]:,}" for name in _STORE_COUNTS),
+            f"{row['disk_bytes'] / 1e6:,.1f}",
+        )
+    migrations = _table("Migrations", "version", "name", "applied at")
+    for row in found["migrations"]:
+        migrations.add_row(f"{row['version']:04d}", row["name"], row["applied_at"])
+    return [tables, migrations]
+
+
+def history_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Return the publications of a table's day as a table."""
+    if not rows:
+        return _notice("never published")
+    table = _table("Publications, oldest first", *rows[0])
+    for row in rows:
+        texts = {name: str(value) for name, value in row.items()}
+        texts |= {name: texts[name][:12] for name in ("unit", "hash")}
+        table.add_row(*(escape(text) for text in texts.values()))
+    return table
+
+
 def _notice(text: str) -> Table:
     # A table without a column shows not even its title.
     table = Table(show_header=False)
@@ -158,6 +190,11 @@ def _table(title: str, *columns: str) -> Table:
             "value",
             "trades",
             "sweeps",
+            "symbol-days",
+            "replaced rows",
+            "unpublished rows",
+            "parts",
+            "MB",
         }
         table.add_column(name, justify="right" if is_number else "left")
     return table

@@ -21,6 +21,10 @@ class NotPublishedError(StoreError):
     """A table's symbol-day was asked for that no publication holds."""
 
 
+class SnapshotExpiredError(StoreError):
+    """An earlier state of the manifest was asked for, whose rows retention has removed."""
+
+
 class PublicationConflictError(StoreError):
     """Another writer published the same table, symbol and day in the meantime."""
 

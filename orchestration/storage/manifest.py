@@ -95,6 +95,14 @@ class Manifest:
         found = self._connection.select("SELECT max(seq) AS seq FROM meta.manifest")
         return int(found.column("seq")[0].as_py())
 
+    def last_seq_at(self, at_ns: int) -> int:
+        """Number of the last publication at or before a time; 0 before the first."""
+        found = self._connection.select(
+            "SELECT max(seq) AS seq FROM meta.manifest WHERE published_at <= {at_ns:Int64}",
+            {"at_ns": at_ns},
+        )
+        return int(found.column("seq")[0].as_py())
+
     def last_generation(self) -> int:
         """Highest published generation; 0 before the first publication."""
         found = self._connection.select("SELECT max(generation) AS g FROM meta.manifest")

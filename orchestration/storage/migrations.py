@@ -76,6 +76,23 @@ def migrate(connection: Connection, migrations: Sequence[Migration] | None = Non
     return [migration.version for migration in pending]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppliedMigration:
+    """One migration that a store has, and when it was applied (ns UTC)."""
+
+    version: int
+    name: str
+    applied_at: int
+
+
+def list_applied(connection: Connection) -> list[AppliedMigration]:
+    """Return what has been applied, oldest first."""
+    found = connection.select(
+        "SELECT version, name, applied_at FROM meta.migrations ORDER BY version"
+    )
+    return [AppliedMigration(**row) for row in found.to_pylist()]
+
+
 def applied_migrations(connection: Connection) -> dict[int, tuple[str, str]]:
     """Return version -> (name, checksum) of what has been applied."""
     found = connection.select("SELECT version, name, checksum FROM meta.migrations")

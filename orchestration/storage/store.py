@@ -2,7 +2,7 @@
 
 import shutil
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from types import TracebackType
@@ -10,17 +10,18 @@ from typing import Any, ClassVar, Self
 
 import pyarrow as pa
 
-from orchestration.storage import maintenance
+from orchestration.storage import maintenance, retention
 from orchestration.storage.connection import Connection
 from orchestration.storage.content_hash import content_hash, hash_of_days
 from orchestration.storage.errors import NotPublishedError, StoreError
 from orchestration.storage.lock import StoreLock
 from orchestration.storage.maintenance import Problem, Stored
 from orchestration.storage.manifest import Input, Manifest, ManifestRow, current
-from orchestration.storage.migrations import migrate
+from orchestration.storage.migrations import AppliedMigration, list_applied, migrate
 from orchestration.storage.publication import GenerationClock, Publication
 from orchestration.storage.readers import read_generations
-from orchestration.storage.tables import TABLES, table_named
+from orchestration.storage.status import TableStatus, table_status
+from orchestration.storage.tables import table_named
 
 # On a server other processes may be staging: only what is a day old counts as abandoned.
 _SERVER_ORPHAN_AGE_S = 86_400.0
@@ -177,6 +178,10 @@ class Store:
         rows = self._manifest.rows(table=table, symbol=symbol, days=days, snapshot=snapshot)
         return current(rows)
 
+    def snapshot_at(self, at_ns: int) -> int:
+        """Return the number of the last publication at or before a time (ns UTC); 0 before the first."""
+        return self._manifest.last_seq_at(at_ns)
+
     def history(self, table: str, symbol: str, day: date) -> list[ManifestRow]:
         """Return every manifest row that a table's symbol-day ever had, oldest first."""
         return self._manifest.rows(table=table_named(table).name, symbol=symbol, days=[day])
@@ -219,15 +224,23 @@ class Store:
         ------
         ValueError
             No such table or column.
+        SnapshotExpiredError
+            Retention has removed rows that the snapshot shows.
         StoreCorruptError
             The table does not hold the rows that the manifest states.
         """
         definition = table_named(table)
         wanted = [days] if isinstance(days, date) else days
-        rows = self._manifest.rows(table=table, symbol=symbol, days=wanted, snapshot=snapshot)
-        return read_generations(
-            self._connection, definition, current(rows), columns=columns, where=where
-        )
+        every = self._manifest.rows(table=table, symbol=symbol, days=wanted, snapshot=snapshot)
+        rows = current(every)
+        if snapshot is not None:
+            retention.require_kept(self._connection, rows, snapshot)
+        return read_generations(self._connection, definition, rows, columns=columns, where=where)
+
+    def read_generation(self, row: ManifestRow) -> pa.Table:
+        """Return the rows of one publication's generation, also of one that was replaced since."""
+        retention.require_kept(self._connection, [row], row.seq)
+        return read_generations(self._connection, table_named(row.table), [row])
 
     def existing_keys(
         self,
@@ -309,10 +322,11 @@ class Store:
         )
 
     def orphans(self) -> list[Stored]:
-        """Return generations that were staged and never published (killed or failed runs)."""
+        """Return generations that are not published: staged by killed or failed runs, or retired."""
+        gone = retention.retired(self._connection)
         return maintenance.orphans(
             self._connection,
-            self._manifest.rows(),
+            [row for row in self._manifest.rows() if row.generation not in gone],
             in_progress=self._in_progress,
             min_age_s=0.0 if self._path else _SERVER_ORPHAN_AGE_S,
         )
@@ -320,13 +334,41 @@ class Store:
     def vacuum(self) -> dict[str, int]:
         """Delete what was staged and never published; return the rows removed by table.
 
-        Replaced generations stay: snapshots taken before the replacement can still be read.
+        Replaced generations stay until `retain` removes them: snapshots taken before the
+        replacement can still be read.
         """
         return maintenance.remove(self._connection, self.orphans())
 
+    def retain(self, since_ns: int, *, kept: Collection[int] = ()) -> dict[str, int]:
+        """Delete the rows of generations that were replaced before a time; return how many by table.
+
+        Parameters
+        ----------
+        since_ns : int, nanoseconds UTC
+            Every state of the store from then on stays readable.
+        kept : collection of int
+            Generations that stay whatever their age: what registered models were trained on.
+        """
+        rows = retention.replaced_before(self._manifest.rows(), since_ns, kept=kept)
+        return retention.retire(self._connection, rows)
+
+    def status(self) -> list[TableStatus]:
+        """Return what each table holds and what it takes of the disk."""
+        gone = retention.retired(self._connection)
+        return table_status(self._connection, self._manifest.rows(), self.orphans(), gone)
+
+    def migrations(self) -> list[AppliedMigration]:
+        """Return the migrations that this store has, oldest first."""
+        return list_applied(self._connection)
+
     def verify(self, *, deep: bool = False) -> list[Problem]:
         """Compare manifest and tables: columns, row counts, single owners; hashes with ``deep``."""
-        return maintenance.find_problems(self._connection, self._manifest.rows(), is_deep=deep)
+        return maintenance.find_problems(
+            self._connection,
+            self._manifest.rows(),
+            retired=retention.retired(self._connection),
+            is_deep=deep,
+        )
 
     @classmethod
     def _open_embedded(cls, folder: Path, lock_timeout_s: float, limits: dict[str, int]) -> Self:
@@ -352,7 +394,7 @@ class Store:
         try:
             migrate(connection)
             if path is not None:
-                _forget_old_parts_soon(connection)
+                maintenance.forget_old_parts_soon(connection)
             return cls(connection, path=path, lock=lock)
         except BaseException:
             connection.close()
@@ -366,16 +408,3 @@ class Store:
             )
         self._users += 1
         return self
-
-
-def _forget_old_parts_soon(connection: Connection) -> None:
-    # Replaced parts stay 480 s by default, which a short run never lives to see: its store grows.
-    found = connection.select(
-        "SELECT database, name FROM system.tables WHERE engine = 'MergeTree' AND "
-        "database IN {databases:Array(String)} AND position(engine_full, 'old_parts_lifetime') = 0",
-        {"databases": sorted({"meta", *(name.split(".")[0] for name in TABLES)})},
-    )
-    for row in found.to_pylist():
-        connection.command(
-            f"ALTER TABLE `{row['database']}`.`{row['name']}` MODIFY SETTING old_parts_lifetime = 10"
-        )

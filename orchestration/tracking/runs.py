@@ -22,6 +22,7 @@ from orchestration.tracking.plots import reliability_png
 KIND_TAG = "orderflow.kind"
 TRAINING, FOLD = "training", "fold"
 OUT_OF_FOLD_FILE = "oof/predictions.parquet"
+MANIFEST_FILE = "data/manifest.json"
 SCORES_FILE = "scores.json"
 
 
@@ -187,7 +188,7 @@ def _write_artifacts(folder: Path, found: WalkForward, origin: Origin) -> None:
         SCORES_FILE: _json(result),
         "scores.csv": _csv(result["scores"]),
         "comparisons.csv": _csv(plain([asdict(c) for c in found.comparisons])),
-        "data/manifest.json": _json(origin.data.manifest),
+        MANIFEST_FILE: _json(origin.data.manifest),
         "data/dataset.json": _json(
             {
                 "digest": origin.data.digest,

@@ -1,5 +1,6 @@
-"""Trainings recorded, models registered, promoted and loaded: MLflow behind five calls."""
+"""Trainings recorded, models registered, promoted and loaded: MLflow behind few calls."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from orchestration.tracking.registry import (
 )
 from orchestration.tracking.runs import (
     KIND_TAG,
+    MANIFEST_FILE,
     OUT_OF_FOLD_FILE,
     TRAINING,
     Origin,
@@ -204,6 +206,15 @@ class Tracking:
             train_end_ns, p_down, p_flat, p_up, value; rung by rung in time order.
         """
         return pq.read_table(self._bind().download_artifacts(run_id, OUT_OF_FOLD_FILE))
+
+    def data_generations(self) -> set[int]:
+        """Return the store's generations that registered versions were trained on."""
+        client = self._bind()
+        found: set[int] = set()
+        for run_id in {model["run_id"] for model in describe_versions(client)}:
+            rows = json.loads(Path(client.download_artifacts(run_id, MANIFEST_FILE)).read_bytes())
+            found |= {int(row["generation"]) for row in rows}
+        return found
 
     def run_path(self, run_id: str) -> str:
         """Return where a run's page is under the root of the MLflow UI."""

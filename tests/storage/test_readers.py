@@ -59,7 +59,9 @@ def test_rows_with_equal_keys_have_an_order_too(store, symbol):
     first = store.read("flow.events", symbol)
     publish(store, symbol, {"flow.events": _shuffled(rows, 3)}, code_version="2")
     second = store.read("flow.events", symbol)
-    assert first.drop_columns(["value"]).equals(second.drop_columns(["value"]))
+    # As values: the order of a dictionary's texts is the engine's affair.
+    rest = [t.drop_columns(["value"]).to_pylist() for t in (first, second)]
+    assert rest[0] == rest[1]
     bits = [t.column("value").to_numpy().view(np.int64).tolist() for t in (first, second)]
     assert bits[0] == bits[1]
 
