@@ -73,12 +73,12 @@ async def follow(known: StreamSettings, status: StreamStatus, until, instrument=
     return lines
 
 
-def run(script, *, until, instrument=SPOT, rest=False, more=None, **faults):
+def run(script, *, until, instrument=SPOT, rest=False, more=None, scale=SCALE, **faults):
     """Play a script on a server while a client follows it; return the log, the status, the server."""
     status = StreamStatus()
 
     async def play():
-        async with exchange(scale=SCALE, **faults) as server:
+        async with exchange(scale=scale, **faults) as server:
             if rest:
                 with serving() as records:
                     records.records[TRADES, "BTCUSDT"] = rest_trades(1, 1000)
@@ -86,7 +86,7 @@ def run(script, *, until, instrument=SPOT, rest=False, more=None, **faults):
             return await both(server, None)
 
     async def both(server, records):
-        known = settings(server, records, **(more or {}))
+        known = settings(server, records, **({"time_scale": scale} | (more or {})))
         acting = asyncio.create_task(script(server))
         lines = await follow(known, status, until, instrument)
         acting.cancel()

@@ -152,7 +152,8 @@ def test_many_streams_are_subscribed_at_the_venues_pace():
         assert len(client.streams) == 1001
         await server.publish([trade(1)])
 
-    lines, _, server = run(script, until=lambda p: b'"t":1,' in p, more={"streams": kinds})
+    more = {"streams": kinds}
+    lines, _, server = run(script, until=lambda p: b'"t":1,' in p, more=more, scale=0.2)
     assert ids(lines) == [1]
     assert server.closed_for == []
 
