@@ -153,6 +153,51 @@ def continue_naked_pocs(
     return found, NakedState(naked=naked, developing=developing) if n_bars else state
 
 
+def first_cover(
+    row_tick: ArrayLike, high_ticks: ArrayLike, low_ticks: ArrayLike, *, ticks_per_row: int
+) -> Int64:
+    """Return the first bar whose range comes to each row.
+
+    Parameters
+    ----------
+    row_tick : ndarray of int64, shape (n_rows,), unit ticks
+        Lowest ticks of the rows.
+    high_ticks, low_ticks : ndarray of int64, shape (n_bars,), unit ticks
+        Ranges of bars, or of sessions, in order.
+    ticks_per_row : int, > 0
+
+    Returns
+    -------
+    ndarray of int64, shape (n_rows,)
+        Position of the first bar whose [low, high] meets the row, edges included; -1 without one.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not integers, or lengths that differ.
+
+    Notes
+    -----
+    Known at the close of the bar that is returned, not before. Source: MyPivots, "Naked point of
+    control".
+
+    Examples
+    --------
+    >>> first_cover([12, 20], [16, 15], [14, 12], ticks_per_row=1)
+    array([ 1, -1])
+    """
+    height = require_positive_scalar("ticks_per_row", ticks_per_row)
+    rows = require_int64("row_tick", row_tick)
+    high, low = require_int64("high_ticks", high_ticks), require_int64("low_ticks", low_ticks)
+    require_same_length(high_ticks=high, low_ticks=low)
+    first = np.full(len(rows), -1, np.int64)
+    for i, row in enumerate(rows.tolist()):
+        meets = (low <= row + height - 1) & (high >= row)
+        if meets.any():
+            first[i] = int(np.argmax(meets))
+    return first
+
+
 def covering_session(
     poc_tick: ArrayLike, high_ticks: ArrayLike, low_ticks: ArrayLike, *, ticks_per_row: int
 ) -> Int64:
@@ -183,14 +228,13 @@ def covering_session(
     >>> covering_session([12, 15, 12], [13, 16, 14], [10, 14, 11], ticks_per_row=1)
     array([ 2, -1, -1])
     """
-    height = require_positive_scalar("ticks_per_row", ticks_per_row)
     poc = require_int64("poc_tick", poc_tick)
     high, low = require_int64("high_ticks", high_ticks), require_int64("low_ticks", low_ticks)
-    n_sessions = require_same_length(poc_tick=poc, high_ticks=high, low_ticks=low)
-    covering = np.full(n_sessions, -1, np.int64)
-    for session, row in enumerate(poc.tolist()):
+    covering = np.full(require_same_length(poc_tick=poc, high_ticks=high, low_ticks=low), -1)
+    for session in range(len(poc)):
         later = slice(session + 1, None)
-        meets = (low[later] <= row + height - 1) & (high[later] >= row)
-        if meets.any():
-            covering[session] = session + 1 + int(np.argmax(meets))
+        (first,) = first_cover(
+            poc[session : session + 1], high[later], low[later], ticks_per_row=ticks_per_row
+        )
+        covering[session] = session + 1 + first if first >= 0 else -1
     return covering

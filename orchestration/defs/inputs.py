@@ -52,6 +52,18 @@ class DayReader:
             )
         self.used.extend(row for row in rows if row not in self.used)
 
+    def earlier(self, table: str, n_days: int) -> pa.Table:
+        """Return the published rows of up to ``n_days`` days before this one, and record them.
+
+        They carry their ``trading_day``. No day before is published: no rows.
+        """
+        days = self.store.days(table, self.symbol, snapshot=self.snapshot)
+        before = [day for day in days if day < self.day][-n_days:]
+        for day in before:
+            rows = self.store.published(table, self.symbol, day, snapshot=self.snapshot)
+            self.used.extend(row for row in rows if row not in self.used)
+        return self.store.read(table, self.symbol, before, snapshot=self.snapshot)
+
     def draft(
         self,
         started: float,

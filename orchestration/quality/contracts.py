@@ -55,6 +55,7 @@ EVENT_KINDS = (
     "zone_expiry", "big_trade", "absorption", "absorption_at_price", "divergence",
     "unfinished_auction", "unfinished_covered", "exhaustion", "ratio_low", "ratio_high",
     "delta_turnaround", "significant_level", "initial_balance_high", "initial_balance_low",
+    "naked_poc", "naked_poc_covered",
 )  # fmt: skip
 
 _TIME = between("ts_event_ns", 1, _YEAR_2200_NS)

@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 from orderflow_core.bars import aggregate_bars, time_bar_index
 from orderflow_core.developing import developing_levels
 from orderflow_core.footprint import footprint
-from orderflow_core.naked_pocs import continue_naked_pocs, covering_session, naked_pocs
+from orderflow_core.naked_pocs import (
+    continue_naked_pocs,
+    covering_session,
+    first_cover,
+    naked_pocs,
+)
 from tests.core import captures
 from tests.core.cell_cases import as_rows, session_bars, starts_of_part
 from tests.core.trade_cases import cuts
@@ -84,6 +89,26 @@ def test_covering_session_agrees_with_the_obvious_loop(sessions, height):
         ticks_per_row=height,
     )
     assert got.tolist() == naive.covering_session(poc, high, low, height=height)
+
+
+@given(st.lists(st.integers(-9, 9)), SESSIONS, st.integers(1, 3))
+def test_first_cover_agrees_with_the_obvious_loop_and_the_future_changes_nothing(
+    rows, bars, height
+):
+    low, high = [x for _, x, _ in bars], [x + size for _, x, size in bars]
+    ranges = np.array([high, low], np.int64)
+    got = first_cover(np.array(rows, np.int64), *ranges, ticks_per_row=height)
+    assert got.tolist() == naive.first_cover(rows, high, low, height=height)
+    for end in range(len(bars)):
+        known = first_cover(np.array(rows, np.int64), *ranges[:, :end], ticks_per_row=height)
+        assert known.tolist() == [at if at < end else -1 for at in got]
+
+
+def test_a_row_is_covered_at_its_edges():
+    # Rows 12..15 and 20..23: the bar 8-11 misses the first, 9-12 meets its lowest tick, 23-30 the
+    # highest of the second.
+    got = first_cover([12, 20], [11, 12, 30], [8, 9, 23], ticks_per_row=4)
+    assert got.tolist() == [1, 2]
 
 
 def test_rows_at_the_end_of_int64():

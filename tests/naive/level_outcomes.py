@@ -43,6 +43,16 @@ def naked_pocs(bars, starts, *, height):
     return rows
 
 
+def first_cover(rows, high, low, *, height):
+    covering = []
+    for p in rows:
+        meets = [
+            j for j in range(len(high)) if any(low[j] <= t <= high[j] for t in range(p, p + height))
+        ]
+        covering.append(meets[0] if meets else -1)
+    return covering
+
+
 def covering_session(poc, high, low, *, height):
     covering = []
     for i, p in enumerate(poc):

@@ -1,6 +1,6 @@
 """The day job in this process, on a market that we made."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import dagster as dg
 import numpy as np
@@ -10,6 +10,7 @@ import pytest
 from orchestration import runtime
 from orchestration.definitions import defs
 from orchestration.defs import publishing
+from orchestration.defs.inputs import DayReader
 from orchestration.defs.training.assets import MIN_ROWS
 from orchestration.errors import IngestRefused, RunFailed
 from orchestration.ingest import ingest
@@ -116,6 +117,20 @@ def test_the_same_records_give_the_same_rows_whatever_the_clock_said(
     sweep = store.read("flow.classified_trades", SYMBOL, date_of(n))["sweep"].to_numpy()
     (features,) = store.published("research.features", SYMBOL, date_of(n))
     assert features.rows == sweep.max() + 1
+
+
+def test_profiles_of_earlier_days_are_inputs_of_the_events(ran, store):
+    reader = DayReader(
+        store=store, symbol=SYMBOL, day=ran.day + timedelta(days=1), snapshot=store.snapshot()
+    )
+    rows = reader.earlier("flow.volume_profile", 1)
+    assert rows["trading_day"].unique().to_pylist() == [ran.day]
+    (profile,) = store.published("flow.volume_profile", SYMBOL, ran.day)
+    assert reader.used == [profile]
+    assert reader.draft(0.0, "1", {}).inputs == (profile,)
+    first = DayReader(store=store, symbol=SYMBOL, day=date(1980, 1, 1), snapshot=store.snapshot())
+    assert first.earlier("flow.volume_profile", 20).num_rows == 0
+    assert first.used == []
 
 
 def failing_source(error):

@@ -17,7 +17,7 @@ MINUTE = 60 * NS_PER_S
 SESSION_LEVELS = {"session_poc", "session_vah", "session_val"}
 
 
-def events_of(trades, holes=None, *, min_lots=4, end=10**15):
+def events_of(trades, holes=None, *, min_lots=4, end=10**15, earlier=None):
     holes = holes or no_gaps()
     bars = {"clock": "time:60s", "bar_seconds": 60}
     return events(
@@ -27,8 +27,14 @@ def events_of(trades, holes=None, *, min_lots=4, end=10**15):
         flow.footprint_cells(trades, **bars, ticks_per_row=1, min_lots=min_lots),
         flow.profile_rows(trades, ticks_per_row=1),
         rules=EventRules(
-            row_ticks=1, min_lots=min_lots, bar_seconds=60, session_start_ns=0, session_end_ns=end
+            row_ticks=1,
+            min_lots=min_lots,
+            bar_seconds=60,
+            day_start_ns=0,
+            session_start_ns=0,
+            session_end_ns=end,
         ),
+        earlier=earlier,
     )
 
 
@@ -144,6 +150,45 @@ def test_the_initial_balance_is_known_when_its_hour_is_over():
         (3600 * NS_PER_S, "initial_balance_high", 109),
         (3600 * NS_PER_S, "initial_balance_low", 95),
     ]
+
+
+def profiles(*days, ticks_per_row=1):
+    """``flow.volume_profile`` of consecutive days; each day is {price: lots sold}."""
+    rows = [
+        (date(2024, 1, 1 + n), price, lots)
+        for n, levels in enumerate(days)
+        for price, lots in sorted(levels.items())
+    ]
+    day, price, lots = zip(*rows, strict=True) if rows else ((), (), ())
+    none = np.zeros(len(rows), np.int64)
+    return pa.table(
+        {
+            "trading_day": pa.array(day, pa.date32()), "price_tick": pa.array(price, pa.int64()),
+            "bid_lots": pa.array(lots, pa.int64()), "ask_lots": none, "unsigned_lots": none,
+            "ticks_per_row": np.full(len(rows), ticks_per_row),
+        }
+    )  # fmt: skip
+
+
+def test_points_of_control_of_earlier_days_are_naked_until_a_bar_comes_to_them():
+    # Day 1: POC 100, day 2 trades 104 to 106, so 100 is naked; its own POC 105 is covered by day 3
+    # (103 to 107), whose POC 107 is naked. Today: 110, then 107 in minute 1; 100 is not reached.
+    before = profiles({99: 1, 100: 9}, {104: 1, 105: 8, 106: 1}, {103: 1, 105: 2, 107: 7})
+    trades = classified((1, 110, 1, 1), (61, 107, 1, -1), (121, 108, 1, 1))
+    made = of_kind(events_of(trades, earlier=before), "naked_poc", "naked_poc_covered")
+    names = ("ts_event_ns", "kind", "bar_id", "price_tick", "qty_lots", "value")
+    assert rows_of(made, *names) == [
+        (0, "naked_poc", -1, 100, 9, 3.0),
+        (0, "naked_poc", -1, 107, 7, 1.0),
+        (2 * MINUTE, "naked_poc_covered", 1, 107, 7, 1.0),
+    ]
+
+
+def test_rows_of_another_height_end_what_is_looked_back_on():
+    coarse = profiles({100: 9}, ticks_per_row=4)
+    trades = classified((1, 110, 1, 1))
+    for before in (coarse, profiles()):
+        assert of_kind(events_of(trades, earlier=before), "naked_poc").num_rows == 0
 
 
 def walk(n, seed):

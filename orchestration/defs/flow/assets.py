@@ -8,6 +8,7 @@ from orchestration.defs.day_asset import Made, day_asset
 from orchestration.defs.flow import tables
 from orchestration.defs.flow.events import event_rules
 from orchestration.defs.flow.events import events as make_events
+from orchestration.defs.flow.naked import NAKED_DAYS
 from orchestration.defs.inputs import DayReader
 from orchestration.frames import bars_frame, footprint_frame
 from orchestration.quality.invariants import check_conservation
@@ -71,7 +72,7 @@ def volume_profile(day: DayReader) -> Made:
     "flow.events",
     group="flow",
     deps=[TRADES, GAPS, "flow.bars", "flow.footprint", "flow.volume_profile"],
-    code_version="3",
+    code_version="4",
 )
 def events(day: DayReader) -> Made:
     """What stood out, when it was known: levels, zones, large trades, absorption, divergence."""
@@ -82,6 +83,7 @@ def events(day: DayReader) -> Made:
         day.read("flow.footprint"),
         day.read("flow.volume_profile"),
         rules=event_rules(settings(), instrument(day.symbol), day.day),
+        earlier=day.earlier("flow.volume_profile", NAKED_DAYS),
     )
     kinds = pc.value_counts(made["kind"]).to_pylist()
     return Made(table=made, metadata={entry["values"]: entry["counts"] for entry in kinds})

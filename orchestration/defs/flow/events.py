@@ -11,6 +11,8 @@ import pyarrow as pa
 
 from orchestration.arrays import column, gap_positions, trade_arrays
 from orchestration.config import Settings
+from orchestration.defs.flow.event_rows import SCHEMA, event_rows
+from orchestration.defs.flow.naked import naked_poc_events
 from orchestration.defs.flow.tables import (
     STACKED_MIN_LEVELS,
     bar_index,
@@ -34,7 +36,6 @@ from orderflow_core.value_area import value_area
 from orderflow_core.zones import stacked_zones
 
 _NS_PER_S = 1_000_000_000
-NO_BAR = -1
 # A sweep is big from the 99th percentile of the thousand before it on.
 BIG_SHARE = (99, 100)
 ABSORPTION_BARS, ABSORPTION_Z = 120, 2.0
@@ -43,17 +44,6 @@ AT_PRICE = PriceAbsorptionRule(
 )
 PIVOT_WIDTH = 5
 EXHAUSTION_ROWS = 5  # ATAS
-SCHEMA = pa.schema(
-    [
-        ("ts_event_ns", pa.int64()),
-        ("kind", pa.string()),
-        ("bar_id", pa.int64()),
-        ("price_tick", pa.int64()),
-        ("sign", pa.int8()),
-        ("qty_lots", pa.int64()),
-        ("value", pa.float64()),
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,18 +53,21 @@ class EventRules:
     row_ticks: int
     min_lots: int
     bar_seconds: int
+    day_start_ns: int
     session_start_ns: int
     session_end_ns: int
 
 
 def event_rules(config: Settings, known: Instrument, day: date) -> EventRules:
     """Return the rules of a symbol-day; its session opens with the calendar's hours."""
+    day_start_ns, day_end_ns = known.trading_day_window(day)
     return EventRules(
         row_ticks=config.row_ticks(known),
         min_lots=config.imbalance_min_lots,
         bar_seconds=config.bar_seconds,
+        day_start_ns=day_start_ns,
         session_start_ns=known.session_window(day)[0],
-        session_end_ns=known.trading_day_window(day)[1],
+        session_end_ns=day_end_ns,
     )
 
 
@@ -100,8 +93,13 @@ def events(
     profile: pa.Table,
     *,
     rules: EventRules,
+    earlier: pa.Table | None = None,
 ) -> pa.Table:
-    """Return ``flow.events``: levels, zones, large trades, absorption, divergence and extremes."""
+    """Return ``flow.events``: levels, zones, large trades, absorption, divergence and extremes.
+
+    ``earlier`` has the profiles of the published days before, with their ``trading_day``; without
+    it no naked point of control is looked for.
+    """
     if not classified.num_rows:
         return SCHEMA.empty_table()
     day = _day(classified, gaps, bars, footprint)
@@ -117,6 +115,7 @@ def events(
         _turnaround(day),
         _levels(day, rules),
         _initial_balance(day, rules),
+        *_naked_pocs(day, rules, earlier),
     ]
     return pa.concat_tables(parts).sort_by([("ts_event_ns", "ascending"), ("kind", "ascending")])
 
@@ -136,25 +135,6 @@ def _day(classified: pa.Table, gaps: pa.Table, bars: pa.Table, footprint: pa.Tab
     )
 
 
-def _rows(kind: str | np.ndarray, **columns: object) -> pa.Table:
-    # Columns left out: no bar, no side, no lots, no value.
-    ts = np.asarray(columns["ts_event_ns"], np.int64)
-    n = len(ts)
-    absent = {
-        "bar_id": np.full(n, NO_BAR),
-        "sign": np.zeros(n, np.int8),
-        "qty_lots": np.zeros(n, np.int64),
-        "value": np.full(n, np.nan),
-    }
-    given = absent | columns | {"kind": np.full(n, kind) if isinstance(kind, str) else kind}
-    arrays = {name: np.asarray(given[name]) for name in SCHEMA.names}
-    arrays["sign"] = arrays["sign"].astype(np.int8)
-    return pa.table(
-        {name: arrays[name].tolist() if name == "kind" else arrays[name] for name in SCHEMA.names},
-        schema=SCHEMA,
-    )
-
-
 def session_levels(profile: pa.Table, session_end_ns: int) -> pa.Table:
     """Return the session's POC and value area, known at its end."""
     if not profile.num_rows:
@@ -163,7 +143,7 @@ def session_levels(profile: pa.Table, session_end_ns: int) -> pa.Table:
     area = value_area(
         column(profile, "price_tick"), volume, ticks_per_row=profile["ticks_per_row"][0].as_py()
     )
-    return _rows(
+    return event_rows(
         np.array(["session_poc", "session_vah", "session_val"]),
         ts_event_ns=[session_end_ns] * 3,
         price_tick=[area.poc_tick, area.vah_tick, area.val_tick],
@@ -198,7 +178,7 @@ def _zones(day: _Day, rules: EventRules) -> list[pa.Table]:
         "zone_expiry": zones.expiry_ns,
     }
     return [
-        _rows(
+        event_rows(
             kind,
             ts_event_ns=ts[ts != NEVER],
             bar_id=zones.birth_bar_id[ts != NEVER],
@@ -221,7 +201,7 @@ def _big_trades(day: _Day) -> pa.Table:
     starts = np.unique(np.searchsorted(sweeps.end_idx, day.start_idx, side="right"))
     found = large_trades(sweeps.qty_lots, share_num=num, share_den=den, session_start_idx=starts)
     big = found.is_large
-    return _rows(
+    return event_rows(
         "big_trade",
         ts_event_ns=sweeps.ts_ns[big],
         price_tick=sweeps.last_ticks[big],
@@ -252,7 +232,7 @@ def _absorption(day: _Day, rules: EventRules) -> pa.Table:
 def _at_close(day: _Day, kind: str, at: np.ndarray, **columns: np.ndarray) -> pa.Table:
     # Events of closed bars, at their close unless a price is given.
     default = {"price_tick": day.of_bar("close_ticks")[at]}
-    return _rows(
+    return event_rows(
         kind, ts_event_ns=day.of_bar("t1_ns")[at], bar_id=day.of_bar("bar_id")[at],
         **(default | columns),
     )  # fmt: skip
@@ -265,7 +245,7 @@ def _absorption_at_price(day: _Day) -> pa.Table:
         rule=AT_PRICE,
     )  # fmt: skip
     at = found.is_onset
-    return _rows(
+    return event_rows(
         "absorption_at_price",
         ts_event_ns=trades.ts_event_ns[at],
         price_tick=trades.price_ticks[at],
@@ -302,7 +282,7 @@ def _unfinished(day: _Day, rules: EventRules) -> list[pa.Table]:
     )
     times = {"unfinished_auction": levels.birth_ns, "unfinished_covered": levels.covered_ns}
     return [
-        _rows(
+        event_rows(
             kind,
             ts_event_ns=ts[ts != NEVER],
             bar_id=levels.birth_bar_id[ts != NEVER],
@@ -379,4 +359,12 @@ def _initial_balance(day: _Day, rules: EventRules) -> pa.Table:
             _at_close(day, "initial_balance_high", first, price_tick=balance.high_ticks[first]),
             _at_close(day, "initial_balance_low", first, price_tick=balance.low_ticks[first]),
         ]
+    )
+
+
+def _naked_pocs(day: _Day, rules: EventRules, earlier: pa.Table | None) -> list[pa.Table]:
+    if earlier is None:
+        return []
+    return naked_poc_events(
+        earlier, day.bars, ticks_per_row=rules.row_ticks, day_start_ns=rules.day_start_ns
     )
