@@ -1,7 +1,6 @@
 """Damaged archives and replies: whatever one byte, line or cut does, no record is lost."""
 
 import json
-import os
 
 import numpy as np
 import pytest
@@ -11,7 +10,8 @@ from orchestration.sources.binance.archive import parse_archive
 from orchestration.sources.binance.packed import Unpacked
 from orchestration.sources.binance.replies import parse_replies, split_records
 from orchestration.sources.records import SourceError
-from tests.sources.cases import PERP, SPOT, require_whole, source_file
+from tests.sources.cases import PERP, SPOT, source_file
+from tests.sources.fuzzing import N_MUTANTS, n_mutants, survey
 from tests.sources.test_binance_archive import (
     COIN,
     UM_HEADER,
@@ -22,9 +22,8 @@ from tests.sources.test_binance_archive import (
     trade,
 )
 from tests.sources.test_binance_replies import item
-from tests.sources.test_fuzz import mutate, records_of, require_nothing_lost
+from tests.sources.test_fuzz import records_of
 
-N_MUTANTS = int(os.environ.get("ORDERFLOW_SOAK_MUTANTS", "1000"))
 KNOWN = load_instruments()
 
 
@@ -50,24 +49,22 @@ def parse(data, instrument):
     return parse_archive(Unpacked(file=source_file(data)), instrument)
 
 
-def require_mutants_whole(data, instrument, rng, n):
+def require_mutants_whole(name, data, instrument, seed, n):
     assert parse(data, instrument).quarantined == 0
-    n_read = 0
-    for _ in range(n):
-        mutant = mutate(data, rng)
-        try:
-            batch = parse(mutant, instrument)
-        except SourceError:
-            continue
-        require_nothing_lost(batch, mutant, instrument)
-        n_read += 1
-    assert n_read > 0.9 * n  # the property was tested, not skipped
+    found = survey(
+        f"binance {name}",
+        data,
+        lambda mutant: parse(mutant, instrument),
+        instrument,
+        n=n,
+        seed=seed,
+    )
+    assert found.read > 0.9 * n  # the property was tested, not skipped
 
 
 @pytest.mark.parametrize("name", MADE)
 def test_mutants_lose_nothing(name):
-    rng = np.random.default_rng(list(name.encode()))
-    require_mutants_whole(*MADE[name], rng, N_MUTANTS // 2)
+    require_mutants_whole(name, *MADE[name], list(name.encode()), n_mutants(2))
 
 
 @pytest.mark.parametrize("name", RECORDED)
@@ -75,7 +72,7 @@ def test_mutants_of_recorded_rows_lose_nothing(test_data, name):
     lines = (test_data / "binance_vision" / name).read_bytes().splitlines(keepends=True)
     start = len(lines) // 3
     data = b"".join(lines[start : start + 60])
-    require_mutants_whole(data, RECORDED[name], np.random.default_rng(13), N_MUTANTS // 4)
+    require_mutants_whole(f"recorded {name}", data, RECORDED[name], 13, n_mutants(4))
 
 
 @pytest.mark.parametrize("name", MADE)
@@ -116,24 +113,21 @@ REPLIES = {
 @pytest.mark.parametrize("name", REPLIES)
 def test_mutants_of_replies_lose_nothing(name):
     made, instrument = REPLIES[name]
-    data = made.encode()
-    rng = np.random.default_rng(list(name.encode()))
-    n_read = 0
-    for _ in range(N_MUTANTS // 2):
-        mutant = mutate(data, rng)
-        try:
-            batch = parse_replies(source_file(mutant), instrument)
-        except SourceError:
-            continue
-        require_whole(batch)
+
+    def require_every_byte(mutant, batches):
         # Every byte but white space and the arrays' marks is in some record.
         records = split_records(mutant)
-        assert batch.n_lines == len(records)
-        ignored = dict.fromkeys(b" \t\r\n\x0b\x0c,[]")
-        kept = b"".join(records).translate(None, bytes(ignored))
-        assert kept == mutant.translate(None, bytes(ignored))
-        n_read += 1
-    assert n_read > 0.4 * N_MUTANTS
+        assert batches[0].n_lines == len(records)
+        ignored = bytes(dict.fromkeys(b" \t\r\n\x0b\x0c,[]"))
+        assert b"".join(records).translate(None, ignored) == mutant.translate(None, ignored)
+
+    n = n_mutants(2)
+    found = survey(
+        f"binance replies {name}", made.encode(),
+        lambda mutant: parse_replies(source_file(mutant), instrument), instrument,
+        n=n, seed=list(name.encode()), is_text=False, also=require_every_byte,
+    )  # fmt: skip
+    assert found.read > 0.8 * n
 
 
 def test_noise_is_refused():

@@ -1,18 +1,15 @@
 """Damaged hours, answers and logs of Dukascopy: no crash, and no record is lost."""
 
-import os
-
 import numpy as np
 import pytest
 
 from orchestration.sources.dukascopy import parse
 from orchestration.sources.files import SourceFile
-from orchestration.sources.records import SourceBatch, SourceError, split_by_day
-from tests.sources.cases import require_whole
+from orchestration.sources.records import SourceError
 from tests.sources.dukascopy_cases import EURUSD, FOLDER, START_MS, made, ticks
 from tests.sources.dukascopy_server import answer, bi5, pack, records
+from tests.sources.fuzzing import N_MUTANTS, n_mutants, survey
 
-N_MUTANTS = int(os.environ.get("ORDERFLOW_SOAK_MUTANTS", "1000"))
 ROWS = ticks(40)
 HOUR = f"{FOLDER}/12h_ticks"
 
@@ -47,49 +44,35 @@ def mutate(data: bytes, rng: np.random.Generator) -> bytes:
     return data[:low] + data[low : high + 20] + data[low:]  # a piece twice
 
 
-def require_nothing_lost(batch: SourceBatch) -> None:
-    require_whole(batch)
-    days = split_by_day(batch, EURUSD)
-    assert sum(part.offered for part in days.values()) == batch.offered
-    for part in days.values():
-        assert part.offered == part.stored + part.quarantined
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_mutants_lose_nothing(kind):
     data, name = KINDS[kind]
     whole = parse(made(data, name), EURUSD)
     assert whole.stored == len(ROWS)
-    rng = np.random.default_rng(list(kind.encode()))
-    n_read = 0
-    for _ in range(N_MUTANTS):
-        mutant = mutate(data, rng)
-        try:
-            batch = parse(made(mutant, name), EURUSD)
-        except SourceError:
-            continue
-        require_nothing_lost(batch)
+
+    def require_counted(mutant, batches):
         if kind == "unpacked":
-            assert batch.offered == -(-len(mutant) // 20)  # counted without the reader
-        n_read += 1
+            assert batches[0].offered == -(-len(mutant) // 20)  # counted without the reader
+
+    found = survey(
+        f"dukascopy {kind}", data, lambda mutant: parse(made(mutant, name), EURUSD), EURUSD,
+        n=N_MUTANTS, seed=list(kind.encode()), mutate=mutate, is_text=False, also=require_counted,
+    )  # fmt: skip
     # LZMA and JSON refuse most damage whole; single records and lines are refused alone.
-    assert n_read > {"packed": 0, "unpacked": 0.3, "answer": 0.02, "log": 0.5}[kind] * N_MUTANTS
+    least = {"packed": 0, "unpacked": 0.3, "answer": 0.02, "log": 0.5}[kind]
+    assert found.read > least * N_MUTANTS
 
 
 def test_mutants_under_the_compression_lose_nothing():
-    rng = np.random.default_rng(8)
-    raw = records(ROWS)
-    n_read = 0
-    for _ in range(N_MUTANTS):
-        mutant = mutate(raw, rng)
-        try:
-            batch = parse(made(pack(mutant), f"{HOUR}.bi5"), EURUSD)
-        except SourceError:
-            continue
-        assert batch.offered * 20 == len(mutant)
-        require_nothing_lost(batch)
-        n_read += 1
-    assert n_read > N_MUTANTS // 5
+    def require_counted(mutant, batches):
+        assert batches[0].offered * 20 == len(mutant)
+
+    found = survey(
+        "dukascopy under the compression", records(ROWS),
+        lambda mutant: parse(made(pack(mutant), f"{HOUR}.bi5"), EURUSD), EURUSD,
+        n=N_MUTANTS, seed=8, mutate=mutate, is_text=False, also=require_counted,
+    )  # fmt: skip
+    assert found.read > N_MUTANTS // 5
 
 
 def test_damage_of_a_recorded_file_never_changes_a_stored_quote(test_data):
@@ -97,7 +80,7 @@ def test_damage_of_a_recorded_file_never_changes_a_stored_quote(test_data):
     data = path.read_bytes()
     whole = parse(SourceFile(path=path, unit="0" * 64, data=data), EURUSD)
     rng = np.random.default_rng(9)
-    for _ in range(N_MUTANTS // 2):
+    for _ in range(n_mutants(2)):
         mutant = mutate(data, rng)
         try:
             batch = parse(SourceFile(path=path, unit="0" * 64, data=mutant), EURUSD)

@@ -1,6 +1,7 @@
 """Damaged files of the formats anyone has: no record is lost, only a SourceError is raised."""
 
 from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,12 @@ from orchestration.sources.generic import parse_table, read
 from orchestration.sources.lean import parse_lean
 from orchestration.sources.lobster import parse_books, parse_messages
 from orchestration.sources.members import read_members
-from orchestration.sources.records import SourceError, split_by_day
+from orchestration.sources.records import SourceError
 from orchestration.sources.sierra import parse_sierra
 from orchestration.sources.tardis import parse_tardis
 from tests.sources import dbn_cases as dbn
-from tests.sources.cases import require_whole
 from tests.sources.file_cases import equity, instrument, member
-from tests.sources.test_fuzz import N_MUTANTS, mutate
+from tests.sources.fuzzing import n_mutants, survey
 
 ESM4 = instrument("ESM4", "0.25", kind="future")
 ES = instrument("ES", "0.25", kind="future")
@@ -96,35 +96,20 @@ PARSERS = {
 }
 
 
-def require_nothing_lost(batches, known, n_lines=None):
-    for batch in batches:
-        require_whole(batch)
-        if n_lines is not None:
-            assert batch.n_lines == n_lines
-        days = split_by_day(batch, known).values()
-        assert sum(part.offered for part in days) == batch.offered
-        assert sum(part.stored for part in days) == batch.stored
-
-
 @pytest.mark.parametrize("name", PARSERS)
 def test_mutants_of_text_lose_nothing(name):
     text, parse, known = PARSERS[name]
     whole = parse(member(text), known)
     assert sum(batch.stored for batch in whole) >= 16
     assert sum(batch.quarantined for batch in whole) == 0
-    rng = np.random.default_rng(list(name.encode()))
-    n_read = 0
-    for i in range(N_MUTANTS // 4):
-        mutant = mutate(text.encode(), rng)
-        try:
-            batches = parse(member(mutant, is_sealed=bool(i % 2)), known)
-        except SourceError:
-            continue
-        # Lines counted without the reader: it saw them all.
-        n_lines = mutant.count(b"\n") + (not mutant.endswith(b"\n") and bool(mutant))
-        require_nothing_lost(batches, known, n_lines)
-        n_read += 1
-    assert n_read > N_MUTANTS // 8  # the property was tested, not skipped
+    n = n_mutants(4)
+    is_sealed = cycle((False, True))
+    found = survey(
+        name, text.encode(),
+        lambda mutant: parse(member(mutant, is_sealed=next(is_sealed)), known), known,
+        n=n, seed=list(name.encode()),
+    )  # fmt: skip
+    assert found.read > n // 2  # the property was tested, not skipped
 
 
 def made_dbn(schema):
@@ -148,17 +133,13 @@ def made_dbn(schema):
 def test_mutants_of_dbn_lose_nothing(schema):
     file = made_dbn(schema)
     assert parse_dbn(file, ESM4)[0].stored >= 16
-    rng = np.random.default_rng(list(schema.encode()))
-    n_read = 0
-    for _ in range(N_MUTANTS // 8):
-        mutant = mutate(file.data, rng)
-        try:
-            batches = parse_dbn(replace(file, data=mutant), ESM4)
-        except SourceError:
-            continue
-        require_nothing_lost(batches, ESM4)
-        n_read += 1
-    assert n_read > N_MUTANTS // 32
+    n = n_mutants(8)
+    found = survey(
+        f"databento {schema}", file.data,
+        lambda mutant: parse_dbn(replace(file, data=mutant), ESM4), ESM4,
+        n=n, seed=list(schema.encode()), is_text=False,
+    )  # fmt: skip
+    assert found.read > n // 4
 
 
 def test_mutants_of_parquet_are_refused_or_read_whole(tmp_path: Path):
@@ -168,15 +149,12 @@ def test_mutants_of_parquet_are_refused_or_read_whole(tmp_path: Path):
     })  # fmt: skip
     path = tmp_path / "a.parquet"
     parquet.write_table(table, path, write_page_checksum=True)
-    data = path.read_bytes()
-    rng = np.random.default_rng(9)
-    for _ in range(N_MUTANTS // 8):
-        path.write_bytes(mutate(data, rng))
-        try:
-            batches = read([path], XRP, maps=[MAP])
-        except SourceError:
-            continue
-        require_nothing_lost(batches, XRP)
+
+    def parse(mutant):
+        path.write_bytes(mutant)
+        return read([path], XRP, maps=[MAP])
+
+    survey("generic parquet", path.read_bytes(), parse, XRP, n=n_mutants(8), seed=9, is_text=False)
 
 
 REAL = {
@@ -195,17 +173,12 @@ def test_mutants_of_recorded_files_lose_nothing(test_data, path):
     lines = read_members(test_data / path)[0].file.data.splitlines(keepends=True)
     start = len(lines) // 3
     data = b"".join([lines[0], *lines[start : start + 40]])
-    rng = np.random.default_rng(list(path.encode()))
-    n_read = 0
-    for _ in range(N_MUTANTS // 16):
-        mutant = mutate(data, rng)
-        try:
-            batches = parse(member(mutant), known)
-        except SourceError:
-            continue
-        require_nothing_lost(batches, known)
-        n_read += 1
-    assert n_read > N_MUTANTS // 32
+    n = n_mutants(16)
+    found = survey(
+        f"recorded {path}", data, lambda mutant: parse(member(mutant), known), known,
+        n=n, seed=list(path.encode()), is_text=False,
+    )  # fmt: skip
+    assert found.read > n // 2
 
 
 def test_mutants_of_a_recorded_dbn_file(test_data, tmp_path):
@@ -216,16 +189,13 @@ def test_mutants_of_a_recorded_dbn_file(test_data, tmp_path):
         data = stream.read()
     start = 8 + int.from_bytes(data[4:8], "little")
     file = replace(read_file(path), data=data[:start] + data[-60 * 56 :])
-    rng = np.random.default_rng(4)
-    n_read = 0
-    for _ in range(N_MUTANTS // 8):
-        try:
-            batches = parse_dbn(replace(file, data=mutate(file.data, rng)), ESM4)
-        except SourceError:
-            continue
-        require_nothing_lost(batches, ESM4)
-        n_read += 1
-    assert n_read > N_MUTANTS // 32
+    n = n_mutants(8)
+    found = survey(
+        "recorded databento mbo", file.data,
+        lambda mutant: parse_dbn(replace(file, data=mutant), ESM4), ESM4,
+        n=n, seed=4, is_text=False,
+    )  # fmt: skip
+    assert found.read > n // 4
 
 
 def test_noise_is_refused():

@@ -1,7 +1,6 @@
 """Damaged files: whatever one byte, line or cut does, no record is lost and nothing else breaks."""
 
 import gzip
-import os
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from orchestration.sources.bitstamp import (
 from orchestration.sources.capture import parse_capture, read_capture
 from orchestration.sources.emini import HEADER, parse_emini
 from orchestration.sources.files import read_file
-from orchestration.sources.records import SourceBatch, SourceError, split_by_day
+from orchestration.sources.records import SourceBatch, SourceError
 from tests.sources.cases import (
     BITSTAMP,
     ES,
@@ -27,13 +26,11 @@ from tests.sources.cases import (
     aggregate,
     depth,
     quote,
-    require_whole,
     source_file,
     spot_quote,
     trade,
 )
-
-N_MUTANTS = int(os.environ.get("ORDERFLOW_SOAK_MUTANTS", "1000"))
+from tests.sources.fuzzing import N_MUTANTS, mutate, n_mutants, survey
 
 
 def made_capture() -> bytes:
@@ -88,41 +85,9 @@ PARSERS = {
 }
 
 
-def mutate(data: bytes, rng: np.random.Generator) -> bytes:
-    at = int(rng.integers(len(data)))
-    byte = bytes([int(rng.integers(256))])
-    kind = int(rng.integers(8))
-    if kind <= 2:
-        return data[:at] + byte + data[at + 1 :]
-    if kind == 3:
-        return data[:at] + data[at + 1 :]
-    if kind == 4:
-        return data[:at] + byte + data[at:]
-    if kind == 5:
-        return data[:at]
-    lines = data.splitlines(keepends=True)
-    i, j = rng.integers(len(lines), size=2)
-    if kind == 6:
-        lines.insert(int(i), lines[int(j)])
-    else:
-        lines[i], lines[j] = lines[j], lines[i]
-    return b"".join(lines)
-
-
 def records_of(batch: SourceBatch) -> set[int]:
     tables = (batch.trades, batch.quotes, batch.quarantine)
     return {line for rows in tables for line in rows["line"].to_pylist()}
-
-
-def require_nothing_lost(batch: SourceBatch, data: bytes, instrument) -> None:
-    require_whole(batch)
-    # Lines counted without the reader: it saw them all.
-    assert batch.n_lines == data.count(b"\n") + (not data.endswith(b"\n") and bool(data))
-    days = split_by_day(batch, instrument)
-    assert sum(part.offered for part in days.values()) == batch.offered
-    assert sum(part.stored for part in days.values()) == batch.stored
-    for part in days.values():
-        assert part.offered == part.stored + part.quarantined
 
 
 @pytest.mark.parametrize("name", PARSERS)
@@ -131,17 +96,11 @@ def test_mutants_lose_nothing(name):
     data = make()
     whole = parse(source_file(data), instrument)
     assert whole.quarantined == 0
-    rng = np.random.default_rng(list(name.encode()))
-    n_read = 0
-    for _ in range(N_MUTANTS):
-        mutant = mutate(data, rng)
-        try:
-            batch = parse(source_file(mutant), instrument)
-        except SourceError:
-            continue
-        require_nothing_lost(batch, mutant, instrument)
-        n_read += 1
-    assert n_read > N_MUTANTS // 2  # the property was tested, not skipped
+    found = survey(
+        name, data, lambda mutant: parse(source_file(mutant), instrument), instrument,
+        n=N_MUTANTS, seed=list(name.encode()),
+    )  # fmt: skip
+    assert found.read > N_MUTANTS // 2  # the property was tested, not skipped
 
 
 @pytest.mark.parametrize("name", ["capture", "spot_capture", "emini", "trades"])
@@ -188,18 +147,15 @@ def test_mutants_of_a_recorded_stream(test_data):
         "cryptofeed/BINANCE_FUTURES-1125a2.0": "NEOUSDT",
         "cryptofeed/BINANCE-b38f7c.0": "DENTUSDT.SPOT",
     }
-    rng = np.random.default_rng(11)
     for name, symbol in samples.items():
         lines = read_file(folder / name).data.splitlines(keepends=True)
         start = len(lines) // 3
         data = b"".join(line for line in lines[start : start + 60] if len(line) < 2000)
-        for _ in range(N_MUTANTS // 4):
-            mutant = mutate(data, rng)
-            try:
-                batch = parse_capture(source_file(mutant), known[symbol])
-            except SourceError:
-                continue
-            require_nothing_lost(batch, mutant, known[symbol])
+
+        def parse(mutant, instrument=known[symbol]):
+            return parse_capture(source_file(mutant), instrument)
+
+        survey(f"recorded capture {symbol}", data, parse, known[symbol], n=n_mutants(4), seed=11)
 
 
 def test_mutants_of_a_gzip_file_are_refused_or_read_whole(tmp_path: Path):

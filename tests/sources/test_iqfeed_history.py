@@ -1,5 +1,4 @@
 import hashlib
-import os
 import zipfile
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,10 +14,9 @@ from orchestration.sources.iqfeed.eastern import ZONE, eastern_ns, in_order, nea
 from orchestration.sources.iqfeed.history import parse_history, read_history, unzipped
 from orchestration.sources.records import SourceError, split_by_day
 from tests.sources.cases import column, reasons, require_whole, source_file
+from tests.sources.fuzzing import N_MUTANTS, mutate, n_mutants, survey
 from tests.sources.iqfeed_cases import EQUITY, T0_NS, parse, tick
-from tests.sources.test_fuzz import mutate, require_nothing_lost
 
-N_MUTANTS = int(os.environ.get("ORDERFLOW_SOAK_MUTANTS", "1000"))
 TICK = "2018-04-17 17:51:22.123456,96.0700,1061909,0,0.0000,0.0000,4145784264,O,19,143A"
 
 
@@ -304,34 +302,26 @@ def made_history() -> bytes:
 def test_mutants_lose_nothing():
     data = made_history()
     assert all(batch.quarantined == 0 for batch in parse(data))
-    rng = np.random.default_rng(31)
-    n_read = 0
-    for _ in range(N_MUTANTS):
-        mutant = mutate(data, rng)
-        try:
-            batches = parse_history(source_file(mutant), EQUITY)
-        except SourceError:
-            continue
-        for batch in batches:
-            require_nothing_lost(batch, mutant, EQUITY)
-        n_read += 1
-    assert n_read > N_MUTANTS * 9 // 10
+    found = survey(
+        "iqfeed history", data, lambda mutant: parse_history(source_file(mutant), EQUITY), EQUITY,
+        n=N_MUTANTS, seed=31,
+    )  # fmt: skip
+    assert found.read > N_MUTANTS * 9 // 10
 
 
-def test_mutants_of_recorded_ticks(test_data):
-    rng = np.random.default_rng(32)
-    for name in RECORDED:
-        file = unzipped(read_file(test_data / "iqfeed" / "csharp" / name))
-        lines = file.data.splitlines(keepends=True)
-        for _ in range(N_MUTANTS // 4):
-            start = int(rng.integers(len(lines) - 50))
-            mutant = mutate(b"".join(lines[start : start + 50]), rng)
-            try:
-                batches = parse_history(source_file(mutant), EQUITY)
-            except SourceError:
-                continue
-            for batch in batches:
-                require_nothing_lost(batch, mutant, EQUITY)
+@pytest.mark.parametrize("name", RECORDED)
+def test_mutants_of_recorded_ticks(test_data, name):
+    data = unzipped(read_file(test_data / "iqfeed" / "csharp" / name)).data
+    lines = data.splitlines(keepends=True)
+
+    def mutate_a_piece(_, rng):
+        start = int(rng.integers(len(lines) - 50))
+        return mutate(b"".join(lines[start : start + 50]), rng)
+
+    survey(
+        f"recorded iqfeed {name}", b"", lambda mutant: parse_history(source_file(mutant), EQUITY),
+        EQUITY, n=n_mutants(4), seed=32, mutate=mutate_a_piece,
+    )  # fmt: skip
 
 
 def test_damaged_zip_files_are_refused_or_read_whole(tmp_path):
@@ -342,7 +332,7 @@ def test_damaged_zip_files_are_refused_or_read_whole(tmp_path):
     whole = iqfeed.read([path], EQUITY)[0].trades.drop_columns(["unit"])
     rng = np.random.default_rng(33)
     n_refused = 0
-    for _ in range(N_MUTANTS // 4):
+    for _ in range(n_mutants(4)):
         path.write_bytes(b"PK\x03\x04" + mutate(packed[4:], rng))
         try:
             batches = iqfeed.read([path], EQUITY)
@@ -350,7 +340,7 @@ def test_damaged_zip_files_are_refused_or_read_whole(tmp_path):
             n_refused += 1
             continue
         assert batches[0].trades.drop_columns(["unit"]).equals(whole)
-    assert n_refused > N_MUTANTS // 16
+    assert n_refused > n_mutants(4) // 4
     with zipfile.ZipFile(path, "w") as archive:
         for name in ("a", "b"):
             archive.writestr(name, tick(1))

@@ -1,6 +1,5 @@
 import asyncio
 import dataclasses
-import os
 
 import numpy as np
 import pytest
@@ -12,11 +11,10 @@ from orchestration.sources.iqfeed.stream import messages
 from orchestration.sources.iqfeed.wire import FeedError, FeedRefused, Settings
 from orchestration.sources.records import SourceError
 from tests.sources.cases import column, reasons, source_file
+from tests.sources.fuzzing import N_MUTANTS, survey
 from tests.sources.iqfeed_cases import EQUITY, T0_NS, logged, parse_stream, update
 from tests.sources.iqfeed_server import Level1Server, running
-from tests.sources.test_fuzz import mutate, require_nothing_lost
 
-N_MUTANTS = int(os.environ.get("ORDERFLOW_SOAK_MUTANTS", "1000"))
 NAMES = "S,CURRENT UPDATE FIELDNAMES," + ",".join(SELECTED)
 SECOND = 1_000_000_000
 
@@ -215,18 +213,11 @@ def made_log() -> bytes:
 def test_mutants_lose_nothing():
     data = made_log()
     assert all(batch.quarantined == 0 for batch in parse_stream(data))
-    rng = np.random.default_rng(41)
-    n_read = 0
-    for _ in range(N_MUTANTS):
-        mutant = mutate(data, rng)
-        try:
-            batches = parse_log(source_file(mutant), EQUITY)
-        except SourceError:
-            continue
-        for batch in batches:
-            require_nothing_lost(batch, mutant, EQUITY)
-        n_read += 1
-    assert n_read > N_MUTANTS * 9 // 10
+    found = survey(
+        "iqfeed level 1 log", data, lambda mutant: parse_log(source_file(mutant), EQUITY), EQUITY,
+        n=N_MUTANTS, seed=41,
+    )  # fmt: skip
+    assert found.read > N_MUTANTS * 9 // 10
 
 
 def test_noise_is_refused(tmp_path):

@@ -10,8 +10,8 @@ from orchestration.sources.files import SourceFile
 from orchestration.sources.kinetick import ReadSettings
 from orchestration.sources.kinetick.exports import parse_pair
 from orchestration.sources.records import SourceError
-from tests.sources.cases import ES, require_whole, source_file
-from tests.sources.test_fuzz import N_MUTANTS, mutate, require_nothing_lost
+from tests.sources.cases import ES, source_file
+from tests.sources.fuzzing import N_MUTANTS, mutate, n_lines_of, n_mutants, survey
 from tests.sources.test_kinetick_exports import MES
 from tests.sources.test_kinetick_log import made_log
 from tests.sources.test_kinetick_pairs import ASKS, BIDS
@@ -42,45 +42,39 @@ def test_mutants_lose_nothing(name):
     whole = kinetick.parse_file(source_file(data), ES, UTC)
     assert whole.stored >= 40
     assert whole.quarantined == 0
-    rng = np.random.default_rng(list(name.encode()))
-    n_read = 0
-    for _ in range(N_MUTANTS):
-        mutant = mutate(data, rng)
-        try:
-            batch = kinetick.parse_file(source_file(mutant), ES, UTC)
-        except SourceError:
-            continue
-        require_nothing_lost(batch, mutant, ES)
-        n_read += 1
-    assert n_read > N_MUTANTS // 2
+    found = survey(
+        f"kinetick {name}", data, lambda mutant: kinetick.parse_file(source_file(mutant), ES, UTC),
+        ES, n=N_MUTANTS, seed=list(name.encode()),
+    )  # fmt: skip
+    assert found.read > N_MUTANTS // 2
 
 
-def test_mutants_of_a_pair_lose_nothing():
+@pytest.mark.parametrize("side", [0, 1])
+def test_mutants_of_a_pair_lose_nothing(side):
     halves = [("\n".join(rows) + "\n").encode() for rows in (BIDS, ASKS)]
-    rng = np.random.default_rng(17)
-    n_read = 0
-    for i in range(N_MUTANTS):
-        parts = list(halves)
-        parts[i % 2] = mutate(parts[i % 2], rng)
+
+    def parse(mutant):
+        parts = [mutant if i == side else half for i, half in enumerate(halves)]
         files = [
-            SourceFile(path=Path(f"ES 03-25.{side}.txt"), unit="0" * 64, data=part)
-            for side, part in zip(("Bid", "Ask"), parts, strict=True)
+            SourceFile(path=Path(f"ES 03-25.{name}.txt"), unit="0" * 64, data=part)
+            for name, part in zip(("Bid", "Ask"), parts, strict=True)
         ]
-        try:
-            batch = parse_pair(*files, ES)
-        except SourceError:
-            continue
-        require_whole(batch)
-        assert batch.n_lines == sum(
-            p.count(b"\n") + (not p.endswith(b"\n") and bool(p)) for p in parts
-        )
-        n_read += 1
-    assert n_read > N_MUTANTS // 2
+        return parse_pair(*files, ES)
+
+    def require_lines(mutant, batches):
+        assert batches[0].n_lines == n_lines_of(mutant) + n_lines_of(halves[1 - side])
+
+    n = n_mutants(2)
+    found = survey(
+        f"kinetick pair {('bid', 'ask')[side]}", halves[side], parse, ES,
+        n=n, seed=17 + side, is_text=False, also=require_lines,
+    )  # fmt: skip
+    assert found.read > n // 2
 
 
 def test_mutants_of_the_recorded_bars_are_refused(test_data):
     data = (test_data / "ninjatrader" / "MES 09-25.Last.txt").read_bytes()[:4000]
     rng = np.random.default_rng(23)
-    for _ in range(N_MUTANTS // 4):
+    for _ in range(n_mutants(4)):
         with pytest.raises(SourceError):
             kinetick.parse_file(source_file(mutate(data, rng)), MES)
