@@ -4,7 +4,7 @@ A day may come in several files, in any order, one overlapping the other. Its co
 depend on that, so what lies between two files is judged over the whole published day.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
 import numpy as np
@@ -39,9 +39,15 @@ _GAP_COLUMNS = ["trade_id", "ts_event_ns", "venue_id"]
 
 
 def require_distinguishable(
-    store: Store, batch: SourceBatch, days: Mapping[date, SourceBatch], instrument: Instrument
+    store: Store,
+    batch: SourceBatch,
+    days: Mapping[date, SourceBatch],
+    instrument: Instrument,
+    gone: Collection[str] = (),
 ) -> None:
     """Refuse a second unit of a day where records carry no ids that could tell the two apart.
+
+    ``gone`` are units whose rows the batch replaces.
 
     Raises
     ------
@@ -53,7 +59,7 @@ def require_distinguishable(
     for day, part in sorted(days.items()):
         for name, rows in (("raw.trades", part.trades), ("raw.quotes", part.quotes)):
             for row in store.published(name, instrument.symbol, day):
-                if len(rows) and row.rows and row.unit != batch.unit:
+                if len(rows) and row.rows and row.unit not in {batch.unit, *gone}:
                     raise IngestRefused(
                         f"{instrument.symbol} {day} is already published from file {row.unit}; "
                         "this market's records have no ids, so two files of one day cannot be "
@@ -61,12 +67,99 @@ def require_distinguishable(
                     )
 
 
+def require_one_kind(
+    store: Store,
+    batch: SourceBatch,
+    days: Mapping[date, SourceBatch],
+    instrument: Instrument,
+    gone: Collection[str],
+) -> None:
+    """Refuse aggregates on a day of single trades, and the other way round.
+
+    Both count their ids by themselves, so nothing would show that each order is there twice.
+
+    Raises
+    ------
+    IngestRefused
+        Names the day and both units.
+    """
+    if not instrument.max_id_step:
+        return
+    for day, part in sorted(days.items()):
+        mine = _has_aggregates(part.trades)
+        if mine is None:
+            continue
+        others = published_by_others(store, instrument, "raw.trades", day, gone)
+        for unit in pc.unique(others["unit"]).to_pylist():
+            rows = others.filter(pc.equal(others["unit"], unit))
+            if _has_aggregates(rows) not in (None, mine):
+                kinds = ("aggregates", "single trades") if mine else ("single trades", "aggregates")
+                raise IngestRefused(
+                    f"{instrument.symbol} {day}: unit {batch.unit} holds {kinds[0]}, and unit "
+                    f"{unit} has published the day's {kinds[1]}: together they would count each "
+                    "order twice"
+                )
+
+
+def _has_aggregates(trades: pa.Table) -> bool | None:
+    # An aggregate names the fills that it covers. None: there is no trade.
+    if not len(trades):
+        return None
+    return bool(pc.any(pc.not_equal(trades["venue_id"], "")).as_py())
+
+
 def published_by_others(
-    store: Store, instrument: Instrument, name: str, day: date, unit: str
+    store: Store, instrument: Instrument, name: str, day: date, gone: Collection[str]
 ) -> pa.Table:
-    """Return what other units have published of a day: key, content and unit."""
+    """Return what units not in ``gone`` have published of a day: key, content and unit."""
     columns = [KEYS[name][1], *_CONTENT[name], "unit"]
-    return store.existing_keys(name, instrument.symbol, day, columns, exclude_unit=unit)
+    return without_units(store.existing_keys(name, instrument.symbol, day, columns), gone)
+
+
+def without_units(rows: pa.Table, units: Collection[str]) -> pa.Table:
+    """Return the rows that other units brought."""
+    if not len(rows) or not units:
+        return rows
+    names = pa.array(sorted(units), pa.string())
+    return rows.filter(pc.invert(pc.is_in(rows["unit"].cast(pa.string()), names)))
+
+
+def taken_over(
+    store: Store,
+    part: SourceBatch,
+    instrument: Instrument,
+    day: date,
+    others: Mapping[str, pa.Table],
+) -> set[str]:
+    """Return the units that hold nothing of a day that the part does not hold as well.
+
+    A unit with refused records of its own stays: nobody could say where they are now.
+    """
+    refused = store.read(
+        "raw.quarantine", instrument.symbol, day, columns=["unit", "reason"]
+    ).to_pylist()
+    own = {"raw.trades": part.trades, "raw.quotes": part.quotes}
+    kept = {row["unit"] for row in refused if row["reason"] != "duplicate"}
+    units: set[str] = set()
+    for name, rows in others.items():
+        units |= set(pc.unique(rows["unit"]).to_pylist())
+        known = _same_keys(name, rows, own[name])
+        kept |= set(pc.unique(rows.filter(pa.array(~known))["unit"]).to_pylist())
+    return units - kept
+
+
+def _same_keys(name: str, rows: pa.Table, own: pa.Table) -> np.ndarray:
+    # Which rows are among one's own (ids increasing) with the same content.
+    found = np.zeros(len(rows), np.bool_)
+    if not len(rows) or not len(own):
+        return found
+    key = KEYS[name][1]
+    ids, known = rows[key].to_numpy(), own[key].to_numpy()
+    at = np.minimum(np.searchsorted(known, ids), len(known) - 1)
+    found[:] = known[at] == ids
+    mask = pa.array(found)
+    found[found] = _same_content(name, rows.filter(mask), own.take(pa.array(at[found])))
+    return found
 
 
 def set_aside(name: str, rows: pa.Table, others: pa.Table) -> tuple[pa.Table, pa.Table]:

@@ -27,6 +27,7 @@ from orchestration.console import (
 )
 from orchestration.db_commands import db
 from orchestration.errors import EXPECTED, writing
+from orchestration.ingest_commands import ingest
 from orchestration.interruptible import in_thread
 
 app = typer.Typer(
@@ -35,49 +36,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Market ticks to order-flow knowledge: ingest, run, look, judge.",
 )
+app.command()(ingest)
 app.add_typer(db, name="db")
-
-
-@app.command()
-def ingest(
-    source: Annotated[
-        str,
-        typer.Argument(
-            help="What reads them: samples, capture, simulated, or a vendor's name; README.md lists them."
-        ),
-    ],
-    symbol: Symbol,
-    path: Annotated[
-        list[Path] | None, typer.Option("--path", help="A file; repeat once a file.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Take real ticks in: every record is stored or quarantined with its reason."""
-    from orchestration.ingest import ingest as ingest_batches
-    from orchestration.ingest import read_source, summary_json
-    from orchestration.runtime import instrument, open_store, settings
-    from orchestration.sources import SOURCES
-
-    if source not in SOURCES:
-        raise typer.BadParameter(f"unknown source {source!r}: choose from {', '.join(SOURCES)}")
-    known = instrument(symbol)
-    with progress(f"reading {source}", quiet=as_json) as say:
-        batches = read_source(source, path, known, settings().samples_path)
-        store = open_store()
-        summary = ingest_batches(
-            store,
-            batches,
-            known,
-            run_id=f"cli-ingest-{source}",
-            on_day=lambda made: say(f"{symbol} {made.day}: {made.n_stored:,} records published"),
-        )
-        result = summary_json(summary, store, symbol)
-    if as_json:
-        print_json(result)
-        return
-    from orchestration.terminal import ingest_table
-
-    out.print(ingest_table(symbol, result))
 
 
 @app.command()
@@ -93,7 +53,7 @@ def repair(symbol: Symbol, day: Day = None, as_json: AsJson = False) -> None:
         for each in [day.date()] if day else days_with_gaps(store, known):
             say(f"{symbol} {each}")
             found += repair_gaps(
-                store, known, each, cache_dir=config.samples_path,
+                store, known, each, cache_dir=config.downloads_path,
                 settings=rest_settings(config.binance_urls),
             )  # fmt: skip
     if as_json:

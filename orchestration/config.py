@@ -81,6 +81,23 @@ class Settings(BaseSettings):
     slippage_ticks: int = Field(0, description="added to every fill, in quote ticks", ge=0)
     mlflow_port: int = Field(5000, description="port of the MLflow UI, on loopback", gt=0)
     dagster_port: int = Field(3000, description="port of the Dagster UI, on loopback", gt=0)
+    dukascopy_api_url: str = Field(
+        "https://jetta.dukascopy.com/v1", description="Dukascopy's JSON API"
+    )
+    dukascopy_files_url: str = Field(
+        "https://datafeed.dukascopy.com/datafeed", description="Dukascopy's hourly files"
+    )
+    dukascopy_requests_per_s: float = Field(
+        5, description="pace of requests; the vendor publishes no limit", gt=0
+    )
+    iqfeed_host: str = Field("127.0.0.1", description="where IQConnect runs")
+    iqfeed_lookup_port: int = Field(9100, description="its port of history", gt=0)
+    kinetick_folder: Path | None = Field(
+        None, description="folder of NinjaTrader's exports: Kinetick itself has no download"
+    )
+    quote_proxy: bool = Field(
+        False, description="let bars and footprints be made of quotes where there are no trades"
+    )
     n_null_runs: int = Field(200, description="backtests on a shuffled signal", ge=20)
 
     @property
@@ -97,6 +114,11 @@ class Settings(BaseSettings):
     def samples_path(self) -> Path:
         """Cache of the sample files."""
         return self.root / "samples"
+
+    @property
+    def downloads_path(self) -> Path:
+        """Cache of what vendors are asked for."""
+        return self.root / "downloads"
 
     @property
     def reports_path(self) -> Path:

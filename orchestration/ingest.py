@@ -14,19 +14,33 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from orchestration import across_units
+from orchestration import across_units, sources
 from orchestration.across_units import DAY_UNIT, KEYS
 from orchestration.errors import IngestRefused
 from orchestration.quality.expectations import check_contract
 from orchestration.quality.invariants import check_order
 from orchestration.quality.outcome import CheckOutcome
-from orchestration.sources import SOURCES
-from orchestration.sources.records import SourceBatch, SourceError, split_by_day
+from orchestration.sources.members import part_unit
+from orchestration.sources.records import (
+    GAPS,
+    QUARANTINE,
+    QUOTES,
+    TRADES,
+    SourceBatch,
+    SourceError,
+    split_by_day,
+)
 from orchestration.storage.publication import Publication
 from orchestration.storage.store import Store
 from orderflow_core.instrument import Instrument
 
 CODE_VERSION = "1"
+_EMPTY = {
+    "raw.trades": TRADES.empty_table(),
+    "raw.quotes": QUOTES.empty_table(),
+    "raw.gaps": GAPS.empty_table(),
+    "raw.quarantine": QUARANTINE.empty_table(),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +48,14 @@ class DayTables:
     """The raw tables of one unit and trading day, ready to publish.
 
     ``raw.gaps`` holds what the unit tells of missing quotes, and the day's holes in the trade ids.
+    ``supersedes`` are units of the day whose rows go when these come.
     """
 
     instrument: Instrument
     day: date
     unit: str
     tables: dict[str, pa.Table]
+    supersedes: tuple[str, ...] = ()
 
     @property
     def n_stored(self) -> int:
@@ -75,31 +91,43 @@ class IngestSummary:
             )
 
 
-def read_source(
-    name: str, paths: Sequence[Path] | None, instrument: Instrument, cache: Path
-) -> list[SourceBatch]:
-    """Return the units of a source: the files named, or those that the source fetches itself.
+def read_units(name: str, paths: Sequence[Path], instrument: Instrument) -> Iterator[SourceBatch]:
+    """Yield the units of files, one after the other: one is in memory at a time.
 
-    The same content named twice, under one path or two, is one unit and read once.
+    The same content named twice, under one path or two, is one unit and handed over once.
 
     Raises
     ------
     SourceError
         A file cannot be read, or it holds no record of the symbol: the message says what it holds.
+        Units before it have been handed over.
     """
-    source = SOURCES[name]
-    units: dict[str, SourceBatch] = {}
-    for path in paths or source.fetch(instrument, cache):
-        for batch in source.read([path], instrument):
-            if not batch.offered:
-                held = ", ".join(f"{n} {kind}" for kind, n in sorted(batch.other.items()))
-                raise SourceError(
-                    path,
-                    f"holds no record of {instrument.symbol} ({instrument.venue_symbol} at the "
-                    f"venue), only: {held or 'nothing'}",
-                )
-            units.setdefault(batch.unit, batch)
-    return list(units.values())
+    seen: set[str] = set()
+    for path, batch in sources.read_units(name, paths, instrument):
+        if not batch.offered:
+            held = ", ".join(f"{n} {kind}" for kind, n in sorted(batch.other.items()))
+            raise SourceError(
+                path,
+                f"holds no record of {instrument.symbol} ({instrument.venue_symbol} at the "
+                f"venue), only: {held or 'nothing'}",
+            )
+        if batch.unit not in seen:
+            seen.add(batch.unit)
+            yield batch
+
+
+def read_source(
+    name: str, paths: Sequence[Path] | None, instrument: Instrument, cache: Path
+) -> list[SourceBatch]:
+    """Return the units of a source: the files named, or those that the source fetches itself.
+
+    Raises
+    ------
+    SourceError
+        As :func:`read_units`.
+    """
+    found = paths or sources.SOURCES[name].fetch(instrument, cache)
+    return list(read_units(name, found, instrument))
 
 
 def day_tables(store: Store, batch: SourceBatch, instrument: Instrument) -> Iterator[DayTables]:
@@ -111,31 +139,79 @@ def day_tables(store: Store, batch: SourceBatch, instrument: Instrument) -> Iter
         Another unit has published a day of it, and no ids can tell the records of the two apart.
     """
     days = split_by_day(batch, instrument)
-    across_units.require_distinguishable(store, batch, days, instrument)
+    gone = {batch.unit, replay_unit(batch.unit), *batch.supersedes}
+    across_units.require_one_kind(store, batch, days, instrument, gone)
+    across_units.require_distinguishable(store, batch, days, instrument, gone)
     for day, part in sorted(days.items()):
-        yield _beside_others(store, part, instrument, day)
+        yield _beside_others(store, part, instrument, day, gone)
+    for day in _left_behind(store, instrument, batch, days):
+        yield DayTables(
+            instrument=instrument,
+            day=day,
+            unit=batch.unit,
+            tables=_EMPTY | {"raw.gaps": _gaps(store, instrument, day, gone)},
+            supersedes=_published_units(store, instrument, day, gone - {batch.unit}),
+        )
 
 
-def _beside_others(store: Store, part: SourceBatch, instrument: Instrument, day: date) -> DayTables:
+def replay_unit(unit: str) -> str:
+    """Return the unit of those records of a unit that passed the gate later, by a replay."""
+    return part_unit(unit, "replay")
+
+
+def _left_behind(
+    store: Store, instrument: Instrument, batch: SourceBatch, days: Iterable[date]
+) -> list[date]:
+    # Days that only earlier versions of the unit touched: they must not keep their rows there.
+    if not batch.supersedes:
+        return []
+    rows = store.published(None, instrument.symbol)
+    return sorted({row.trading_day for row in rows if row.unit in batch.supersedes} - set(days))
+
+
+def _published_units(
+    store: Store, instrument: Instrument, day: date, units: set[str]
+) -> tuple[str, ...]:
+    rows = store.published(None, instrument.symbol, day)
+    return tuple(sorted({row.unit for row in rows if row.unit in units and row.rows}))
+
+
+def _beside_others(
+    store: Store, part: SourceBatch, instrument: Instrument, day: date, gone: set[str]
+) -> DayTables:
     tables = {"raw.trades": part.trades, "raw.quotes": part.quotes}
     refused = [part.quarantine]
     others = {
-        name: across_units.published_by_others(store, instrument, name, day, part.unit)
-        for name in KEYS
+        name: across_units.published_by_others(store, instrument, name, day, gone) for name in KEYS
     }
+    if part.takes_over:
+        taken = across_units.taken_over(store, part, instrument, day, others)
+        gone = gone | taken
+        others = {name: across_units.without_units(rows, taken) for name, rows in others.items()}
     for name in KEYS:
         tables[name], rejected = across_units.set_aside(name, tables[name], others[name])
         refused.append(rejected)
-    trades = [tables["raw.trades"], others["raw.trades"]]
     own_gaps = part.gaps
     if instrument.max_id_step:  # else only the source itself can tell that trades are missing
         own_gaps = own_gaps.filter(pc.not_equal(own_gaps["kind"], "trade"))
+    trades = [tables["raw.trades"], others["raw.trades"]]
     gaps = [own_gaps, across_units.gaps_of_day(store, instrument, day, trades)]
     tables |= {
         "raw.gaps": pa.concat_tables(gaps).unify_dictionaries(),
         "raw.quarantine": pa.concat_tables(refused),
     }
-    return DayTables(instrument=instrument, day=day, unit=part.unit, tables=tables)
+    return DayTables(
+        instrument=instrument,
+        day=day,
+        unit=part.unit,
+        tables=tables,
+        supersedes=_published_units(store, instrument, day, gone - {part.unit}),
+    )
+
+
+def _gaps(store: Store, instrument: Instrument, day: date, gone: set[str]) -> pa.Table:
+    trades = across_units.published_by_others(store, instrument, "raw.trades", day, gone)
+    return across_units.gaps_of_day(store, instrument, day, [trades])
 
 
 def judge(tables: Mapping[str, pa.Table]) -> dict[str, list[CheckOutcome]]:
@@ -161,17 +237,31 @@ def publish_day(store: Store, symbol: str, made: DayTables, *, run_id: str) -> N
                 _write_gaps(store, publication, made)
             else:
                 publication.write(name, table, unit=made.unit)
+        _empty_superseded(store, publication, made)
         publication.audit()
-        failed = [
-            f"{name}: {outcome.failures()}"
-            for name, judged in judge(made.tables).items()
-            for outcome in judged
-            if not outcome.passed
-        ]
-        if failed:
-            raise IngestRefused(f"{symbol} {made.day} was not published: {'; '.join(failed)}")
+        refuse_broken(symbol, made)
         publication.commit()
-    _renew_gaps_beside(store, made, run_id)
+    renew_gaps_beside(store, made, run_id)
+
+
+def refuse_broken(symbol: str, made: DayTables) -> None:
+    """Raise IngestRefused where the rows break their tables' contracts."""
+    failed = [
+        f"{name}: {outcome.failures()}"
+        for name, judged in judge(made.tables).items()
+        for outcome in judged
+        if not outcome.passed
+    ]
+    if failed:
+        raise IngestRefused(f"{symbol} {made.day} was not published: {'; '.join(failed)}")
+
+
+def _empty_superseded(store: Store, publication: Publication, made: DayTables) -> None:
+    # An empty generation takes the place of each: what they held stays in the manifest's history.
+    for name, empty in _EMPTY.items():
+        held = {row.unit for row in store.published(name, made.instrument.symbol, made.day)}
+        for unit in sorted(held.intersection(made.supersedes)):
+            publication.write(name, empty, unit=unit)
 
 
 def _write_gaps(store: Store, publication: Publication, made: DayTables) -> None:
@@ -185,7 +275,8 @@ def _write_gaps(store: Store, publication: Publication, made: DayTables) -> None
         publication.write("raw.gaps", own, unit=made.unit)
 
 
-def _renew_gaps_beside(store: Store, made: DayTables, run_id: str) -> None:
+def renew_gaps_beside(store: Store, made: DayTables, run_id: str) -> None:
+    """Publish the gaps of the days beside this one anew, where its trades change them."""
     known = made.instrument
     if not known.max_id_step or not len(made.tables["raw.trades"]):
         return

@@ -18,7 +18,7 @@ What comes back has passed the gate (:mod:`orchestration.sources.gate`);
             ...  # publish part.trades, part.quotes, part.gaps, part.quarantine under part.unit
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -62,6 +62,32 @@ SOURCES: dict[str, Source] = {module.NAME: module for module in _MODULES}
 # These find their files themselves, so the pipeline may ask them; the others wait for named files.
 SELF_FETCHING = frozenset({samples.NAME, simulated.NAME})
 
+
+def read_units(
+    name: str, paths: Sequence[Path], instrument: Instrument
+) -> Iterator[tuple[Path, SourceBatch]]:
+    """Read files one unit after the other, so that only one is in memory.
+
+    A unit is mostly a file; several where a vendor divides a day into hours.
+
+    Yields
+    ------
+    Path, SourceBatch
+        The (first) file of the unit, and the unit.
+
+    Raises
+    ------
+    SourceError
+        A file is damaged or not what it should be; units before it have been handed over.
+    """
+    if name == dukascopy.NAME:
+        yield from dukascopy.read_units(paths, instrument)
+        return
+    for path in paths:
+        for batch in SOURCES[name].read([path], instrument):
+            yield path, batch
+
+
 __all__ = [
     "SELF_FETCHING",
     "SOURCES",
@@ -69,5 +95,6 @@ __all__ = [
     "Source",
     "SourceBatch",
     "SourceError",
+    "read_units",
     "split_by_day",
 ]

@@ -113,6 +113,10 @@ class SourceBatch:
         Range of the stored event times; 0 and 0 when nothing is stored.
     quarantine_ns : ndarray of int64, shape (n_quarantined,)
         Event time of each refused record, 0 where it could not be read.
+    supersedes : tuple of str
+        Units whose place it takes: earlier versions of the same file.
+    takes_over : bool
+        It is a vendor's whole day: units of which it holds every record give way to it.
     """
 
     symbol: str
@@ -129,6 +133,8 @@ class SourceBatch:
     last_ns: int
     other: dict[str, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    supersedes: tuple[str, ...] = ()
+    takes_over: bool = False
 
     @property
     def stored(self) -> int:
@@ -240,7 +246,7 @@ def make_batch(
         other=dict(sorted((other or {}).items())),
         counts=counts or {},
     )
-    return _with_figures(batch)
+    return with_figures(batch)
 
 
 def split_by_day(batch: SourceBatch, instrument: Instrument) -> dict[date, SourceBatch]:
@@ -282,7 +288,7 @@ def split_by_day(batch: SourceBatch, instrument: Instrument) -> dict[date, Sourc
             n_lines=0 if days else batch.n_lines,
             counts={},
         )
-        days[day] = _with_figures(part)
+        days[day] = with_figures(part)
     return days
 
 
@@ -322,7 +328,8 @@ def _reject_days(
     return np.where(np.isin(own, day), own, neighbour)
 
 
-def _with_figures(batch: SourceBatch) -> SourceBatch:
+def with_figures(batch: SourceBatch) -> SourceBatch:
+    """Return a batch with the range of its times and the counts that follow from its tables."""
     times = [t["ts_event_ns"].to_numpy() for t in (batch.trades, batch.quotes) if len(t)]
     bid, ask = batch.quotes["bid_ticks"].to_numpy(), batch.quotes["ask_ticks"].to_numpy()
     found: dict[str, int] = {

@@ -1,6 +1,7 @@
 """Raw trades, quotes, gaps and quarantine of one symbol-day."""
 
 import time
+from collections.abc import Iterable
 from datetime import date
 
 import dagster as dg
@@ -9,10 +10,11 @@ from orchestration import ingest
 from orchestration.defs import publishing
 from orchestration.defs.inputs import DayReader
 from orchestration.errors import IngestRefused
+from orchestration.fetching import BY_DAY, asked, units_of_day
 from orchestration.partitions import daily_by_symbol, symbol_and_day
 from orchestration.resources.store import StoreResource
 from orchestration.runtime import instrument, settings
-from orchestration.sources import SELF_FETCHING, SourceError
+from orchestration.sources import SELF_FETCHING, SourceBatch, SourceError
 from orchestration.storage.store import Store
 from orderflow_core.instrument import Instrument
 
@@ -37,12 +39,14 @@ TABLES = {
     retry_policy=dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL),
 )
 def raw(context: dg.AssetExecutionContext, store: StoreResource) -> publishing.Events:
-    """Take in the day from the instrument's source, or judge what `orderflow ingest` published."""
+    """Take in the day from the instrument's source, or judge what `orderflow ingest` published.
+
+    A vendor is asked only for a day of which nothing is published.
+    """
     started = time.monotonic()
     symbol, wanted = symbol_and_day(context)
     known = instrument(symbol)
-    if known.source in SELF_FETCHING:
-        _take_in(store.get(), known, wanted, context.run.run_id)
+    _take_in(store.get(), known, wanted, context.run.run_id)
     day = DayReader.of(context, store.get())
     tables = {table: day.read(table) for table in TABLES}
     outcomes = ingest.judge(tables)
@@ -64,12 +68,20 @@ def raw(context: dg.AssetExecutionContext, store: StoreResource) -> publishing.E
 
 
 def _take_in(store: Store, known: Instrument, wanted: date, run_id: str) -> None:
-    # A damaged or refused file stays so, and pip has tried a download again by itself; what a
-    # retry may heal is the store.
+    # A damaged or refused file stays so, and the clients have tried a download again by themselves;
+    # what a retry may heal is the store.
     try:
-        for batch in ingest.read_source(known.source, None, known, settings().samples_path):
+        for batch in _batches(store, known, wanted):
             for made in ingest.day_tables(store, batch, known):
                 if made.day == wanted:
                     ingest.publish_day(store, known.symbol, made, run_id=run_id)
     except (SourceError, IngestRefused) as error:
         raise dg.Failure(str(error), allow_retries=False) from error
+
+
+def _batches(store: Store, known: Instrument, wanted: date) -> Iterable[SourceBatch]:
+    if known.source in SELF_FETCHING:
+        return ingest.read_source(known.source, None, known, settings().samples_path)
+    if known.source in BY_DAY and not store.published("raw.trades", known.symbol, wanted):
+        return units_of_day(known.source, known, wanted, asked(settings()))
+    return ()

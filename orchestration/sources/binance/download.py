@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from orchestration.sources.binance.layouts import archive_path
+from orchestration.sources.binance.layouts import archive_folder, archive_path
 from orchestration.sources.binance.packed import (
     ChecksumMismatchError,
     checksum_path,
@@ -69,8 +69,25 @@ def fetch_month(
     return _fetch(paths, cache_dir, settings or Settings())
 
 
-def recheck(cache_dir: Path, settings: Settings | None = None) -> list[Path]:
-    """Compare all cached files with the checksums published now; return those replaced.
+def cached(cache_dir: Path, instrument: Instrument | None = None) -> list[Path]:
+    """Return the files of the archive that the cache holds, of one instrument or of all."""
+    root = cache_dir / "binance"
+    pattern = "data/**/*.zip"
+    if instrument is not None:
+        folder = archive_folder(instrument)
+        pattern = f"data/{folder}/*/*/{instrument.venue_symbol.upper()}/*.zip"
+    # Beside them lie earlier versions, and what a killed download left.
+    return [
+        path
+        for path in sorted(root.glob(pattern))
+        if ".replaced-" not in path.name and not path.name.startswith(".")
+    ]
+
+
+def recheck(
+    cache_dir: Path, settings: Settings | None = None, instrument: Instrument | None = None
+) -> list[Path]:
+    """Compare cached files with the checksums published now; return those replaced.
 
     Each of them has been downloaded again, and its previous version is kept.
     """
@@ -78,9 +95,7 @@ def recheck(cache_dir: Path, settings: Settings | None = None) -> list[Path]:
     root = cache_dir / "binance"
     replaced = []
     with connect(settings) as transport:
-        for path in sorted(root.glob("data/**/*.zip")):
-            if ".replaced-" in path.name or path.name.startswith("."):
-                continue  # an earlier version, or what a killed download left
+        for path in cached(cache_dir, instrument):
             before = history(path)
             _fetch_one(transport, str(path.relative_to(root)), path)
             if history(path) != before:

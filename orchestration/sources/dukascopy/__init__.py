@@ -11,12 +11,13 @@ Files that are read:
 - any other text that begins with a receive time: the log of :func:`messages`.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
 from orchestration.sources.dukascopy.api import parse_answer, parse_log
 from orchestration.sources.dukascopy.bi5 import parse_bi5
+from orchestration.sources.dukascopy.days import groups_of_files, join_hours
 from orchestration.sources.dukascopy.quotes import NAME, RECORD_TYPE
 from orchestration.sources.dukascopy.settings import (
     DukascopyBlocked,
@@ -41,6 +42,25 @@ def read(paths: Sequence[Path], instrument: Instrument) -> list[SourceBatch]:
     files = (read_file(path) for path in paths)
     batches = (parse(file, instrument) for file in files)
     return [batch for batch in batches if batch.n_lines]
+
+
+def read_units(paths: Sequence[Path], instrument: Instrument) -> Iterator[tuple[Path, SourceBatch]]:
+    """Read files, the hours of a trading day as one batch, one day after the other.
+
+    Yields
+    ------
+    Path, SourceBatch
+        The first file of the unit, and the unit.
+
+    Raises
+    ------
+    SourceError
+        As :func:`read`.
+    """
+    for group in groups_of_files(paths, instrument):
+        found = [(path, batch) for path in group for batch in read([path], instrument)]
+        for batch in join_hours([batch for _, batch in found], [path for path, _ in found]):
+            yield group[0], batch
 
 
 def parse(file: SourceFile, instrument: Instrument) -> SourceBatch:
@@ -103,4 +123,5 @@ __all__ = [
     "messages",
     "parse",
     "read",
+    "read_units",
 ]

@@ -17,7 +17,7 @@ from pathlib import Path
 from orchestration.sources.files import SourceFile, read_file
 from orchestration.sources.kinetick.bridge_log import parse_bridge_log
 from orchestration.sources.kinetick.exports import parse_last, read_pair
-from orchestration.sources.kinetick.names import LAST, export_name
+from orchestration.sources.kinetick.names import LAST, export_name, is_contract_of
 from orchestration.sources.kinetick.replay import parse_replay
 from orchestration.sources.kinetick.settings import DEFAULTS, ReadSettings
 from orchestration.sources.records import SourceBatch, SourceError
@@ -77,4 +77,14 @@ def fetch(instrument: Instrument, cache_dir: Path) -> list[Path]:  # noqa: ARG00
     )
 
 
-__all__ = ["NAME", "ReadSettings", "fetch", "parse_file", "read"]
+def exports_of(instrument: Instrument, folder: Path) -> list[Path]:
+    """Return the exports of an instrument's contracts that lie in a folder, in order of name."""
+    found = []
+    for path in sorted(folder.glob("*.txt*")):
+        name = export_name(path)
+        if name is not None and is_contract_of(name.contract, instrument):
+            found.append(path)
+    return found
+
+
+__all__ = ["NAME", "ReadSettings", "exports_of", "fetch", "parse_file", "read"]
