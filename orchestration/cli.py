@@ -29,6 +29,7 @@ from orchestration.db_commands import db
 from orchestration.errors import EXPECTED, writing
 from orchestration.ingest_commands import ingest
 from orchestration.interruptible import in_thread
+from orchestration.quarantine_commands import quarantine
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 app.command()(ingest)
 app.add_typer(db, name="db")
+app.add_typer(quarantine, name="quarantine")
 
 
 @app.command()
@@ -224,24 +226,6 @@ def models(
 
     for table in model_tables(found):
         out.print(table)
-
-
-@app.command()
-def quarantine(
-    symbol: Symbol,
-    limit: Annotated[int, typer.Option("--limit", min=1)] = 20,
-    as_json: AsJson = False,
-) -> None:
-    """List rejected records with source, line and reason."""
-    from orchestration.runtime import instrument, open_store
-    from orchestration.summary import quarantine_rows
-    from orchestration.terminal import quarantine_table
-
-    rows, total = quarantine_rows(open_store(), instrument(symbol).symbol, limit)
-    if as_json:
-        print_json({"total": total, "records": rows})
-    else:
-        out.print(quarantine_table(rows, total))
 
 
 @app.command()

@@ -85,12 +85,3 @@ def session_levels(store: Store, symbol: str, day: date) -> dict[str, Any]:
     prices = known.ticks_to_price(column(rows, "price_tick"))
     named = dict(zip(rows["kind"].to_pylist(), prices.tolist(), strict=True))
     return {"day": day.isoformat()} | {k.removeprefix("session_"): named.get(k) for k in kinds}
-
-
-def quarantine_rows(store: Store, symbol: str, limit: int) -> tuple[list[dict[str, Any]], int]:
-    """Return the first rejected records of a symbol, and how many there are."""
-    rows = store.read("raw.quarantine", symbol)
-    shown = rows.slice(0, limit).select(
-        ["trading_day", "kind", "reason", "detail", "source", "unit", "line", "record"]
-    )
-    return shown.to_pylist(), rows.num_rows

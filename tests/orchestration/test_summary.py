@@ -8,8 +8,9 @@ import pytest
 from rich.console import Console
 
 from orchestration.pipeline import Materialized
+from orchestration.quarantine import Chosen, quarantined
 from orchestration.sources.records import QUARANTINE, table
-from orchestration.summary import quarantine_rows, session_levels, stage_rows
+from orchestration.summary import session_levels, stage_rows
 from orchestration.terminal import ingest_table, model_tables, quarantine_table, summary_tables
 
 DAY = date(2024, 8, 8)
@@ -89,7 +90,8 @@ def test_quarantine_shows_the_first_records_and_counts_all(store):
     with store.publish("quarantine", DAY, run_id="test", code_version="1") as publication:
         publication.write("raw.quarantine", table(QUARANTINE, columns, 3), unit="u" * 64)
         publication.commit()
-    rows, total = quarantine_rows(store, "quarantine", 2)
+    found = quarantined(store, "quarantine", Chosen())
+    rows, total = found.slice(0, 2).to_pylist(), found.num_rows
     assert (total, [row["line"] for row in rows]) == (3, [7, 8])
     assert rows[0]["reason"] == "malformed"
     assert rows[0]["trading_day"] == DAY
