@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from orchestration.sources.records import QUOTE_PROXY
 from orderflow_core.types import BarIndex, QuoteArrays, QuoteAtTrade, TradeArrays
 
 _EXCHANGE_TIME, _RECEIVE_TIME = 0, 1
@@ -17,8 +18,30 @@ def column(table: pa.Table, name: str) -> np.ndarray:
     return np.ascontiguousarray(table[name].combine_chunks().to_numpy(zero_copy_only=False))
 
 
-def trade_arrays(classified: pa.Table) -> TradeArrays:
-    """Return the trades of ``flow.classified_trades``."""
+class QuoteProxyRefused(ValueError):  # noqa: N818  says what happened
+    """Rows that stand in for trades were given to what wants trades."""
+
+
+def is_quote_proxy(classified: pa.Table) -> bool:
+    """Return whether rows of ``flow.classified_trades`` were made of quotes."""
+    if not len(classified) or "rule" not in classified.column_names:
+        return False
+    return bool(pc.any(pc.equal(classified["rule"].cast(pa.string()), QUOTE_PROXY)).as_py())
+
+
+def trade_arrays(classified: pa.Table, *, quote_proxy: bool = False) -> TradeArrays:
+    """Return the trades of ``flow.classified_trades``.
+
+    Raises
+    ------
+    QuoteProxyRefused
+        They were made of quotes, and ``quote_proxy`` does not allow it.
+    """
+    if not quote_proxy and is_quote_proxy(classified):
+        raise QuoteProxyRefused(
+            f"the rows are a {QUOTE_PROXY}, made of quotes: nothing was traded, and only bars and "
+            "footprints are made of them, where they are asked for by name (--quote-proxy)"
+        )
     return TradeArrays(
         ts_event_ns=column(classified, "ts_event_ns"),
         trade_id=column(classified, "trade_id"),

@@ -78,9 +78,18 @@ def run(
     only: Annotated[
         list[str] | None, typer.Option("--job", help="day, training or judging; default all.")
     ] = None,
+    quote_proxy: Annotated[
+        bool,
+        typer.Option(
+            "--quote-proxy",
+            help="Bars and footprints made of quotes, where a market has no trades.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run the asset graph of a symbol: classify, flow, features, labels, train, backtest."""
+    if quote_proxy:
+        os.environ["ORDERFLOW_QUOTE_PROXY"] = "true"  # what the assets of this process go by
     from orchestration.runtime import instrument, open_store, open_tracking
 
     instrument(symbol)
@@ -95,12 +104,21 @@ def run(
     from orchestration.pipeline import JOBS, run_jobs
 
     jobs = tuple(only or JOBS)
+    tables: tuple[str, ...] = ()
+    if quote_proxy:
+        from orchestration.quote_proxy import TABLES
+
+        if only not in (None, ["day"]):
+            raise typer.BadParameter("no model is trained or judged on a quote proxy: --job day")
+        if any(row.rows for row in store.published("raw.trades", symbol)):
+            raise typer.BadParameter(f"{symbol} has trades: --quote-proxy is for markets without")
+        jobs, tables = ("day",), TABLES
     unknown = [job for job in jobs if job not in JOBS]
     if unknown:
         raise typer.BadParameter(f"unknown job {unknown[0]!r}: choose from {', '.join(JOBS)}")
     try:
         with progress("starting", quiet=as_json) as say:
-            made = in_thread(lambda: run_jobs(symbol, days, on_job=say, jobs=jobs))
+            made = in_thread(lambda: run_jobs(symbol, days, on_job=say, jobs=jobs, tables=tables))
     except KeyboardInterrupt:
         err.print("interrupted: days and tables that were published stay published", style="red")
         os._exit(INTERRUPTED)  # a killed run harms nothing, and its thread would not stop

@@ -8,13 +8,14 @@ import dagster as dg
 
 from orchestration.abandoned import HOLDS_STORE, close_abandoned_runs
 from orchestration.definitions import defs
+from orchestration.defs.publishing import asset_key
 from orchestration.errors import RunFailed
 from orchestration.partitions import partition_key
 from orchestration.runtime import dagster_instance, open_store
 
 JOBS = ("day", "training", "judging")
 # Metadata in which a step says why it made what it made, or nothing.
-_NOTES = ("reason", "models", "not traded")
+_NOTES = ("reason", "models", "not traded", "note")
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -36,8 +37,11 @@ def run_jobs(
     *,
     on_job: Callable[[str], None] = lambda _: None,
     jobs: Sequence[str] = JOBS,
+    tables: Sequence[str] = (),
 ) -> list[Materialized]:
     """Run the jobs of one symbol in order: each day, training, then judging each day.
+
+    ``tables`` names the only ones to make; empty: all of each job.
 
     Raises
     ------
@@ -52,17 +56,18 @@ def run_jobs(
         )
         for key in keys:
             on_job(f"{job} {str(key).replace('|', ' ')}")
-            made.extend(_run(job, key))
+            made.extend(_run(job, key, tables))
     return made
 
 
-def _run(job: str, key: str) -> Iterator[Materialized]:
+def _run(job: str, key: str, tables: Sequence[str]) -> Iterator[Materialized]:
     result = defs.resolve_job_def(job).execute_in_process(
         partition_key=key,
         instance=dagster_instance(),
         run_config=_QUIET,
         tags=HOLDS_STORE,
         raise_on_error=False,
+        asset_selection=[asset_key(table) for table in tables] or None,
     )
     if not result.success:
         raise RunFailed(f"{job} {key}: {_reason(result)} (run {result.run_id})")

@@ -18,7 +18,9 @@ from orchestration.charts.report import render_report
 from orchestration.errors import NothingToShow, writing
 from orchestration.frames import bars_frame, footprint_frame, profile_frame
 from orchestration.quality.contracts import EVENT_KINDS
+from orchestration.quote_proxy import NOTE, is_named, titled
 from orchestration.runtime import settings
+from orchestration.sources.records import QUOTE_PROXY
 from orchestration.storage.store import Store
 from orchestration.summary import session_levels
 from orchestration.tracking.tracking import Tracking
@@ -40,7 +42,7 @@ def _footprint(store: Store, known: Instrument, day: date, bars: int) -> bytes:
     cells = _published(store, "flow.footprint", known, day)
     return footprint_png(
         footprint_frame(cells, known, last_bars=bars),
-        title=f"{known.symbol} {day}",
+        title=titled(f"{known.symbol} {day}", cells),
         row_size=float(known.price_step) * settings().row_ticks(known),
         timezone=known.timezone,
         n_bars=bars,
@@ -49,8 +51,9 @@ def _footprint(store: Store, known: Instrument, day: date, bars: int) -> bytes:
 
 def _cvd(store: Store, known: Instrument, day: date, bars: int) -> bytes:
     del bars  # the whole day
-    frame = bars_frame(_published(store, "flow.bars", known, day), known)
-    return cvd_png(frame, title=f"{known.symbol} {day}", timezone=known.timezone)
+    rows = _published(store, "flow.bars", known, day)
+    title = titled(f"{known.symbol} {day}", rows)
+    return cvd_png(bars_frame(rows, known), title=title, timezone=known.timezone)
 
 
 CHARTS: dict[str, Picture] = {"footprint": _footprint, "cvd": _cvd}
@@ -99,11 +102,12 @@ def report_data(store: Store, tracking: Tracking, known: Instrument) -> ReportDa
     if not days:
         raise NothingToShow(f"nothing of {symbol} is published: orderflow run --symbol {symbol}")
     bars, footprint = (store.read(t, symbol, days) for t in ("flow.bars", "flow.footprint"))
+    is_proxy = is_named(bars) or is_named(footprint)
     profile = store.read("flow.volume_profile", symbol, days)
     models = [m for m in tracking.models() if m["symbol"] == symbol and m["is_newest"]]
     return ReportData(
         symbol=symbol,
-        title=f"{symbol} order flow",
+        title=f"{symbol} {QUOTE_PROXY}, no trades" if is_proxy else f"{symbol} order flow",
         period=f"{days[0]} to {days[-1]}",
         bars=_with_day(bars_frame(bars, known), bars),
         footprint=footprint_frame(footprint, known, last_bars=FOOTPRINT_BARS),
@@ -118,8 +122,8 @@ def report_data(store: Store, tracking: Tracking, known: Instrument) -> ReportDa
             store, known, days, config, n_trials=tracking.n_trials_of_symbol(symbol)
         ),
         provenance=_provenance(store, symbol, days, models),
-        notes=_notes(store, known, days),
-        bar_label=f"{config.bar_seconds} s",
+        notes=([NOTE] if is_proxy else []) + _notes(store, known, days),
+        bar_label=f"{config.bar_seconds} s" + (f" {QUOTE_PROXY}" if is_proxy else ""),
         timezone=known.timezone,
         quote_currency=known.quote_currency,
         calibration=_calibration(tracking, models),
@@ -198,7 +202,8 @@ def _notes(store: Store, known: Instrument, days: list[date]) -> list[str]:
     classified = store.read(
         "flow.classified_trades", known.symbol, days, columns=["rule", "has_quote"]
     )
-    if not column(classified, "has_quote").any():
+    is_proxy = QUOTE_PROXY in classified["rule"].unique().to_pylist()
+    if not is_proxy and not column(classified, "has_quote").any():
         notes.append(
             "No quotes: sides come from the tick rule, labels from the last trade (mid proxy), fills "
             "one full tick worse than the next trade. No claim about mids is made."

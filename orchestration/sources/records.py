@@ -27,6 +27,8 @@ REASONS = (
     "time_inversion",  # its time runs back in the order of the ids
 )
 MAX_RECORD_CHARS = 4096
+# What figures are that were made of quotes where nobody reports trades.
+QUOTE_PROXY = "quote_proxy"
 
 _LABEL = pa.dictionary(pa.int32(), pa.string())
 

@@ -12,6 +12,7 @@ from orchestration.defs.flow.naked import NAKED_DAYS
 from orchestration.defs.inputs import DayReader
 from orchestration.frames import bars_frame, footprint_frame
 from orchestration.quality.invariants import check_conservation
+from orchestration.quote_proxy import titled
 from orchestration.runtime import instrument, settings
 
 TRADES, GAPS = "flow.classified_trades", "raw.gaps"
@@ -27,10 +28,15 @@ def bars(day: DayReader) -> Made:
     config, known = settings(), instrument(day.symbol)
     trades = day.read(TRADES)
     made = tables.bars(
-        trades, day.read(GAPS), clock=config.bar_clock, bar_seconds=config.bar_seconds
+        trades,
+        day.read(GAPS),
+        clock=config.bar_clock,
+        bar_seconds=config.bar_seconds,
+        quote_proxy=config.quote_proxy,
     )
     conserved = check_conservation("volume_conserved", trades, made, "volume_lots")
-    png = cvd_png(bars_frame(made, known), title=f"{day.symbol} {day.day}", timezone=known.timezone)
+    title = titled(f"{day.symbol} {day.day}", made)
+    png = cvd_png(bars_frame(made, known), title=title, timezone=known.timezone)
     metadata = {"cvd": publishing.picture(png)} | publishing.time_range(made, "t0_ns")
     return Made(table=made, outcomes=(conserved,), metadata=metadata)
 
@@ -46,11 +52,12 @@ def footprint(day: DayReader) -> Made:
         bar_seconds=config.bar_seconds,
         ticks_per_row=row_ticks,
         min_lots=config.imbalance_min_lots,
+        quote_proxy=config.quote_proxy,
     )
     conserved = check_conservation("volume_conserved", trades, made, *CELL_VOLUME)
     png = footprint_png(
         footprint_frame(made, known, last_bars=PICTURE_BARS),
-        title=f"{day.symbol} {day.day}",
+        title=titled(f"{day.symbol} {day.day}", made),
         row_size=float(known.price_step) * row_ticks,
         timezone=known.timezone,
         n_bars=PICTURE_BARS,

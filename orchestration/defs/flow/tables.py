@@ -13,6 +13,7 @@ from orchestration.arrays import (
     table_of,
     trade_arrays,
 )
+from orchestration.quote_proxy import named_clock
 from orderflow_core.bars import time_bar_index
 from orderflow_core.flow_bars import flow_bars
 from orderflow_core.footprint import FootprintCells, footprint
@@ -40,14 +41,22 @@ def bar_index(ts_event_ns: np.ndarray, bar_seconds: int) -> BarIndex:
     return time_bar_index(ts_event_ns, bar_seconds * _NS_PER_S)
 
 
-def bars(classified: pa.Table, gaps: pa.Table, *, clock: str, bar_seconds: int) -> pa.Table:
+def bars(
+    classified: pa.Table,
+    gaps: pa.Table,
+    *,
+    clock: str,
+    bar_seconds: int,
+    quote_proxy: bool = False,
+) -> pa.Table:
     """Return ``flow.bars``: OHLCV, delta with its extremes, CVD candle and VWAP of each bar.
 
     CVD and VWAP start from nothing at the session's start and after each recorded gap, as the
     features do, each at the first trade after the gap. Where that trade lies inside a bar, the
     bar's CVD candle spans both runs: it opens in the one before and closes in the one after.
+    Rows made of quotes are refused unless ``quote_proxy`` asks for them; their clock carries the word.
     """
-    trades = trade_arrays(classified)
+    trades = trade_arrays(classified, quote_proxy=quote_proxy)
     index = bar_index(trades.ts_event_ns, bar_seconds)
     starts = np.concatenate([np.zeros(min(1, len(trades)), np.int64), gap_positions(trades, gaps)])
     made = flow_bars(
@@ -55,15 +64,27 @@ def bars(classified: pa.Table, gaps: pa.Table, *, clock: str, bar_seconds: int) 
     )
     flows = {name: array for name, array in table_of(made).items() if name != "bars"}
     return pa.table(
-        {"clock": constant(clock, len(index))} | bar_columns(index) | table_of(made.bars) | flows
+        {"clock": constant(named_clock(clock, classified), len(index))}
+        | bar_columns(index)
+        | table_of(made.bars)
+        | flows
     )
 
 
 def footprint_cells(
-    classified: pa.Table, *, clock: str, bar_seconds: int, ticks_per_row: int, min_lots: int
+    classified: pa.Table,
+    *,
+    clock: str,
+    bar_seconds: int,
+    ticks_per_row: int,
+    min_lots: int,
+    quote_proxy: bool = False,
 ) -> pa.Table:
-    """Return ``flow.footprint``: volume at bid and ask of each bar and row, imbalances marked."""
-    trades = trade_arrays(classified)
+    """Return ``flow.footprint``: volume at bid and ask of each bar and row, imbalances marked.
+
+    Rows made of quotes are refused unless ``quote_proxy`` asks for them; their clock carries the word.
+    """
+    trades = trade_arrays(classified, quote_proxy=quote_proxy)
     index = bar_index(trades.ts_event_ns, bar_seconds)
     cells = footprint(
         trades.price_ticks, trades.qty_lots, trades.sign, index, ticks_per_row=ticks_per_row
@@ -74,7 +95,11 @@ def footprint_cells(
     n = len(cells.bar_id)
     t0 = index.t0_ns[np.searchsorted(index.bar_id, cells.bar_id)]
     return pa.table(
-        {"clock": constant(clock, n), "t0_ns": t0, "ticks_per_row": np.full(n, ticks_per_row)}
+        {
+            "clock": constant(named_clock(clock, classified), n),
+            "t0_ns": t0,
+            "ticks_per_row": np.full(n, ticks_per_row),
+        }
         | table_of(cells)
         | {"is_buy_imbalance": is_buy.astype(np.int8), "is_sell_imbalance": is_sell.astype(np.int8)}
     )

@@ -15,11 +15,17 @@ import pyarrow as pa
 
 from orchestration.sources.files import SourceFile
 from orchestration.sources.gate import Gate, QuoteRecords
-from orchestration.sources.records import QUOTES, SourceBatch, SourceError, make_batch
+from orchestration.sources.records import (
+    QUOTE_PROXY,
+    QUOTES,
+    SourceBatch,
+    SourceError,
+    make_batch,
+)
 from orderflow_core.instrument import Instrument
 
 NAME = "dukascopy"
-RECORD_TYPE = "quote_proxy"
+RECORD_TYPE = QUOTE_PROXY
 MS = 1_000_000
 IDS_PER_MS = 1000
 # Sums of deltas stay far inside int64; a larger number is damage in any case.
