@@ -35,7 +35,16 @@ def test_the_glossary_shows_every_picture_and_no_other():
 
 
 @pytest.mark.parametrize(
-    "name", ["glossary.md", "events.md", "features.md", "tour.md", "architecture.md"]
+    "name",
+    [
+        "glossary.md",
+        "events.md",
+        "features.md",
+        "tour.md",
+        "architecture.md",
+        "detectors.md",
+        "simulator.md",
+    ],
 )
 def test_links_between_pages_lead_somewhere(name):
     for target in re.findall(r"\]\(([^)#]+)\)", (DOCS / name).read_text()):
