@@ -34,6 +34,8 @@ MS = 1_000_000
 AGGRESSIVE = (EpisodeKind.METAORDER, EpisodeKind.BURST)
 OPENING = np.array([0])
 BY_REFILL = "absorption by refill"
+# What benchmarks/detector_scores.py chooses; for pictures and recorded markets.
+CHOSEN_REFILLS = RefillRule(window_ns=60 * SECOND_NS, least_refills=3, share_num=1, share_den=4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.detectors import MS, Alarms, by_refill, right, seen
+from benchmarks.detectors import CHOSEN_REFILLS, MS, Alarms, by_refill, right, seen
 from benchmarks.simulator_calibration import Market, markets
 from orchestration.charts import theme
 from orchestration.charts.png import bare_axes, new_figure, small_png
 from orderflow_core.alignment import quote_at_trade
 from orderflow_core.market_facts import sign_autocorrelation, volatility_signature
 from orderflow_core.planted import HIDDEN
-from orderflow_core.refills import RefillRule
 from orderflow_core.simulator import SECOND_NS, SimulatedMarket, SimulatorSettings, simulate
 from orderflow_core.sweeps import assign_sweeps, sweep_table
 
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
 LAGS = np.unique(np.geomspace(1, 100, 18).astype(np.int64))
 AROUND_NS = 15 * SECOND_NS
-RULE = RefillRule(window_ns=60 * SECOND_NS, least_refills=3, share_num=1, share_den=4)
 SEED = 0
 
 
@@ -40,7 +38,7 @@ def main() -> None:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/pictures/detectors")
     folder.mkdir(parents=True, exist_ok=True)
     market = simulate(SimulatorSettings(), seed=SEED)
-    alarms = by_refill(seen(market), rule=RULE)
+    alarms = by_refill(seen(market), rule=CHOSEN_REFILLS)
     pictures = {"calibration": calibration(dict(markets(Path(data))))}
     for name, is_found in (("found", True), ("missed", False)):
         pictures[name] = hidden_order(market, alarms, episode(market, alarms, is_found), name)
