@@ -16,6 +16,7 @@ from orchestration.charts.data import ReportData
 from orchestration.charts.png import cvd_png, footprint_png
 from orchestration.charts.report import render_report
 from orchestration.errors import NothingToShow, writing
+from orchestration.event_marks import event_marks
 from orchestration.frames import bars_frame, footprint_frame, profile_frame
 from orchestration.quality.contracts import EVENT_KINDS
 from orchestration.quote_proxy import NOTE, is_named, titled
@@ -46,14 +47,25 @@ def _footprint(store: Store, known: Instrument, day: date, bars: int) -> bytes:
         row_size=float(known.price_step) * settings().row_ticks(known),
         timezone=known.timezone,
         n_bars=bars,
+        marks=_marks(store, known, day),
     )
 
 
 def _cvd(store: Store, known: Instrument, day: date, bars: int) -> bytes:
     del bars  # the whole day
     rows = _published(store, "flow.bars", known, day)
-    title = titled(f"{known.symbol} {day}", rows)
-    return cvd_png(bars_frame(rows, known), title=title, timezone=known.timezone)
+    return cvd_png(
+        bars_frame(rows, known),
+        title=titled(f"{known.symbol} {day}", rows),
+        timezone=known.timezone,
+        marks=_marks(store, known, day),
+    )
+
+
+# A day whose bars are published before its events has none yet: its picture goes without.
+def _marks(store: Store, known: Instrument, day: date) -> pd.DataFrame:
+    events, bars = (store.read(t, known.symbol, day) for t in ("flow.events", "flow.bars"))
+    return event_marks(events, bars, known)
 
 
 CHARTS: dict[str, Picture] = {"footprint": _footprint, "cvd": _cvd}
@@ -129,6 +141,7 @@ def report_data(store: Store, tracking: Tracking, known: Instrument) -> ReportDa
         calibration=_calibration(tracking, models),
         size_unit="contracts" if known.kind == "future" else "units",
         events=_event_counts(store, symbol, days),
+        marks=event_marks(store.read("flow.events", symbol, days), bars, known),
     )
 
 

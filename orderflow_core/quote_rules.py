@@ -1,5 +1,7 @@
 """Signs from the quote that a trade met: quote rule, Lee-Ready, EMO, CLNV, depth, trade size."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -99,11 +101,7 @@ def lee_ready(
     10.0 after 9.9 at the mid is a buy although the trade at 9.9 may have been signed by its quote.
     Source: Lee and Ready (1991).
     """
-    price = require_int64("price_ticks", price_ticks)
-    quotes = _checked_quotes(price, at_trade, 2)
-    sign, after = tick_rule(price, state, session_start_idx=session_start_idx)
-    _mid_rule_nb(price, *quotes, sign)
-    return sign, after
+    return _over_tick_rule(_mid_rule_nb, 2, price_ticks, at_trade, state, session_start_idx)
 
 
 def lee_ready_joined(
@@ -198,11 +196,7 @@ def emo(
     and an unknown one leave the trade to the tick rule, as does any price inside or outside the
     spread. Source: Ellis, Michaely and O'Hara (2000).
     """
-    price = require_int64("price_ticks", price_ticks)
-    quotes = _checked_quotes(price, at_trade, 2)
-    sign, after = tick_rule(price, state, session_start_idx=session_start_idx)
-    _touch_rule_nb(price, *quotes, sign)
-    return sign, after
+    return _over_tick_rule(_touch_rule_nb, 2, price_ticks, at_trade, state, session_start_idx)
 
 
 def clnv(
@@ -236,11 +230,8 @@ def clnv(
     included, in whole tenths of the spread. Outside the quote, and with a locked, crossed or unknown
     one, the tick rule decides. Source: Chakrabarty, Li, Nguyen and Van Ness (2007).
     """
-    price = require_int64("price_ticks", price_ticks)
-    quotes = _checked_quotes(price, at_trade, 20)  # ten times the distance to the bid
-    sign, after = tick_rule(price, state, session_start_idx=session_start_idx)
-    _band_rule_nb(price, *quotes, sign)
-    return sign, after
+    # Twenty: ten times the distance to the bid.
+    return _over_tick_rule(_band_rule_nb, 20, price_ticks, at_trade, state, session_start_idx)
 
 
 def depth_rule(price_ticks: ArrayLike, at_trade: QuoteAtTrade) -> Int8:
@@ -315,6 +306,22 @@ def trade_size_rule(qty_lots: ArrayLike, at_trade: QuoteAtTrade) -> Int8:
     sign = np.zeros(len(qty), np.int8)
     _size_rule_nb(qty, bid_size, ask_size, is_known, sign)
     return sign
+
+
+def _over_tick_rule(
+    kernel: Callable[..., None],
+    multiple: int,
+    price_ticks: ArrayLike,
+    at_trade: QuoteAtTrade,
+    state: TickState | None,
+    session_start_idx: ArrayLike | None,
+) -> tuple[Int8, TickState]:
+    # The tick rule's signs, overwritten where the kernel's rule decides; prices are multiplied.
+    price = require_int64("price_ticks", price_ticks)
+    quotes = _checked_quotes(price, at_trade, multiple)
+    sign, after = tick_rule(price, state, session_start_idx=session_start_idx)
+    kernel(price, *quotes, sign)
+    return sign, after
 
 
 def _join(

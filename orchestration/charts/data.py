@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from orchestration.charts.marks import MARK_COLUMNS
+
 BAR_COLUMNS = (
     "t0", "trading_day", "open", "high", "low", "close", "volume", "buy", "sell", "unsigned",
     "delta", "min_delta", "max_delta", "cvd_open", "cvd_high", "cvd_low", "cvd_close", "vwap",
@@ -66,6 +68,8 @@ class ReportData:
         ``CALIBRATION_COLUMNS``: mean predicted and observed frequency of each bin.
     events : mapping of label to text
         What stood out and how often, in the order to be shown.
+    marks : DataFrame
+        The events that are drawn on the price and on the footprint: ``MARK_COLUMNS``.
 
     Raises
     ------
@@ -96,11 +100,13 @@ class ReportData:
     size_unit: str = "lots"
     calibration: pd.DataFrame | None = None
     events: Mapping[str, str] = field(default_factory=dict)
+    marks: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def __post_init__(self) -> None:
         require_columns("bars", self.bars, BAR_COLUMNS, time="t0")
         require_columns("footprint", self.footprint, FOOTPRINT_COLUMNS, time="t0")
         require_columns("profile", self.profile, PROFILE_COLUMNS)
+        require_columns("marks", self.marks, MARK_COLUMNS, time="t_from")
         require_columns("equity", self.equity, EQUITY_COLUMNS, time="t")
         require_finite("equity", self.equity, ("equity",))
         require_finite("bars", self.bars, ("open", "high", "low", "close", "volume", "delta"))

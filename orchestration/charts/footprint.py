@@ -8,6 +8,7 @@ import pandas as pd
 
 from orchestration.charts import theme
 from orchestration.charts.data import ReportData
+from orchestration.charts.footprint_marks import Place, mark_groups, visible_marks
 from orchestration.charts.formatting import (
     cell_text,
     decimals_of,
@@ -18,6 +19,7 @@ from orchestration.charts.formatting import (
     signed_text,
 )
 from orchestration.charts.ladder import N_BARS, Ladder, last_ladder
+from orchestration.charts.marks import mark_switches
 
 MIN_BARS = 6
 ROW_HEIGHT = 19
@@ -29,20 +31,21 @@ DIGIT, POINT = 7.1, 3.7  # widths at 11.5 px in a wide font
 SUMMARY_ROWS = ("Delta", "Volume", "Unsigned", "Max delta", "Min delta", "CVD")
 
 
-def footprint_panel(data: ReportData) -> tuple[str, str]:
-    """Return the caption and the drawing of the last bars, both HTML.
+def footprint_panel(data: ReportData) -> tuple[str, str, str]:
+    """Return the caption, the drawing of the last bars and the switches of its events, all HTML.
 
     As many of the last 12 bars are shown as fit the page's width, but at least 6. Without a
     footprint the drawing is a statement and the caption is empty.
     """
     if data.footprint.empty:
-        return "", '<p class="empty">No footprint: no bar holds a trade in this period.</p>'
+        return "", '<p class="empty">No footprint: no bar holds a trade in this period.</p>', ""
     for n_bars in range(N_BARS, MIN_BARS - 1, -1):
         ladder = last_ladder(data.footprint, data.row_size, data.timezone, n_bars=n_bars)
         drawing = _Drawing(data, ladder)
         if drawing.width <= FULL_WIDTH:
             break
-    return _caption(data, ladder), drawing.svg()
+    marks = visible_marks(data.marks, ladder, data.row_size)
+    return _caption(data, ladder), drawing.svg(), mark_switches(marks, "data-mark")
 
 
 def _caption(data: ReportData, ladder: Ladder) -> str:
@@ -100,6 +103,9 @@ class _Drawing:
         ]
         for bar in range(self.n_bars):
             parts += self._bar(bar)
+        place = Place(left=SCALE_WIDTH, column=self.column, row_height=ROW_HEIGHT, row_y=self._y)
+        marks = visible_marks(self.data.marks, self.ladder, self.data.row_size)
+        parts += mark_groups(marks, place, self.data.size_unit)
         parts += [*self._summary_labels(), "</svg>"]
         return "".join(parts)
 

@@ -263,6 +263,7 @@ SCRIPT = r"""
     });
     if (days && this.spec.days.length) { this.addDays(days); }
     root.querySelectorAll("input[data-group]").forEach(function (box) {
+      self.hidden[box.dataset.group] = !box.checked;
       box.addEventListener("change", function () {
         self.hidden[box.dataset.group] = !box.checked;
         self.update();
@@ -338,6 +339,13 @@ SCRIPT = r"""
   charts.forEach(function (spec) { new Chart(spec).start(); });
   document.querySelectorAll(".footprint").forEach(function (node) {
     node.scrollLeft = node.scrollWidth;
+  });
+  document.querySelectorAll("input[data-mark]").forEach(function (box) {
+    box.addEventListener("change", function () {
+      document.querySelectorAll(".footprint .mark-" + box.dataset.mark).forEach(function (node) {
+        node.style.display = box.checked ? "" : "none";
+      });
+    });
   });
 })();
 """

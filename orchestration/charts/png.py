@@ -8,6 +8,7 @@ import pandas as pd
 
 from orchestration.charts import theme
 from orchestration.charts.axis import TickLevel, gap_sessions, session_axis
+from orchestration.charts.footprint_marks import visible_marks
 from orchestration.charts.formatting import (
     cell_text,
     decimals_of,
@@ -17,6 +18,8 @@ from orchestration.charts.formatting import (
     signed_text,
 )
 from orchestration.charts.ladder import Ladder, last_ladder
+from orchestration.charts.marks import placed_marks
+from orchestration.charts.png_marks import draw_on_ladder, draw_on_prices
 from orchestration.charts.zoom import FACTORS, MAX_CANDLES, join_bars
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ def footprint_png(
     row_size: float | None = None,
     timezone: str = "UTC",
     n_bars: int = PICTURE_BARS,
+    marks: pd.DataFrame | None = None,
 ) -> bytes:
     """Return the footprint of the last bars as a PNG of at most 30 KB.
 
@@ -48,6 +52,8 @@ def footprint_png(
         An empty frame gives an image that says so.
     row_size : float or None
         Height of a row in price units; None takes the least step between the prices given.
+    marks : DataFrame of ``MARK_COLUMNS``, optional
+        Events to be drawn, of the groups that a page shows at first.
     """
     if footprint.empty:
         return small_png(_statement("No footprint: no bar holds a trade."))
@@ -56,7 +62,10 @@ def footprint_png(
         ladder = last_ladder(footprint, size, timezone, n_bars=shown, max_rows=MAX_ROWS)
         if len(ladder.cells) <= MAX_CELLS:
             break
-    return small_png(_footprint_figure(ladder, size, title, timezone))
+    figure = _footprint_figure(ladder, size, title, timezone)
+    if marks is not None:
+        draw_on_ladder(figure.axes[0], visible_marks(marks, ladder, size))
+    return small_png(figure)
 
 
 def least_step(price: pd.Series) -> float:
@@ -65,13 +74,21 @@ def least_step(price: pd.Series) -> float:
     return float(np.round(steps.min(), 10)) if len(steps) else 1.0
 
 
-def cvd_png(bars: pd.DataFrame, *, title: str = "", timezone: str = "UTC") -> bytes:
+def cvd_png(
+    bars: pd.DataFrame,
+    *,
+    title: str = "",
+    timezone: str = "UTC",
+    marks: pd.DataFrame | None = None,
+) -> bytes:
     """Return price with VWAP, delta and CVD of the bars as a PNG of at most 30 KB.
 
     Parameters
     ----------
     bars : DataFrame of ``BAR_COLUMNS``; ``trading_day`` is not needed
         An empty frame gives an image that says so.
+    marks : DataFrame of ``MARK_COLUMNS``, optional
+        Events to be drawn on the price, of the groups that a page shows at first.
     """
     if bars.empty:
         return small_png(_statement("No bars: no trade."))
@@ -83,7 +100,10 @@ def cvd_png(bars: pd.DataFrame, *, title: str = "", timezone: str = "UTC") -> by
     factor = next((f for f in FACTORS if len(frame) <= f * MAX_CANDLES), FACTORS[-1])
     axis = session_axis(frame["t0"], frame["session"].to_numpy(), block=factor)
     frame["x"] = axis.x
-    return small_png(_cvd_figure(join_bars(frame, factor), factor, axis.ticks(9), title, timezone))
+    figure = _cvd_figure(join_bars(frame, factor), factor, axis.ticks(9), title, timezone)
+    if marks is not None:
+        draw_on_prices(figure.axes[0], placed_marks(marks, frame, timezone))
+    return small_png(figure)
 
 
 # matplotlib without pyplot: no global figure list, no display, no state between calls.

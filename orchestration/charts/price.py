@@ -17,6 +17,7 @@ from orchestration.charts.formatting import (
     signed_text,
 )
 from orchestration.charts.interaction import ChartSpec, LevelSpec, TraceRole, ViewButton
+from orchestration.charts.marks import GROUPS, mark_traces
 from orchestration.charts.profile import LEVEL_STYLE, DayProfile, day_profiles, scale_width
 from orchestration.charts.zoom import Level, PreparedBars
 
@@ -42,12 +43,18 @@ def flow_chart(data: ReportData, prepared: PreparedBars) -> ChartSpec:
         _add(traces, roles, [(None, trace) for trace in _flow_traces(data, level)], level=number)
     lines = _level_segments(data.day_levels(), prepared)
     _add(traces, roles, [("levels", trace) for trace in lines])
+    marks = mark_traces(
+        data.marks, prepared.bars, tick=data.tick_size, timezone=data.timezone, unit=data.size_unit
+    )
+    _add(traces, roles, list(marks))
     for day, profile in enumerate(profiles):
         _add(traces, roles, [(None, trace) for trace in profile.traces], day=day)
     # The first drawing is of the coarsest level alone; every level at once would take minutes.
     first = {None, len(prepared.levels) - 1}, {None, len(profiles) - 1}
+    off = {group.name for group in GROUPS if not group.is_shown}
     for trace, role in zip(traces, roles, strict=True):
-        trace["visible"] = role.level in first[0] and role.day in first[1]
+        is_on = role.group not in off
+        trace["visible"] = is_on and role.level in first[0] and role.day in first[1]
     return ChartSpec(
         element_id="flow-chart",
         data=traces,

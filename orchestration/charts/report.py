@@ -6,6 +6,7 @@ from orchestration.charts.equity import equity_chart, has_null_band
 from orchestration.charts.footprint import footprint_panel
 from orchestration.charts.formatting import escape
 from orchestration.charts.interaction import SCRIPT, ChartSpec, chart_json
+from orchestration.charts.marks import MOST_A_DAY, mark_switches
 from orchestration.charts.price import flow_chart
 from orchestration.charts.scores import reliability_panels, score_table
 from orchestration.charts.summary import bullet_list, day_table, fact_table, tiles
@@ -115,6 +116,9 @@ def _flow(data: ReportData) -> str:
     keys = _key(theme.BUY, "up, bought") + _key(theme.SELL, "down, sold")
     if data.bars["unsigned"].any():
         keys += _key(theme.UNSIGNED, "unsigned")
+    events = mark_switches(data.marks, "data-group")
+    if events:
+        events = f'<div class="bar"><span class="muted">Events</span>{events}{_drawn()}</div>'
     days = '<span class="set days">Profile of</span>'
     if data.profile.empty:
         days = '<span class="muted">No volume profile is published.</span>'
@@ -122,7 +126,14 @@ def _flow(data: ReportData) -> str:
         f'<section class="card"><h2>{title}</h2><p class="lede"><span class="joined"></span>. '
         "Drag to zoom, double-click to reset; value axes follow what is in view. Closed hours are "
         f'left out; each day\'s levels span that day.</p><div class="bar"><span class="set views">'
-        f"</span>{days}{toggles}{keys}</div>{_plot('flow-chart')}</section>"
+        f"</span>{days}{toggles}{keys}</div>{events}{_plot('flow-chart')}</section>"
+    )
+
+
+def _drawn() -> str:
+    return (
+        f'<span class="muted">drawn: at most {MOST_A_DAY} of a group a day, the largest trades, the '
+        "zones and levels that stood longest</span>"
     )
 
 
@@ -141,7 +152,7 @@ def _plot(element_id: str) -> str:
 
 
 def _footprint(data: ReportData) -> str:
-    caption, drawing = footprint_panel(data)
+    caption, drawing, switches = footprint_panel(data)
     key = (
         _key(theme.blend(theme.BUY, 0.45), "more lifted than hit")
         + _key(theme.blend(theme.SELL, 0.45), "more hit than lifted")
@@ -152,9 +163,11 @@ def _footprint(data: ReportData) -> str:
     )
     if data.footprint.empty:
         key = ""
+    if switches:
+        switches = f'<div class="bar"><span class="muted">Events</span>{switches}</div>'
     return (
         '<section class="card"><h2>Footprint</h2><p class="lede">'
-        f'{caption}</p><div class="bar">{key}</div>'
+        f'{caption}</p><div class="bar">{key}</div>{switches}'
         f'<div class="footprint">{drawing}</div></section>'
     )
 

@@ -46,13 +46,24 @@ def read_members(path: Path) -> list[Member]:
         The file cannot be read, or what it holds is damaged, encrypted or too large.
     """
     file = read_file(path)
-    if file.data.startswith(ZIP_MAGIC):
-        return sorted(_unzipped(file), key=lambda member: member.name)
-    if path.suffix == ".zip":
+    if path.suffix == ".zip" and not file.data.startswith(ZIP_MAGIC):
         raise SourceError(path, "is named .zip but does not start like a zip file")
     with path.open("rb") as stream:
         is_sealed = stream.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-    return [Member(name=path.name.removesuffix(".gz"), file=file, is_sealed=is_sealed)]
+    return members_of(file, is_sealed=is_sealed)
+
+
+def members_of(file: SourceFile, *, is_sealed: bool = False) -> list[Member]:
+    """Do as `read_members` for a file that is in memory; ``is_sealed`` holds where it is no zip.
+
+    Raises
+    ------
+    SourceError
+        What a zip holds is damaged, encrypted or too large.
+    """
+    if file.data.startswith(ZIP_MAGIC):
+        return sorted(_unzipped(file), key=lambda member: member.name)
+    return [Member(name=file.path.name.removesuffix(".gz"), file=file, is_sealed=is_sealed)]
 
 
 def _unzipped(file: SourceFile) -> Iterator[Member]:

@@ -66,7 +66,7 @@ def test_the_last_bars_are_shown_whatever_the_row_order():
 def test_drawing_shows_cells_poc_imbalance_and_totals():
     frame = cells([(100.0, 1234, 7, 0), (100.25, 20, 600, 0)])
     frame.loc[1, "is_buy_imbalance"] = True
-    caption, svg = footprint_panel(market.report(footprint=frame))
+    caption, svg, _ = footprint_panel(market.report(footprint=frame))
     assert "rows of 0.25" in caption
     assert "unsigned" not in caption
     assert ">1,234</text>" in svg
@@ -77,7 +77,7 @@ def test_drawing_shows_cells_poc_imbalance_and_totals():
 
 
 def test_unsigned_volume_is_shown_beside_the_cell_and_below_the_bar():
-    caption, svg = footprint_panel(market.report(footprint=cells([(100.0, 10, 20, 33)])))
+    caption, svg, _ = footprint_panel(market.report(footprint=cells([(100.0, 10, 20, 33)])))
     assert "(unsigned)" in caption
     assert ">(33)</text>" in svg
     assert ">Unsigned</text>" in svg
@@ -87,13 +87,13 @@ def test_wide_numbers_show_fewer_bars_so_that_the_drawing_fits():
     frame = market.footprint(market.bars(n_days=1))
     frame[["bid", "ask", "unsigned"]] = frame[["bid", "ask", "unsigned"]] * 0.123
     frame["unsigned"] = 0.01
-    caption, svg = footprint_panel(market.report(footprint=frame))
+    caption, svg, _ = footprint_panel(market.report(footprint=frame))
     assert float(re.search(r'width="(\d+)"', svg).group(1)) <= FULL_WIDTH
     assert 6 <= int(re.search(r"Last (\d+) bars", caption).group(1)) <= 12
 
 
 def test_a_footprint_without_its_bars_still_draws():
-    _, svg = footprint_panel(market.report(bars=pd.DataFrame()))
+    _, svg, _ = footprint_panel(market.report(bars=pd.DataFrame()))
     assert svg.startswith("<svg")
 
 

@@ -14,9 +14,6 @@ The total volume checks that nothing is missing: where it grows by more than a t
 are missing between two ticks, and the stretch is a gap.
 """
 
-import io
-import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,15 +24,15 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from orchestration.sources.files import MAX_UNPACKED_BYTES, SourceFile, read_file, split_lines
+from orchestration.sources.files import SourceFile, read_file, split_lines
 from orchestration.sources.gate import Gate, QuoteRecords, TradeRecords, fewest_inversions
 from orchestration.sources.iqfeed.eastern import eastern_ns, in_order
 from orchestration.sources.iqfeed.ticks import Ticks
+from orchestration.sources.members import members_of
 from orchestration.sources.records import Gap, SourceBatch, SourceError, make_batch
 from orderflow_core.instrument import Instrument
 
 SOURCE = "iqfeed"
-ZIP_MAGIC = b"PK\x03\x04"
 # More ticks than any market's day has; the date before it keeps ids growing over the days.
 DAY_IDS = 1_000_000_000
 
@@ -345,17 +342,7 @@ def unzipped(file: SourceFile) -> SourceFile:
     SourceError
         The archive is damaged, or it has more members than one.
     """
-    if not file.data.startswith(ZIP_MAGIC):
-        return file
-    try:
-        with zipfile.ZipFile(io.BytesIO(file.data)) as archive:
-            members: Sequence[zipfile.ZipInfo] = archive.infolist()
-            if len(members) != 1 or members[0].file_size > MAX_UNPACKED_BYTES:
-                detail = f"must hold one file of ticks, holds {len(members)}"
-                raise SourceError(file.path, detail)
-            return replace(file, data=archive.read(members[0]))
-    # RuntimeError: encrypted; NotImplementedError: packed in a way that nobody uses.
-    except (
-        zipfile.BadZipFile, zlib.error, ValueError, OSError, EOFError, RuntimeError,
-    ) as error:  # fmt: skip
-        raise SourceError(file.path, f"is a damaged zip file: {error}") from error
+    members = members_of(file)
+    if len(members) != 1:
+        raise SourceError(file.path, f"must hold one file of ticks, holds {len(members)}")
+    return replace(file, data=members[0].file.data)
