@@ -8,7 +8,13 @@ import pandas as pd
 
 from orchestration.charts import theme
 from orchestration.charts.data import ReportData
-from orchestration.charts.footprint_marks import Place, mark_groups, visible_marks
+from orchestration.charts.footprint_marks import (
+    SIGN_ROOM,
+    Place,
+    has_signs,
+    mark_groups,
+    visible_marks,
+)
 from orchestration.charts.formatting import (
     cell_text,
     decimals_of,
@@ -44,8 +50,7 @@ def footprint_panel(data: ReportData) -> tuple[str, str, str]:
         drawing = _Drawing(data, ladder)
         if drawing.width <= FULL_WIDTH:
             break
-    marks = visible_marks(data.marks, ladder, data.row_size)
-    return _caption(data, ladder), drawing.svg(), mark_switches(marks, "data-mark")
+    return _caption(data, ladder), drawing.svg(), mark_switches(drawing.marks, "data-mark")
 
 
 def _caption(data: ReportData, ladder: Ladder) -> str:
@@ -78,9 +83,12 @@ class _Drawing:
         self.has_unsigned = bool(ladder.cells["unsigned"].any())
         self.bid_width = max(text_width(self._text(value)) for value in ladder.cells["bid"])
         self.ask_width = max(text_width(self._text(value)) for value in ladder.cells["ask"])
+        self.marks = visible_marks(data.marks, ladder, data.row_size)
+        self.sign_room = SIGN_ROOM if has_signs(self.marks) else 0
         unsigned = [text_width(f"({self._text(v)})") + 6 for v in ladder.cells["unsigned"] if v]
         self.unsigned_width = max(unsigned, default=0.0)
         needed = self.bid_width + self.ask_width + self.unsigned_width + CANDLE_WIDTH + 29
+        needed += self.sign_room
         fair = min(MAX_COLUMN, (FULL_WIDTH - 2 * SCALE_WIDTH) / self.n_bars)
         self.column = max(needed, fair)
         self.width = 2 * SCALE_WIDTH + self.n_bars * self.column
@@ -104,8 +112,7 @@ class _Drawing:
         for bar in range(self.n_bars):
             parts += self._bar(bar)
         place = Place(left=SCALE_WIDTH, column=self.column, row_height=ROW_HEIGHT, row_y=self._y)
-        marks = visible_marks(self.data.marks, self.ladder, self.data.row_size)
-        parts += mark_groups(marks, place, self.data.size_unit)
+        parts += mark_groups(self.marks, place, self.data.size_unit)
         parts += [*self._summary_labels(), "</svg>"]
         return "".join(parts)
 
@@ -163,6 +170,7 @@ class _Drawing:
 
     def _cell(self, x: float, cell: dict[str, float]) -> str:
         y, left, width = self._y(cell["row"]), x + CANDLE_WIDTH, self.column - CANDLE_WIDTH - 3
+        width -= self.sign_room
         colour = theme.BUY if cell["delta"] > 0 else theme.SELL
         strength = 0.06 + 0.5 * abs(cell["delta"]) / self.strongest if cell["delta"] else 0.0
         fill = theme.blend(colour, strength) if strength else "#F4F6F9"

@@ -11,7 +11,8 @@ from orchestration.charts.formatting import escape, local_times, quantity_text
 from orchestration.charts.ladder import Ladder
 from orchestration.charts.marks import GROUPS, Group, mark_size, side_colour
 
-SIGN_PX, MOST_PX = 5.0, 9.0
+SIGN_PX, MOST_PX = 5.0, 8.0
+SIGN_ROOM = 15  # pixels at the right of each cell, so that no sign hides a number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +62,12 @@ def visible_marks(marks: pd.DataFrame, ladder: Ladder, row_size: float) -> pd.Da
         "group"
     ].isin([group.name for group in GROUPS if group.symbol])
     return seen[~is_hidden].sort_values("t_from", kind="stable")
+
+
+def has_signs(marks: pd.DataFrame) -> bool:
+    """Return whether a mark is drawn as a sign beside its cell."""
+    names = [group.name for group in GROUPS if group.symbol]
+    return len(marks) > 0 and bool(marks["group"].isin(names).any())
 
 
 def mark_groups(marks: pd.DataFrame, place: Place, unit: str) -> list[str]:
