@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     store_lock_timeout_s: float = Field(30, description="how long a second process waits", ge=0)
     store_memory_gb: float = Field(4, description="memory limit of one query", gt=0)
     store_query_timeout_s: int = Field(300, description="time limit of one query", gt=0)
+    store_retry_s: float = Field(
+        30, description="how long a call to a server is repeated when the connection is lost", ge=0
+    )
     first_day: date = Field(date(2012, 1, 1), description="first trading day of the partitions")
     binance_urls: dict[str, str] = Field(
         {}, description="addresses in place of Binance's own, by name: spot_url, cm_stream_url, ..."

@@ -80,6 +80,7 @@ def open_store() -> "Store":
         lock_timeout_s=config.store_lock_timeout_s,
         memory_gb=config.store_memory_gb,
         query_timeout_s=config.store_query_timeout_s,
+        retry_s=config.store_retry_s,
     )
     atexit.register(store.close)
     return store

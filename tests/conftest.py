@@ -26,9 +26,15 @@ def test_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def store(tmp_path_factory):
+def embedded_store(tmp_path_factory):
     """One embedded store for the whole test process (chDB allows one path a process)."""
     from orchestration.storage.store import Store
 
     with Store.open(path=tmp_path_factory.mktemp("store")) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def store(embedded_store):
+    """The store of most tests; a module may put another in its place."""
+    return embedded_store

@@ -7,15 +7,25 @@ forked child, every query has limits, its insert files stay under the store, res
 import os
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 
 from orchestration.storage.errors import StoreError, StoreUrlError
+from orchestration.storage.retries import retried
+
+T = TypeVar("T")
+# Defaults of these have moved between versions of the server. An insert that has returned is
+# readable, and one that is sent twice under one token is stored once.
+_PINNED = {
+    "async_insert": 0,
+    "insert_deduplicate": 1,
+    "output_format_arrow_low_cardinality_as_dictionary": 1,
+}
 
 
 class Connection:
@@ -27,12 +37,14 @@ class Connection:
         Folder of the embedded engine.
     url : str or None
         ``http[s]://user:password@host:port``: a ClickHouse server. The server takes the same calls
-        and the same SQL; this path is written against the same client but has not been run against
-        a server on the development machine.
+        and the same SQL.
     temp_dir : Path or None
         Where the embedded engine's insert files go; the process's own temporary folder is left alone.
     memory_bytes, timeout_s : int
         Limits of each query (ClickHouse errors 241 and 159).
+    retry_s : float
+        How long a call to a server is tried again after the connection was lost. Every call can be:
+        reads, statements that may run twice, and inserts by their tokens.
     """
 
     def __init__(
@@ -43,16 +55,12 @@ class Connection:
         temp_dir: Path | None,
         memory_bytes: int,
         timeout_s: int,
+        retry_s: float = 0,
     ) -> None:
-        settings = {
-            "max_memory_usage": memory_bytes,
-            "max_execution_time": timeout_s,
-            # Its default moved to 1: an insert that has returned must be readable.
-            "async_insert": 0,
-            "output_format_arrow_low_cardinality_as_dictionary": 1,
-        }
+        settings = _PINNED | {"max_memory_usage": memory_bytes, "max_execution_time": timeout_s}
         target = server_target(url) if url else {"interface": "chdb", "path": str(path)}
-        self._client = _connect(target, settings)
+        self._retry_s = retry_s if url else 0.0
+        self._client = _connect(target, settings, self._retry_s)
         self._temp_dir = temp_dir
         self._is_embedded = url is None
         self._call_lock = threading.Lock()
@@ -60,30 +68,47 @@ class Connection:
 
     def select(self, sql: str, params: Mapping[str, Any] | None = None) -> pa.Table:
         """Run one query with bound ``{name:Type}`` parameters and return its rows."""
+        bound = _bindable(params or {})
         with self._one_call():
-            return self._client.query_arrow(sql, parameters=_bindable(params or {}))
+            return self._retried("a query", lambda: self._client.query_arrow(sql, parameters=bound))
 
     def command(self, sql: str) -> None:
-        """Run one statement that returns nothing (DDL, mutations): text of ours, never a user's."""
+        """Run one statement that returns nothing (DDL, mutations): text of ours, never a user's.
+
+        It must say the same when it runs twice (IF EXISTS, IF NOT EXISTS).
+        """
         with self._one_call():
-            self._client.command(sql)
+            self._retried("a statement", lambda: self._client.command(sql))
 
     def delete(self, sql: str, params: Mapping[str, Any]) -> None:
         """Run one mutation with bound parameters and wait until it is done."""
+        bound, waits = _bindable(params), {"mutations_sync": 1}
         with self._one_call():
-            self._client.command(sql, parameters=_bindable(params), settings={"mutations_sync": 1})
+            self._retried(
+                "a removal", lambda: self._client.command(sql, parameters=bound, settings=waits)
+            )
 
-    def insert(self, table: str, rows: pa.Table, *, token: str = "") -> None:
-        """Insert rows whose schema the caller has checked; ``token`` makes a repeat a no-op."""
+    def insert(self, table: str, rows: pa.Table, *, token: str) -> None:
+        """Insert rows whose schema the caller has checked, of one month.
+
+        ``token`` names the rows: a second insert with it is a no-op where the table has a window of
+        deduplication, so that one whose answer was lost can be sent again.
+        """
         database, name = table.split(".")
-        settings = {"insert_deduplication_token": token} if token else {}
+        settings = {"insert_deduplication_token": token}
         with self._one_call(), _temp_files_in(self._temp_dir):
-            self._client.insert_arrow(name, rows, database=database, settings=settings)
+            self._retried(
+                f"an insert into {table}",
+                lambda: self._client.insert_arrow(name, rows, database=database, settings=settings),
+            )
 
     def close(self) -> None:
         """Close the client; the engine stops with it."""
         if os.getpid() == self._pid:
             self._client.close()
+
+    def _retried(self, what: str, call: Callable[[], T]) -> T:
+        return retried(call, for_s=self._retry_s, what=what)
 
     @contextmanager
     def _one_call(self) -> Iterator[None]:
@@ -106,13 +131,16 @@ class Connection:
                 raise
 
 
-def _connect(target: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
+def _connect(target: Mapping[str, Any], settings: Mapping[str, Any], retry_s: float) -> Any:
     import clickhouse_connect
     from clickhouse_connect.driver.exceptions import ClickHouseError
 
-    try:
+    def client() -> Any:
         return clickhouse_connect.get_client(settings=dict(settings), **target)
-    except ClickHouseError as error:
+
+    try:
+        return retried(client, for_s=retry_s, what="connecting")
+    except (ClickHouseError, StoreError) as error:
         where = f"{target['host']}:{target['port']}" if "host" in target else target["path"]
         raise StoreError(f"no ClickHouse answers at {where}: {error}") from error
 

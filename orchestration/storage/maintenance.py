@@ -171,14 +171,18 @@ def _column_problems(connection: Connection) -> list[Problem]:
     return problems
 
 
-def forget_old_parts_soon(connection: Connection) -> None:
-    """Let the engine drop merged parts after 10 s: a short run never lives to see the usual 480 s."""
+def require_setting(connection: Connection, name: str, value: int) -> None:
+    """Give every table of ours that has none of its own a MergeTree setting."""
     found = connection.select(
-        "SELECT database, name FROM system.tables WHERE engine = 'MergeTree' AND "
-        "database IN {databases:Array(String)} AND position(engine_full, 'old_parts_lifetime') = 0",
-        {"databases": sorted({"meta", *(name.split(".")[0] for name in TABLES)})},
+        "SELECT database, name FROM system.tables WHERE engine LIKE {engine:String} AND "
+        "database IN {databases:Array(String)} AND position(engine_full, {setting:String}) = 0",
+        {
+            "engine": "%MergeTree",
+            "databases": sorted({"meta", *(table.split(".")[0] for table in TABLES)}),
+            "setting": name,
+        },
     )
     for row in found.to_pylist():
         connection.command(
-            f"ALTER TABLE `{row['database']}`.`{row['name']}` MODIFY SETTING old_parts_lifetime = 10"
+            f"ALTER TABLE `{row['database']}`.`{row['name']}` MODIFY SETTING {name} = {value}"
         )

@@ -121,4 +121,5 @@ def _record(connection: Connection, migration: Migration) -> None:
         "checksum": [migration.checksum],
         "applied_at": [time.time_ns()],
     }
-    connection.insert("meta.migrations", pa.table(row))
+    token = f"migration-{migration.version}"
+    connection.insert("meta.migrations", pa.table(row), token=token)

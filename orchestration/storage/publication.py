@@ -43,6 +43,7 @@ class _Staged:
     replaced: list[ManifestRow]
     chunks: list[pa.Table] = field(default_factory=list)
     is_held: bool = False
+    n_inserted: int = 0
     rows: int = 0
     hash: str = ""
 
@@ -239,7 +240,10 @@ class Publication(AbstractContextManager["Publication"]):
         from clickhouse_connect.driver.exceptions import DatabaseError
 
         try:
-            self._connection.insert(staged.table.name, chunk)
+            # The generation is unique, and its chunks come one after another.
+            token = f"{staged.table.name}-{staged.generation}-{staged.n_inserted}"
+            self._connection.insert(staged.table.name, chunk, token=token)
+            staged.n_inserted += 1
         except DatabaseError as error:
             raise StoreError(f"{staged.table.name} refused the rows: {error}") from error
 

@@ -57,7 +57,7 @@ def retire(connection: Connection, rows: Sequence[ManifestRow]) -> dict[str, int
         return {}
     now = time.time_ns()
     block = {"generation": [row.generation for row in new], "retired_at": [now] * len(new)}
-    connection.insert("meta.retired", pa.table(block))
+    connection.insert("meta.retired", pa.table(block), token=f"retired-{now}")
     return maintenance.remove(
         connection,
         [

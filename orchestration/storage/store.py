@@ -25,6 +25,11 @@ from orchestration.storage.tables import table_named
 
 # On a server other processes may be staging: only what is a day old counts as abandoned.
 _SERVER_ORPHAN_AGE_S = 86_400.0
+# Settings of tables: seconds, number of inserts.
+_OLD_PARTS, _INSERT_WINDOW = (
+    ("old_parts_lifetime", 10),
+    ("non_replicated_deduplication_window", 1000),
+)
 
 
 class Store:
@@ -59,6 +64,7 @@ class Store:
         lock_timeout_s: float = 30,
         memory_gb: float = 4,
         query_timeout_s: int = 300,
+        retry_s: float = 30,
     ) -> "Store":
         """Open the store and bring its schema up to date.
 
@@ -74,6 +80,8 @@ class Store:
             Memory limit of each query.
         query_timeout_s : int
             Time limit of each query.
+        retry_s : float
+            How long a call to a server is tried again when the connection is lost.
 
         Raises
         ------
@@ -93,7 +101,7 @@ class Store:
         if url is not None:
             if path is not None:
                 raise ValueError("give the path of an embedded store or a server's url, not both")
-            connection = Connection(path=None, url=url, temp_dir=None, **limits)
+            connection = Connection(path=None, url=url, temp_dir=None, retry_s=retry_s, **limits)
             return cls._migrated(connection, path=None, lock=None)
         if path is None:
             raise ValueError("give the path of an embedded store, or a server's url")
@@ -393,8 +401,10 @@ class Store:
     ) -> Self:
         try:
             migrate(connection)
-            if path is not None:
-                maintenance.forget_old_parts_soon(connection)
+            # Embedded: replaced parts stay 480 s by default, which a short run never lives to see.
+            # On a server: inserts whose answer was lost are sent again.
+            name, value = _OLD_PARTS if path else _INSERT_WINDOW
+            maintenance.require_setting(connection, name, value)
             return cls(connection, path=path, lock=lock)
         except BaseException:
             connection.close()

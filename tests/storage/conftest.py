@@ -1,25 +1,87 @@
 """Storage tests: a day, a publisher in one line, and processes of their own for other folders."""
 
+import json
 import multiprocessing
-from collections.abc import Callable
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
+from urllib.parse import quote
 
 import pyarrow as pa
 import pytest
 
 from orchestration.storage.manifest import ManifestRow
 from orchestration.storage.store import Store
+from tests.storage.clickhouse_http import PASSWORD, USER
 
 DAY = date(2013, 9, 3)
 NEXT_DAY = date(2013, 9, 4)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpServer:
+    """A ClickHouse HTTP interface in a process of its own."""
+
+    port: int
+
+    def url(self, password: str = PASSWORD) -> str:
+        return f"http://{USER}:{quote(password, safe='')}@127.0.0.1:{self.port}"
+
+    def fail_once(self, *faults: tuple[str, str]) -> None:
+        """Let the next request whose SQL holds a text go wrong: (kind, text), each once."""
+        told = json.dumps([{"kind": kind, "sql": sql} for kind, sql in faults]).encode()
+        self._get("/faults", told)
+
+    def n_waiting(self) -> int:
+        """How many faults have not struck."""
+        return len(json.loads(self._get("/faults")))
+
+    def forget_faults(self) -> None:
+        """Let every request go well again."""
+        self._get("/faults", b"null")
+
+    def seen(self, text: str) -> int:
+        """How many requests so far, answered or not, hold a text."""
+        return sum(text in sql for sql in json.loads(self._get("/requests")))
+
+    def _get(self, path: str, body: bytes | None = None) -> bytes:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", body) as answer:
+            return answer.read()
+
+
+@pytest.fixture(scope="session")
+def http_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
+    """The server that the HTTP half of the storage tests talks to."""
+    command = [sys.executable, "-m", "tests.storage.clickhouse_http"]
+    folder = tmp_path_factory.mktemp("server")
+    with subprocess.Popen([*command, str(folder)], stdout=subprocess.PIPE, text=True) as process:
+        yield HttpServer(port=int(process.stdout.readline()))
+        process.kill()
+
+
+@pytest.fixture(scope="session")
+def http_store(http_server: HttpServer) -> Iterator[Store]:
+    """A store behind the HTTP interface."""
+    with Store.open(url=http_server.url()) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session", params=["embedded", "http"])
+def each_store(request: pytest.FixtureRequest) -> Store:
+    """The same test on the embedded store and on one behind HTTP."""
+    return request.getfixturevalue(f"{request.param}_store")
+
+
 @pytest.fixture
 def symbol(request: pytest.FixtureRequest) -> str:
     """A symbol that no other test uses: all tests share one store."""
-    return f"{request.node.name}-{abs(hash(request.node.nodeid)) % 10**8}"
+    name = request.node.name.replace("[", " ").replace("]", "")
+    return f"{name}-{abs(hash(request.node.nodeid)) % 10**8}"
 
 
 def publish(

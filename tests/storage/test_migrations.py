@@ -82,10 +82,10 @@ class _KilledConnection:
         self._left -= 1
         self._connection.command(sql)
 
-    def _insert(self, *args):
+    def _insert(self, *args, **kwargs):
         if self._left == 0:
             raise _KilledError
-        self._connection.insert(*args)
+        self._connection.insert(*args, **kwargs)
 
 
 def _killed_everywhere(folder):

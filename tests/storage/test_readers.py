@@ -17,6 +17,12 @@ TRADES, EVENTS = TABLES["raw.trades"], TABLES["flow.events"]
 CONTENT = [c.name for c in TRADES.columns if c.is_hashed and c.name != "symbol"]
 
 
+@pytest.fixture(scope="session")
+def store(each_store):
+    """Every test here runs on the embedded store and on one behind HTTP."""
+    return each_store
+
+
 def _shuffled(rows, seed):
     return rows.take(pa.array(np.random.default_rng(seed).permutation(len(rows))))
 

@@ -12,6 +12,12 @@ from tests.storage.rows import sample_rows
 NAME = "flow.volume_profile"
 
 
+@pytest.fixture(scope="session")
+def store(each_store):
+    """Every test here runs on the embedded store and on one behind HTTP."""
+    return each_store
+
+
 def _version(store, symbol, version):
     rows = sample_rows(TABLES[NAME], 50 + version, seed=version)
     (row,) = publish(store, symbol, {NAME: rows}, code_version=str(version))
@@ -65,8 +71,10 @@ def test_generations_that_a_model_was_trained_on_are_kept(store, symbol):
     assert _problems(store, symbol) == []  # the first is not taken for published
 
 
-def test_a_kill_between_record_and_removal_leaves_what_vacuum_removes(store, symbol, monkeypatch):
-    rows = [_version(store, symbol, version) for version in (1, 2)]
+def test_a_kill_between_record_and_removal_leaves_what_vacuum_removes(
+    embedded_store, symbol, monkeypatch
+):
+    rows = [_version(embedded_store, symbol, version) for version in (1, 2)]
 
     def killed(*_):
         raise KeyboardInterrupt
@@ -74,31 +82,31 @@ def test_a_kill_between_record_and_removal_leaves_what_vacuum_removes(store, sym
     with monkeypatch.context() as patch:
         patch.setattr(retention.maintenance, "remove", killed)
         with pytest.raises(KeyboardInterrupt):
-            store.retain(rows[1].published_at + 1)
+            embedded_store.retain(rows[1].published_at + 1)
     left = Stored(
         table=NAME, symbol=symbol, trading_day=DAY, generation=rows[0].generation, rows=51
     )
-    assert left in store.orphans()
+    assert left in embedded_store.orphans()
     with pytest.raises(SnapshotExpiredError):
-        store.read(NAME, symbol, DAY, snapshot=rows[0].seq)
-    store.vacuum()
-    assert left not in store.orphans()
-    assert len(store.read(NAME, symbol, DAY)) == 52
+        embedded_store.read(NAME, symbol, DAY, snapshot=rows[0].seq)
+    embedded_store.vacuum()
+    assert left not in embedded_store.orphans()
+    assert len(embedded_store.read(NAME, symbol, DAY)) == 52
 
 
-def test_status_counts_published_replaced_and_unpublished_rows(store, symbol):
-    before = {table.table: table for table in store.status()}[NAME]
-    _version(store, symbol, 1)
-    _version(store, symbol, 2)
-    staged = store.publish(symbol, DAY, run_id="open", code_version="3")
+def test_status_counts_published_replaced_and_unpublished_rows(embedded_store, symbol):
+    before = {table.table: table for table in embedded_store.status()}[NAME]
+    _version(embedded_store, symbol, 1)
+    _version(embedded_store, symbol, 2)
+    staged = embedded_store.publish(symbol, DAY, run_id="open", code_version="3")
     staged.write(NAME, sample_rows(TABLES[NAME], 7, seed=9))
-    during = {table.table: table for table in store.status()}[NAME]
+    during = {table.table: table for table in embedded_store.status()}[NAME]
     assert during.unpublished_rows == before.unpublished_rows  # somebody is still writing them
     staged.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
-    after = {table.table: table for table in store.status()}[NAME]
+    after = {table.table: table for table in embedded_store.status()}[NAME]
     assert after.symbol_days == before.symbol_days + 1
     assert after.rows == before.rows + 52
     assert after.replaced_rows == before.replaced_rows + 51
     assert after.unpublished_rows == before.unpublished_rows + 7
     assert after.disk_bytes > 0
-    store.vacuum()
+    embedded_store.vacuum()

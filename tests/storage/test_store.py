@@ -185,7 +185,11 @@ def _break_a_store(folder):
         delete_generations(store._connection, EVENTS, DAY, [changed.generation])
         lots = pa.array(rows.column("qty_lots").to_numpy() + 1)
         at = rows.column_names.index("qty_lots")
-        store._connection.insert("flow.events", rows.set_column(at, "qty_lots", lots))
+        store._connection.insert(
+            "flow.events",
+            rows.set_column(at, "qty_lots", lots),
+            token="changed",  # noqa: S106
+        )
         second = publish_three(store, "doubled", version="2")
         store._connection.delete(
             "ALTER TABLE meta.manifest UPDATE replaces = [] WHERE generation = {g:Int64}",
