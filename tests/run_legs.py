@@ -1,9 +1,10 @@
-"""What `make test` and `make soak` run: the suite, then the core without JIT and with bounds checks.
+"""What `make test` and `make soak` run: the suite, and the core without JIT and with bounds checks.
 
-The two legs of the core run one after the other beside the suite, on the second core; what they
-print comes when they end. The bounds leg gets a cache folder of its own: numba ignores the flag for
-kernels that it finds in a cache. The leg without JIT demands that the tests reach every line of the
-kernels.
+The suite is cut into parts, which run with the legs of the core on two cores, always the next as one
+ends: the core first, so that later parts find its kernels compiled, then what takes longest. What a
+part prints comes when it ends. The last part is all that no other names, so that no test is left
+out. The bounds leg gets a cache folder of its own: numba ignores the flag for kernels that it finds
+in a cache. The leg without JIT demands that the tests reach every line of the kernels.
 """
 
 import argparse
@@ -20,6 +21,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SOAK = {"ORDERFLOW_SOAK_KILLS": "100", "ORDERFLOW_SOAK_MUTANTS": "100000"}
 SMALL = {"ORDERFLOW_TEST_EXAMPLES": "15"}
+N_CORES = 2
+# Folders of the parts of the suite but the last, the longest first.
+PARTS = (("core",), ("sources",), ("orchestration", "charts", "tracking"))
 
 
 def run_leg(
@@ -32,8 +36,7 @@ def run_leg(
         command, cwd=ROOT, env=os.environ | environment, stdout=subprocess.PIPE, text=True
     )
     lines = [f"== {name}\n"]
-    if is_live:
-        print(lines[0], end="", flush=True)
+    print(lines[0] if is_live else f"== {name}: begun\n", end="", flush=True)
     for line in process.stdout:
         lines.append(line)
         if is_live:
@@ -61,15 +64,26 @@ def legs(is_soak: bool) -> list[tuple[str, list[str], dict[str, str]]]:
         "--cov=orderflow_core.kernels", "--cov-report=term-missing:skip-covered",
         "--cov-fail-under=100",
     ]  # fmt: skip
+    without_jit = {"NUMBA_DISABLE_JIT": "1", **SMALL}
+    with_bounds = {"NUMBA_BOUNDSCHECK": "1", **SMALL}
+    core, *others = suite_parts(marker)
     return [
-        ("all tests", marker, {}),
-        (
-            "core without JIT",
-            ["tests/core", *marker, *coverage],
-            {"NUMBA_DISABLE_JIT": "1", **SMALL},
-        ),
-        ("core with bounds checks", ["tests/core", *marker], {"NUMBA_BOUNDSCHECK": "1", **SMALL}),
+        core,
+        ("core without JIT", ["tests/core", *marker, *coverage], without_jit),
+        ("core with bounds checks", ["tests/core", *marker], with_bounds),
+        *others,
     ]
+
+
+def suite_parts(marker: list[str]) -> list[tuple[str, list[str], dict[str, str]]]:
+    """Return the parts of the suite; together they hold each test once."""
+    named = [
+        (f"tests of {', '.join(folders)}", [f"tests/{name}" for name in folders])
+        for folders in PARTS
+    ]
+    ignored = [f"--ignore={folder}" for _, folders in named for folder in folders]
+    parts = [*named, ("all other tests", ["tests", *ignored])]
+    return [(name, [*arguments, *marker], {}) for name, arguments in parts]
 
 
 def main() -> int:
@@ -78,20 +92,23 @@ def main() -> int:
         "--soak", action="store_true", help="large counts; writes soak/results.json"
     )
     is_soak = parser.parse_args().soak
-    first, *others = legs(is_soak)
-    with tempfile.TemporaryDirectory() as cache, ThreadPoolExecutor(1) as beside:
-        environments = [
-            environment | ({"NUMBA_CACHE_DIR": cache} if "bounds" in name else {})
-            for name, _, environment in others
+    chosen = legs(is_soak)
+    with tempfile.TemporaryDirectory() as cache, ThreadPoolExecutor(N_CORES) as cores:
+        running = [
+            cores.submit(
+                run_leg,
+                name,
+                arguments,
+                environment | ({"NUMBA_CACHE_DIR": cache} if "bounds" in name else {}),
+                is_live=len(chosen) == 1,
+            )
+            for name, arguments, environment in chosen
         ]
-        waiting = [
-            beside.submit(run_leg, name, arguments, environment, is_live=False)
-            for (name, arguments, _), environment in zip(others, environments, strict=True)
-        ]
-        results = [run_leg(*first, is_live=True), *(leg.result() for leg in waiting)]
+        results = [leg.result() for leg in running]
     for result in results:
         print(result)
-    skipped = results[0]["skipped_for_want_of_data"]
+    # The legs of the core skip what its part of the suite skips, again.
+    skipped = sum(r["skipped_for_want_of_data"] for r in results if "core w" not in str(r["leg"]))
     if skipped:
         print(
             f"{skipped} tests were skipped for want of recorded market data (ORDERFLOW_TEST_DATA)"
