@@ -29,42 +29,13 @@ KEYS = {"raw.trades": ("trade", "trade_id"), "raw.quotes": ("quote", "quote_id")
 # Gaps between trades are found over all units of a day, so they belong to none of them.
 DAY_UNIT = "day"
 
-_CONTENT = {
+CONTENT = {
     "raw.trades": (
         "ts_event_ns", "price_ticks", "qty_lots", "native_sign", "is_market", "venue_id",
     ),
     "raw.quotes": ("ts_event_ns", "bid_ticks", "bid_lots", "ask_ticks", "ask_lots", "ts_source"),
 }  # fmt: skip
 _GAP_COLUMNS = ["trade_id", "ts_event_ns", "venue_id"]
-
-
-def require_distinguishable(
-    store: Store,
-    batch: SourceBatch,
-    days: Mapping[date, SourceBatch],
-    instrument: Instrument,
-    gone: Collection[str] = (),
-) -> None:
-    """Refuse a second unit of a day where records carry no ids that could tell the two apart.
-
-    ``gone`` are units whose rows the batch replaces.
-
-    Raises
-    ------
-    IngestRefused
-        Names the day and the unit that published it.
-    """
-    if instrument.max_id_step:
-        return
-    for day, part in sorted(days.items()):
-        for name, rows in (("raw.trades", part.trades), ("raw.quotes", part.quotes)):
-            for row in store.published(name, instrument.symbol, day):
-                if len(rows) and row.rows and row.unit not in {batch.unit, *gone}:
-                    raise IngestRefused(
-                        f"{instrument.symbol} {day} is already published from file {row.unit}; "
-                        "this market's records have no ids, so two files of one day cannot be "
-                        f"told apart: ingest the day as one file (file {batch.unit} was refused)"
-                    )
 
 
 def require_one_kind(
@@ -112,7 +83,7 @@ def published_by_others(
     store: Store, instrument: Instrument, name: str, day: date, gone: Collection[str]
 ) -> pa.Table:
     """Return what units not in ``gone`` have published of a day: key, content and unit."""
-    columns = [KEYS[name][1], *_CONTENT[name], "unit"]
+    columns = [KEYS[name][1], *CONTENT[name], "unit"]
     return without_units(store.existing_keys(name, instrument.symbol, day, columns), gone)
 
 
@@ -200,7 +171,7 @@ def set_aside(name: str, rows: pa.Table, others: pa.Table) -> tuple[pa.Table, pa
         for unit, is_same in zip(twins["unit"].to_pylist(), same, strict=True)
     ]
     detail[reason == "time_inversion"] = "its time is out of order among the ids of other units"
-    rejected = _rejected(name, rows.filter(pa.array(refused)), reason[refused], detail[refused])
+    rejected = rejected_rows(name, rows.filter(pa.array(refused)), reason[refused], detail[refused])
     return rows.filter(pa.array(~refused)), rejected
 
 
@@ -218,7 +189,7 @@ def _runs_back(rows: pa.Table, others: pa.Table, at: np.ndarray) -> np.ndarray:
 
 def _same_content(name: str, mine: pa.Table, twins: pa.Table) -> np.ndarray:
     same = np.ones(len(mine), np.bool_)
-    for column in _CONTENT[name]:
+    for column in CONTENT[name]:
         equal = pc.equal(mine[column].combine_chunks(), twins[column].combine_chunks())
         found = equal.to_numpy(zero_copy_only=False)
         if name == "raw.quotes" and column == "ts_event_ns":
@@ -228,8 +199,11 @@ def _same_content(name: str, mine: pa.Table, twins: pa.Table) -> np.ndarray:
     return same
 
 
-def _rejected(name: str, rows: pa.Table, reason: np.ndarray, detail: np.ndarray) -> pa.Table:
-    # The line of the file finds the original text again; here the key says which record it was.
+def rejected_rows(name: str, rows: pa.Table, reason: np.ndarray, detail: np.ndarray) -> pa.Table:
+    """Return stored rows as quarantine rows.
+
+    The line of the file finds the original text again; here the key says which record it was.
+    """
     if not len(rows):
         return QUARANTINE.empty_table()
     kind, key = KEYS[name]

@@ -6,7 +6,7 @@ trade ids are found over all units of a day (:mod:`orchestration.across_units`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from orchestration import across_units, sources
+from orchestration import across_units, sources, without_ids
 from orchestration.across_units import DAY_UNIT, KEYS
 from orchestration.errors import IngestRefused
 from orchestration.quality.expectations import check_contract
@@ -28,6 +28,7 @@ from orchestration.sources.records import (
     TRADES,
     SourceBatch,
     SourceError,
+    gaps_table,
     split_by_day,
 )
 from orchestration.storage.publication import Publication
@@ -48,7 +49,8 @@ class DayTables:
     """The raw tables of one unit and trading day, ready to publish.
 
     ``raw.gaps`` holds what the unit tells of missing quotes, and the day's holes in the trade ids.
-    ``supersedes`` are units of the day whose rows go when these come.
+    ``supersedes`` are units of the day whose rows go when these come, ``renumbered`` the rows of
+    others (table, unit) whose positions in the day these change.
     """
 
     instrument: Instrument
@@ -56,6 +58,7 @@ class DayTables:
     unit: str
     tables: dict[str, pa.Table]
     supersedes: tuple[str, ...] = ()
+    renumbered: dict[str, dict[str, pa.Table]] = field(default_factory=dict)
 
     @property
     def n_stored(self) -> int:
@@ -136,14 +139,17 @@ def day_tables(store: Store, batch: SourceBatch, instrument: Instrument) -> Iter
     Raises
     ------
     IngestRefused
-        Another unit has published a day of it, and no ids can tell the records of the two apart.
+        Another unit has published a day of it, and nothing can tell the records of the two apart.
     """
     days = split_by_day(batch, instrument)
     gone = {batch.unit, replay_unit(batch.unit), *batch.supersedes}
     across_units.require_one_kind(store, batch, days, instrument, gone)
-    across_units.require_distinguishable(store, batch, days, instrument, gone)
-    for day, part in sorted(days.items()):
-        yield _beside_others(store, part, instrument, day, gone)
+    if not instrument.max_id_step:
+        # All days are judged before the first is published: a file is refused whole.
+        yield from [_without_ids(store, p, instrument, d, gone) for d, p in sorted(days.items())]
+    else:
+        for day, part in sorted(days.items()):
+            yield _beside_others(store, part, instrument, day, gone)
     for day in _left_behind(store, instrument, batch, days):
         yield DayTables(
             instrument=instrument,
@@ -191,9 +197,7 @@ def _beside_others(
     for name in KEYS:
         tables[name], rejected = across_units.set_aside(name, tables[name], others[name])
         refused.append(rejected)
-    own_gaps = part.gaps
-    if instrument.max_id_step:  # else only the source itself can tell that trades are missing
-        own_gaps = own_gaps.filter(pc.not_equal(own_gaps["kind"], "trade"))
+    own_gaps = part.gaps.filter(pc.not_equal(part.gaps["kind"], "trade"))
     trades = [tables["raw.trades"], others["raw.trades"]]
     gaps = [own_gaps, across_units.gaps_of_day(store, instrument, day, trades)]
     tables |= {
@@ -206,6 +210,27 @@ def _beside_others(
         unit=part.unit,
         tables=tables,
         supersedes=_published_units(store, instrument, day, gone - {part.unit}),
+    )
+
+
+def _without_ids(
+    store: Store, part: SourceBatch, instrument: Instrument, day: date, gone: set[str]
+) -> DayTables:
+    joined = without_ids.join_day(store, part, instrument, day, gone)
+    # Only the source itself can tell that trades are missing, and what lies between two files.
+    gaps = [part.gaps, gaps_table(without_ids.day_gaps(joined), DAY_UNIT, DAY_UNIT)]
+    refused = [part.quarantine, *(made.rejected for made in joined.values())]
+    return DayTables(
+        instrument=instrument,
+        day=day,
+        unit=part.unit,
+        tables={name: made.rows for name, made in joined.items()}
+        | {
+            "raw.gaps": pa.concat_tables(gaps).unify_dictionaries(),
+            "raw.quarantine": pa.concat_tables(refused).unify_dictionaries(),
+        },
+        supersedes=_published_units(store, instrument, day, gone - {part.unit}),
+        renumbered={name: made.renumbered for name, made in joined.items()},
     )
 
 
@@ -237,6 +262,9 @@ def publish_day(store: Store, symbol: str, made: DayTables, *, run_id: str) -> N
                 _write_gaps(store, publication, made)
             else:
                 publication.write(name, table, unit=made.unit)
+        for name, units in made.renumbered.items():
+            for unit, table in units.items():
+                publication.write(name, table, unit=unit)
         _empty_superseded(store, publication, made)
         publication.audit()
         refuse_broken(symbol, made)

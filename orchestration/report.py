@@ -139,10 +139,14 @@ def report_data(store: Store, tracking: Tracking, known: Instrument) -> ReportDa
         timezone=known.timezone,
         quote_currency=known.quote_currency,
         calibration=_calibration(tracking, models),
-        size_unit="contracts" if known.kind == "future" else "units",
+        size_unit=f"{QUOTE_PROXY} units" if is_proxy else _size_unit(known),
         events=_event_counts(store, symbol, days),
         marks=event_marks(store.read("flow.events", symbol, days), bars, known),
     )
+
+
+def _size_unit(known: Instrument) -> str:
+    return "contracts" if known.kind == "future" else "units"
 
 
 def _event_counts(store: Store, symbol: str, days: list[date]) -> dict[str, str]:

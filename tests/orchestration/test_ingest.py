@@ -18,7 +18,6 @@ from orchestration.ingest import (
 )
 from orchestration.instruments import load_instruments
 from orchestration.sources.capture import read_capture
-from orchestration.sources.emini import read_emini
 from orchestration.sources.records import SourceError
 from orchestration.storage.tables import table_named
 from tests.captures import DAY_START_MS, capture_lines, write_lines
@@ -224,25 +223,6 @@ def test_a_record_out_of_order_among_other_units_is_refused(store, known, tmp_pa
     assert store.read("raw.quarantine", known.symbol)["reason"].to_pylist() == ["time_inversion"]
     assert take(store, known, write_lines(tmp_path / "c.gz", lines[40:44])).stored == 4
     assert trade_gaps(store, known) == []
-
-
-def test_two_files_of_one_day_without_ids_are_refused(store, tmp_path, request):
-    es = replace(load_instruments()["ES"], symbol=f"ingest {request.node.name}", day_rule="utc")
-    rows = [f"2013-09-03 10:{i:02d}:00.083,{1640 + i % 4 / 4},{1 + i}" for i in range(10)]
-    first, second = (
-        write_lines(tmp_path / f"{i}.csv", ["DateTime,Price,Volume", *rows[i : i + 5]])
-        for i in (0, 5)
-    )
-    (batch,) = [read_emini(first, es)]
-    assert ingest(store, [batch], es, run_id="test").stored == 5
-    snapshot = store.snapshot()
-    with pytest.raises(
-        IngestRefused, match=f"2013-09-03 is already published from file {batch.unit}"
-    ):
-        ingest(store, [read_emini(second, es)], es, run_id="test")
-    assert store.snapshot() == snapshot
-    assert ingest(store, [batch], es, run_id="test").stored == 5
-    assert store.snapshot() == snapshot
 
 
 def test_a_file_of_known_records_tells_the_day_and_its_hash(store, known, tmp_path):

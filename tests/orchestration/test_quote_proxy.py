@@ -148,3 +148,4 @@ def test_pictures_and_the_report_carry_the_word(asked_for, store, monkeypatch):
     assert "<h1>EURUSD quote_proxy, no trades</h1>" in page
     assert NOTE in page
     assert "60 s quote_proxy" in page
+    assert "Volume, quote_proxy units" in page
