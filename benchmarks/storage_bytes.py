@@ -1,10 +1,13 @@
 """What a stored trade costs: bytes on disk, insert, read and hash, on a real E-mini day.
 
-    python benchmarks/storage_bytes.py /work/data/tick_data.csv.gz [--codecs]
+    python -m benchmarks.storage_bytes tick_data.csv.gz [--codecs]
+    python -m benchmarks.storage_bytes --recorded FOLDER
 
 The file is the E-mini sample (docs/samples.md). Every figure is taken through `Store`, with all
-columns; ``--codecs`` also stores each column of raw.trades under every codec that fits it. One JSON
-object goes to standard output.
+columns; ``--codecs`` also stores each column of raw.trades under every codec that fits it.
+``--recorded`` stores the trades of recorded files of several venues, each alone, and says what a row
+takes after OPTIMIZE; FOLDER is what ``ORDERFLOW_TEST_DATA`` names. JSON goes to standard output,
+one object or, of recorded files, one a line.
 """
 
 import argparse
@@ -12,17 +15,24 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
 
 from orchestration.instruments import load_instruments
+from orchestration.sources import generic
+from orchestration.sources.binance.archive import read_archive
+from orchestration.sources.capture import read_capture
+from orchestration.sources.column_map import ColumnMap
 from orchestration.sources.emini import read_emini
-from orchestration.sources.records import split_by_day
+from orchestration.sources.records import SourceBatch, split_by_day
 from orchestration.storage.content_hash import content_hash
 from orchestration.storage.store import Store
 from orchestration.storage.tables import TABLES, table_named
+from orderflow_core.instrument import Instrument
 
 TABLE = "raw.trades"
 REPEATS = 5
@@ -86,6 +96,38 @@ def bytes_per_row(store: Store, database: str, name: str) -> dict[str, float]:
     return {"on disk, all files": round(whole.column("b")[0].as_py(), 3), **found}
 
 
+def recorded_batches(folder: Path) -> Iterator[tuple[str, Instrument, SourceBatch]]:
+    known = load_instruments()
+    spot = replace(known["BTCUSDT.SPOT"], symbol="XRPUSDT", venue_symbol="XRPUSDT",
+                   price_step=Decimal("0.0001"), tick_size=Decimal("0.0001"),
+                   lot_step=Decimal("0.1"))  # fmt: skip
+    ska = ColumnMap(
+        time="ts_ms", price="price", qty="quantity", maker="is_buyer_maker", id="trade_id"
+    )
+    path = folder / "trades_xrpusdt_ska" / "XRPUSDT_trades.parquet"
+    for batch in generic.read([path], spot, maps=[ska]):
+        yield path.name, spot, batch
+    path = folder / "emini_mlfinpy" / "tick_data.csv.gz"
+    yield path.name, known["ES"], read_emini(path, known["ES"])
+    for symbol, part in (("BTCUSDT", "usdm"), ("BTCUSDT.SPOT", "spot"), ("BTCUSD_PERP", "cm")):
+        for path in sorted((folder / "binance_ws" / "hftbacktest" / part).glob("btc*")):
+            yield f"{part}/{path.name}", known[symbol], read_capture(path, known[symbol])
+    path = folder / "binance_vision" / "spot" / "BTCUSDT-aggTrades-2026-01-01.csv"
+    yield path.name, known["BTCUSDT.SPOT"], read_archive(path, known["BTCUSDT.SPOT"])
+
+
+def recorded(store: Store, folder: Path) -> Iterator[dict[str, object]]:
+    for name, instrument, batch in recorded_batches(folder):
+        store._connection.command(f"TRUNCATE TABLE {TABLE}")
+        for day, part in split_by_day(batch, instrument).items():
+            with store.publish(name, day, run_id="bench", code_version="1") as publication:
+                publication.write(TABLE, part.trades, unit=batch.unit)
+                publication.commit()
+        store._connection.command(f"OPTIMIZE TABLE {TABLE} FINAL")
+        per_row = bytes_per_row(store, *TABLE.split("."))
+        yield {"file": name, "trades": len(batch.trades), "bytes a row": per_row}
+
+
 def compare_codecs(store: Store, symbol: str, day) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
     store._connection.command("CREATE DATABASE IF NOT EXISTS codecs")
@@ -100,7 +142,7 @@ def compare_codecs(store: Store, symbol: str, day) -> dict[str, dict[str, float]
                 "SETTINGS min_bytes_for_wide_part = 0, min_rows_for_wide_part = 0"
             )
             rows = store.read(TABLE, symbol, day, columns=[column.name])
-            store._connection.insert(f"codecs.{name}", rows.rename_columns(["v"]))
+            store._connection.insert(f"codecs.{name}", rows.rename_columns(["v"]), token=name)
             per_row = bytes_per_row(store, "codecs", name)["v"]
             found.setdefault(column.name, {})[codec] = per_row
     return found
@@ -108,9 +150,17 @@ def compare_codecs(store: Store, symbol: str, day) -> dict[str, dict[str, float]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("csv", type=Path)
+    parser.add_argument("csv", type=Path, nargs="?")
     parser.add_argument("--codecs", action="store_true")
+    parser.add_argument("--recorded", type=Path, metavar="FOLDER")
     arguments = parser.parse_args()
+    if arguments.recorded:
+        with tempfile.TemporaryDirectory() as folder, Store.open(path=Path(folder)) as store:
+            for one in recorded(store, arguments.recorded):
+                print(json.dumps(one), flush=True)
+        return
+    if arguments.csv is None:
+        parser.error("a file of the E-mini sample, or --recorded FOLDER, must be named")
     instrument = load_instruments()["ES"]
     batch = read_emini(arguments.csv, instrument)
     days = split_by_day(batch, instrument)

@@ -259,20 +259,29 @@ def published_trades(store: Store, instrument: Instrument, day: date) -> pa.Tabl
 
 def _gaps(trades: pa.Table, max_id_step: int) -> list[Gap]:
     # Trades and aggregates count their ids separately.
-    trades = trades.take(pa.array(np.argsort(trades["trade_id"].to_numpy(), kind="stable")))
-    is_fill = pc.equal(trades["venue_id"], "")
-    gaps = trade_gaps(_numbers(trades.filter(is_fill)), max_id_step)
-    aggregates = trades.filter(pc.invert(is_fill))
-    if len(aggregates):
-        # Aggregates have no holes of their own; their fills have, where trades have.
-        gaps += trade_gaps(_numbers(aggregates, has_fills=True), 1, int(max_id_step == 1))
-    return gaps
-
-
-def _numbers(trades: pa.Table, *, has_fills: bool = False) -> dict[str, np.ndarray]:
     columns = {name: trades[name].to_numpy() for name in ("trade_id", "ts_event_ns")}
-    ends = np.full((len(trades), 2), -1)
-    if has_fills:
-        fills = pc.list_flatten(pc.split_pattern(trades["venue_id"].combine_chunks(), "-"))
-        ends = fills.cast(pa.int64()).to_numpy().reshape(-1, 2)
-    return columns | {"first_id": ends[:, 0], "last_id": ends[:, 1]}
+    texts = trades["venue_id"].combine_chunks()
+    is_trade = pc.equal(texts, "").to_numpy(zero_copy_only=False)
+    columns |= dict.fromkeys(("first_id", "last_id"), np.full(len(trades), -1))
+    if is_trade.all():
+        return trade_gaps(_by_id(columns), max_id_step)
+    # Imported here: the compiler takes a while to load, and most sources have no aggregates.
+    from orchestration.sources.fill_ids import fill_ends
+
+    first, last = fill_ends(texts)
+    gaps = trade_gaps(_by_id(columns, is_trade), max_id_step)
+    # Aggregates have no holes of their own; their fills have, where trades have.
+    columns |= {"first_id": first, "last_id": last}
+    return gaps + trade_gaps(_by_id(columns, first >= 0), 1, int(max_id_step == 1))
+
+
+def _by_id(
+    columns: dict[str, np.ndarray], is_chosen: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
+    if is_chosen is not None and not is_chosen.all():
+        columns = {name: values[is_chosen] for name, values in columns.items()}
+    ids = columns["trade_id"]
+    if (ids[1:] >= ids[:-1]).all():
+        return columns
+    order = np.argsort(ids, kind="stable")
+    return {name: values[order] for name, values in columns.items()}

@@ -116,9 +116,11 @@ def _files(source: str, known: "Instrument", paths: list[Path] | None) -> Iterat
     from orchestration.ingest import read_units
     from orchestration.runtime import settings
     from orchestration.sources import SOURCES
+    from orchestration.sources.ahead import ahead
 
     found = paths or SOURCES[source].fetch(known, settings().samples_path)
-    return read_units(source, found, known)
+    # A unit is read while the one before it is published: at most two are in memory.
+    return ahead(read_units(source, found, known))
 
 
 def _days(

@@ -4,10 +4,12 @@ from benchmarks.contest import Item
 from benchmarks.items import (
     backtest,
     bars,
+    bi5,
     features,
     features_incremental,
     features_whole,
     footprint,
+    ingest_csv,
     lee_ready,
     profile,
     rolling,
@@ -28,6 +30,8 @@ ITEMS: dict[str, Item] = {
         features,
         features_whole,
         features_incremental,
+        ingest_csv,
+        bi5,
         backtest,
     )
 }

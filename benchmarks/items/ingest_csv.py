@@ -1,27 +1,35 @@
-"""A day of Binance aggregates: from the file to checked columns.
+"""Binance aggregates from the file to the store.
 
-Ours starts from the ZIP and ends with a table that has passed the quality gate; the peers start
-from the unpacked CSV and check nothing. Prices and sizes are read as floats by the peers and made
-steps outside the clock.
+Ours starts from the ZIP of the archive, checks every record, publishes all days with their contracts,
+content hashes and read-back, and stores every column. The peers start from the unpacked CSV and check
+nothing: chDB inserts it into a table, the others make a frame of it. Prices and sizes are floats there
+and are made steps outside the clock. One engine holds both tables, as a process has one.
 """
 
 import tempfile
 import zipfile
+from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
+from functools import cache
+from itertools import count
 from pathlib import Path
 
+import chdb
 import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyarrow import csv
 
 from benchmarks.contest import OURS, Columns, Contestant, Item
 from benchmarks.data import Market
-from benchmarks.peers import Chdb, chdb_columns, duckdb_columns, pandas_columns, polars_columns
-from orchestration.sources.binance.archive import read_archive
+from benchmarks.peers import chdb_columns, duckdb_columns, pandas_columns, polars_columns
+from orchestration.ingest import ingest, read_units
+from orchestration.sources.ahead import ahead
+from orchestration.sources.fill_ids import fill_ends
+from orchestration.storage.store import Store
 from orderflow_core.instrument import Instrument
 
 STEM = "BTCUSDT-aggTrades-2026-01-01"
@@ -48,13 +56,16 @@ def contestants(market: Market) -> list[Contestant]:
     packed = path.with_suffix(".zip")
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.write(path, path.name)
-    chdb = Chdb()
-    chdb.run(
+    store, engine, taken = _store(), _engine(), count()
+    engine(
         "CREATE OR REPLACE TABLE bench.aggregates "
         f"({SCHEMA}) ENGINE = MergeTree ORDER BY (time, trade_id)"
     )
     return [
-        Contestant(name=OURS, run=lambda: (read_archive(packed, SPOT), folder)[0], columns=_ours),
+        Contestant(
+            name=OURS, columns=lambda symbol: _ours(store, symbol),
+            run=lambda: _ingest(store, packed, f"{folder.name}.{next(taken)}"),
+        ),
         Contestant(
             name="pandas", columns=lambda frame: _steps(pandas_columns(frame)),
             run=lambda: pd.read_csv(path, names=SPOT_NAMES, engine="pyarrow"),
@@ -73,10 +84,38 @@ def contestants(market: Market) -> list[Contestant]:
             run=lambda: _duckdb(path),
         ),
         Contestant(
-            name="chdb", columns=lambda _: _steps(chdb_columns(chdb.run(STORED))),
-            run=lambda: _chdb(chdb, path),
+            name="chdb", columns=lambda _: _steps(chdb_columns(engine(STORED))),
+            run=lambda: _chdb(engine, path),
         ),
     ]  # fmt: skip
+
+
+@cache
+def _store() -> Store:
+    # A process has one; its folder goes with the process.
+    folder = tempfile.TemporaryDirectory(prefix="ingest-csv-store-")
+    store = Store.open(path=Path(folder.name))
+    store.folder_of_the_benchmark = folder
+    return store
+
+
+@cache
+def _engine() -> Callable[[str], pa.Table]:
+    handle = chdb.connect(str(_store().path / "engine"))
+    handle.query("CREATE DATABASE IF NOT EXISTS bench")
+    return lambda sql: handle.query(sql, "ArrowTable")
+
+
+def _ingest(store: Store, packed: Path, symbol: str) -> str:
+    # What was taken in before goes, as in the peer's table; the same records under one symbol would
+    # be found published and not inserted again.
+    for name in ("trades", "quotes", "gaps", "quarantine"):
+        store._connection.command(f"TRUNCATE TABLE raw.{name}")
+    known = replace(SPOT, symbol=symbol)
+    summary = ingest(store, ahead(read_units("binance", [packed], known)), known, run_id="bench")
+    if summary.quarantined:
+        raise ValueError(f"{summary.quarantined} records of the benchmark were refused")
+    return symbol
 
 
 def _write(market: Market, path: Path) -> None:
@@ -101,13 +140,12 @@ def _decimal(steps: np.ndarray, decimals: int) -> pl.Series:
     return whole.cast(pl.String) + "." + text
 
 
-def _ours(batch) -> Columns:
-    trades = batch.trades
-    fills = pc.split_pattern(trades["venue_id"].combine_chunks(), "-").flatten()
-    ends = fills.cast(pa.int64()).to_numpy().reshape(-1, 2)
+def _ours(store: Store, symbol: str) -> Columns:
+    trades = store.read("raw.trades", symbol)
+    first, last = fill_ends(trades["venue_id"].chunk(0))
     return {
         "trade_id": trades["trade_id"].to_numpy(), "price": trades["price_ticks"].to_numpy(),
-        "qty": trades["qty_lots"].to_numpy(), "first_id": ends[:, 0], "last_id": ends[:, 1],
+        "qty": trades["qty_lots"].to_numpy(), "first_id": first, "last_id": last,
         "time": trades["ts_event_ns"].to_numpy() // 1000,
         "is_buyer_maker": (trades["native_sign"].to_numpy() < 0).astype(np.int64),
     }  # fmt: skip
@@ -136,14 +174,14 @@ def _duckdb_type(name: str) -> str:
     return "BOOLEAN" if name.startswith("is_") else "BIGINT"
 
 
-def _chdb(chdb: Chdb, path: Path) -> None:
-    chdb.run("TRUNCATE TABLE bench.aggregates")
-    chdb.run(f"INSERT INTO bench.aggregates SELECT * FROM file('{path}', CSV, '{SCHEMA}')")  # noqa: S608
+def _chdb(engine: Callable[[str], pa.Table], path: Path) -> None:
+    engine("TRUNCATE TABLE bench.aggregates")
+    engine(f"INSERT INTO bench.aggregates SELECT * FROM file('{path}', CSV, '{SCHEMA}')")  # noqa: S608
 
 
 ITEM = Item(
     name="ingest_csv",
-    work="a day of aggregates, from the file to checked columns",
+    work="aggregates from the file to the store: ours checked and published, chDB's bare, frames else",
     goal=0.7,
     inputs=lambda market: [
         market.trades.ts_event_ns,

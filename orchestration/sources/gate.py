@@ -15,8 +15,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from orchestration.sources.coded import CodedTexts
 from orchestration.sources.records import QUOTES, TRADES, Gap, Reject, table
 from orderflow_core.instrument import BeyondRangeError, Instrument, OffGridError
 
@@ -29,6 +29,7 @@ ID_LEAP = 1_000_000
 
 # A list that a reader appends to, or an array that it has ready.
 Integers: TypeAlias = Any
+Texts: TypeAlias = Any
 
 _UNITS = ((10**11, 10**9), (10**14, 10**6), (10**17, 10**3), (10**20, 1))
 _SECONDS = re.compile(r"([0-9]{1,12})\.([0-9]{1,9})")
@@ -77,9 +78,9 @@ def fewest_inversions(ts_ns: np.ndarray) -> np.ndarray:
     choices lose equally many, the earlier records stay, as if each was compared with the latest
     time kept so far.
     """
-    keep = ts_ns >= np.maximum.accumulate(ts_ns) if len(ts_ns) else np.zeros(0, np.bool_)
-    if keep.all():
-        return keep
+    if (ts_ns[1:] >= ts_ns[:-1]).all():
+        return np.ones(len(ts_ns), np.bool_)
+    keep = ts_ns >= np.maximum.accumulate(ts_ns)
     tails: list[int] = []  # the smallest last time of a run of each length
     tail_at: list[int] = []
     before = np.full(len(ts_ns), -1, np.int64)
@@ -109,8 +110,8 @@ class TradeRecords:
     trade_id: Integers = field(default_factory=list)
     ts_event_ns: Integers = field(default_factory=list)
     ts_recv_ns: Integers = field(default_factory=list)
-    price: list[str] = field(default_factory=list)
-    qty: list[str] = field(default_factory=list)
+    price: Texts = field(default_factory=list)
+    qty: Texts = field(default_factory=list)
     native_sign: Integers = field(default_factory=list)
     is_market: Integers = field(default_factory=list)
     first_id: Integers = field(default_factory=list)
@@ -126,10 +127,10 @@ class QuoteRecords:
     ts_event_ns: Integers = field(default_factory=list)
     ts_recv_ns: Integers = field(default_factory=list)
     ts_source: Integers = field(default_factory=list)
-    bid: list[str] = field(default_factory=list)
-    bid_qty: list[str] = field(default_factory=list)
-    ask: list[str] = field(default_factory=list)
-    ask_qty: list[str] = field(default_factory=list)
+    bid: Texts = field(default_factory=list)
+    bid_qty: Texts = field(default_factory=list)
+    ask: Texts = field(default_factory=list)
+    ask_qty: Texts = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -172,11 +173,12 @@ class Gate:
 
     def knows_time(self, ts_ns: np.ndarray) -> np.ndarray:
         """Return which times some trading day of the instrument can hold."""
-        known = (ts_ns >= FIRST_NS) & (ts_ns < END_NS)
+        first, end = FIRST_NS, END_NS
         sessions = self.instrument.sessions
         if self.instrument.day_rule == "roll" and sessions is not None:
-            known &= (ts_ns >= sessions.open_ns[0]) & (ts_ns < sessions.close_ns[-1])
-        return known
+            first = max(first, int(sessions.open_ns[0]))
+            end = min(end, int(sessions.close_ns[-1]))
+        return (ts_ns >= first) & (ts_ns < end)
 
     def pass_trades(
         self, records: TradeRecords, *, source: str, unit: str, id_step: int, fill_step: int = 0
@@ -200,7 +202,7 @@ class Gate:
         )
         alive = self._unique("trade", columns, "trade_id", alive, _TRADE_CONTENT)
         alive = self._in_time("trade", columns, alive)
-        rows = {name: values[alive] for name, values in columns.items()}
+        rows = _rows_at(columns, alive)
         outside = self.instrument.is_outside_session(rows["ts_event_ns"])
         rows["is_outside_session"] = outside.astype(np.int8)
         kept = table(
@@ -224,13 +226,19 @@ class Gate:
         columns["venue_ns"] = np.where(columns["ts_source"] == 0, columns["ts_event_ns"], 0)
         alive = self._unique("quote", columns, "quote_id", alive, ("venue_ns", *_QUOTE_NUMBERS))
         alive = self._in_time("quote", columns, alive)
-        rows = {name: values[alive] for name, values in columns.items()}
+        rows = _rows_at(columns, alive)
         return table(QUOTES, {**rows, "source": source, "unit": unit}, len(alive))
 
     def convert(
-        self, which: str, texts: list[str]
+        self, which: str, texts: Sequence[str]
     ) -> tuple[np.ndarray, dict[int, tuple[str, str]]]:
         """Return decimal texts ("price" or "qty") as steps, and (reason, detail) of bad ones."""
+        if isinstance(texts, CodedTexts):
+            steps, bad = self.convert(which, texts.distinct)
+            if not bad:
+                return steps[texts.code], {}
+            places = np.flatnonzero(np.isin(texts.code, list(bad))).tolist()
+            return steps[texts.code], {i: bad[int(texts.code[i])] for i in places}
         is_price = which == "price"
         vector = self.instrument.prices_to_ticks if is_price else self.instrument.qtys_to_lots
         steps, rejects = vector(texts)
@@ -246,7 +254,10 @@ class Gate:
     ) -> np.ndarray:
         # Returns the positions that stay; the first finding of a record is the one reported.
         found: dict[int, tuple[str, str]] = {}
-        for i in np.flatnonzero(~self.knows_time(columns["ts_event_ns"])).tolist():
+        strange = np.flatnonzero(~self.knows_time(columns["ts_event_ns"])).tolist()
+        if strange:  # the reader's own array stays as it is
+            columns["ts_event_ns"] = columns["ts_event_ns"].copy()
+        for i in strange:
             found[i] = ("out_of_range", f"time {columns['ts_event_ns'][i]} is in no trading day")
             columns["ts_event_ns"][i] = 0
         for rejects in conversions:
@@ -259,9 +270,8 @@ class Gate:
                 )
         for i, (reason, detail) in found.items():
             self._refuse_at(kind, columns, i, reason, detail)
-        is_alive = np.ones(len(columns["line"]), np.bool_)
-        is_alive[list(found)] = False
-        return np.flatnonzero(is_alive)
+        everything = np.arange(len(columns["line"]))
+        return np.delete(everything, list(found)) if found else everything
 
     def _unique(
         self,
@@ -272,7 +282,10 @@ class Gate:
         content: tuple[str, ...],
     ) -> np.ndarray:
         # Returns positions in id order, the file's order among equal ids.
-        alive = alive[np.argsort(columns[key][alive], kind="stable")]
+        ids = columns[key] if len(alive) == len(columns[key]) else columns[key][alive]
+        if (ids[1:] > ids[:-1]).all():  # as nearly every file has them
+            return alive
+        alive = alive[np.argsort(ids, kind="stable")]
         ids = columns[key][alive]
         repeats = np.flatnonzero(ids[1:] == ids[:-1]) + 1
         if not len(repeats):
@@ -298,7 +311,10 @@ class Gate:
         return kept
 
     def _in_time(self, kind: str, columns: dict[str, np.ndarray], alive: np.ndarray) -> np.ndarray:
-        keep = fewest_inversions(columns["ts_event_ns"][alive])
+        ts = columns["ts_event_ns"]
+        keep = fewest_inversions(_rows_at({"ts": ts}, alive)["ts"])
+        if keep.all():
+            return alive
         for i in alive[~keep]:
             detail = f"time {columns['ts_event_ns'][i]} is out of order among its neighbours"
             self._refuse_at(kind, columns, i, "time_inversion", detail)
@@ -365,7 +381,15 @@ def _integers(
     records: TradeRecords | QuoteRecords, texts: tuple[str, ...]
 ) -> dict[str, np.ndarray]:
     names = [name for name in type(records).__slots__ if name not in texts]
-    return {name: np.array(getattr(records, name), np.int64) for name in names}
+    return {name: np.asarray(getattr(records, name), np.int64) for name in names}
+
+
+def _rows_at(columns: dict[str, np.ndarray], alive: np.ndarray) -> dict[str, np.ndarray]:
+    # Where all stay in their order, as in nearly every file, nothing is copied.
+    n = len(alive)
+    if all(len(values) == n for values in columns.values()) and (alive == np.arange(n)).all():
+        return dict(columns)
+    return {name: values[alive] for name, values in columns.items()}
 
 
 def _venue_ids(rows: dict[str, np.ndarray]) -> pa.Array:
@@ -373,8 +397,10 @@ def _venue_ids(rows: dict[str, np.ndarray]) -> pa.Array:
     first, last = rows["first_id"], rows["last_id"]
     if not len(first) or first.max() < 0:
         return pa.repeat(pa.scalar(""), len(first))
-    texts = [pa.array(ids).cast(pa.string()) for ids in (first, last)]
-    return pc.if_else(pa.array(first >= 0), pc.binary_join_element_wise(*texts, "-"), "")
+    # Imported here: the compiler takes a while to load, and most sources have no aggregates.
+    from orchestration.sources.fill_ids import fill_texts
+
+    return fill_texts(first, last)
 
 
 def _reason(convert: Callable[[str], int], text: str) -> str:

@@ -15,12 +15,11 @@ A row that has a trade and the quote that it met gives two batches
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, timedelta, timezone, tzinfo
 from decimal import Decimal
 from pathlib import Path
-from typing import overload
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -28,7 +27,7 @@ import pyarrow as pa
 
 from orchestration.sources.column_map import ColumnMap, column_maps, fitting
 from orchestration.sources.files import SourceFile, read_file
-from orchestration.sources.gate import MAX_ID, Gate, epoch_text_ns
+from orchestration.sources.gate import MAX_ID, Gate, TradeRecords, epoch_text_ns
 from orchestration.sources.members import Member, must_be_named, part_unit, read_members
 from orchestration.sources.records import SourceBatch, SourceError, make_batch
 from orchestration.sources.rows import (
@@ -40,11 +39,17 @@ from orchestration.sources.rows import (
     whole_number,
     with_venue_ids,
 )
+from orchestration.sources.whole_tables import (
+    FEATHER_MAGIC,
+    PARQUET_MAGIC,
+    RowTexts,
+    plain_trades,
+    read_arrow,
+)
 from orderflow_core.instrument import Instrument
 
 NAME = "generic"
 
-_PARQUET_MAGIC, _FEATHER_MAGIC = b"PAR1", b"ARROW1"
 _ISO = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[ T]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?"
     r"(?:(Z)|([+-])([0-9]{2}):?([0-9]{2}))?"
@@ -90,7 +95,7 @@ def read(
 
 def _members(path: Path) -> list[Member]:
     file = read_file(path)
-    if file.data.startswith((_PARQUET_MAGIC, _FEATHER_MAGIC)):
+    if file.data.startswith((PARQUET_MAGIC, FEATHER_MAGIC)):
         return [Member(name=path.name, file=file, is_sealed=True)]
     return read_members(path)
 
@@ -117,7 +122,10 @@ def parse_table(
     member: Member, instrument: Instrument, maps: Sequence[ColumnMap]
 ) -> list[SourceBatch]:
     """Read one text or table; see :func:`read`."""
-    is_binary = member.file.data.startswith((_PARQUET_MAGIC, _FEATHER_MAGIC))
+    is_binary = member.file.data.startswith((PARQUET_MAGIC, FEATHER_MAGIC))
+    plain = _plain_trades(member, instrument, maps) if is_binary else None
+    if plain is not None:
+        return [plain]
     load = _arrow_table if is_binary else _text_table
     batches = []
     chosen: ColumnMap | None = None
@@ -128,8 +136,8 @@ def parse_table(
         if not getattr(chosen, f"has_{kind}s"):
             continue
         _own_symbol(table, kind, instrument)
-        gated = _trades if kind == "trade" else _quotes
-        batches.append(gated(table, instrument, chosen))
+        is_trade = kind == "trade"
+        batches.append(_trades(table, chosen) if is_trade else _quotes(table, instrument, chosen))
     return [batch for batch in batches if batch.offered] or batches[:1]
 
 
@@ -173,31 +181,11 @@ def _usual_width(member: Member, one: ColumnMap) -> int:
     return widths.most_common(1)[0][0] if widths else 0
 
 
-class _RowTexts(Sequence[bytes]):
-    # What the quarantine shows of a row of a table; made only for those that are refused.
-
-    def __init__(self, table: pa.Table) -> None:
-        self.table = table
-
-    def __len__(self) -> int:
-        return int(self.table.num_rows)
-
-    @overload
-    def __getitem__(self, i: int) -> bytes: ...
-    @overload
-    def __getitem__(self, i: slice) -> Sequence[bytes]: ...
-    def __getitem__(self, i: int | slice) -> bytes | Sequence[bytes]:
-        if isinstance(i, slice):
-            return [self[k] for k in range(*i.indices(len(self)))]
-        (row,) = self.table.slice(i, 1).to_pylist()
-        return str(row).encode()
-
-
 def _arrow_table(
     member: Member, instrument: Instrument, maps: Sequence[ColumnMap], kind: str
 ) -> tuple[ColumnMap, _Table]:
     del kind  # no row of a table can be damaged in its form
-    table = _read_arrow(member.file)
+    table = read_arrow(member.file)
     names = {name: i for i, name in enumerate(table.schema.names)}
     one = fitting([m for m in maps if m.has_header], names)
     if one is None:
@@ -205,26 +193,12 @@ def _arrow_table(
         raise SourceError(
             member.file.path, f"has the columns of no map of {instrument.symbol}, only: {held}"
         )
-    gate = Gate(instrument=instrument, lines=_RowTexts(table))
+    gate = Gate(instrument=instrument, lines=RowTexts(table))
     columns = {
         name: _texts(member.file, table, str(column)) for name, column in one.columns().items()
     }
     line = list(range(1, table.num_rows + 1))
     return one, _Table(file=member.file, gate=gate, line=line, columns=columns)
-
-
-def _read_arrow(file: SourceFile) -> pa.Table:
-    source = pa.BufferReader(file.data)
-    try:
-        if file.data.startswith(_PARQUET_MAGIC):
-            from pyarrow import parquet
-
-            return parquet.read_table(source)
-        from pyarrow import feather
-
-        return feather.read_table(source)
-    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        raise SourceError(file.path, f"is a damaged table: {error}") from error
 
 
 def _texts(file: SourceFile, table: pa.Table, name: str) -> list[str]:
@@ -324,13 +298,7 @@ def _signs(table: _Table, one: ColumnMap) -> list[int]:
     texts = table.columns.get(name)
     if texts is None:
         return [0] * len(table.line)
-    words = _MAKER
-    if name == "side":
-        words = {
-            word.lower(): sign
-            for sign, given in ((0, one.unknown), (-1, one.sell), (1, one.buy))
-            for word in given
-        }
+    words = _words(one)
     known = {text: words.get(text.lower()) for text in set(texts)}
     signs = [known[text] for text in texts]
     if None in signs:
@@ -342,7 +310,33 @@ def _signs(table: _Table, one: ColumnMap) -> list[int]:
     return [sign for sign in signs if sign is not None]
 
 
-def _trades(table: _Table, instrument: Instrument, one: ColumnMap) -> SourceBatch:
+def _words(one: ColumnMap) -> Mapping[str, int]:
+    if one.side is None:
+        return _MAKER
+    return {
+        word.lower(): sign
+        for sign, given in ((0, one.unknown), (-1, one.sell), (1, one.buy))
+        for word in given
+    }
+
+
+def _plain_trades(
+    member: Member, instrument: Instrument, maps: Sequence[ColumnMap]
+) -> SourceBatch | None:
+    # A table of trades without anything unusual, as nearly all are; None for any other.
+    rows = read_arrow(member.file)
+    one = fitting(
+        [m for m in maps if m.has_header], {n: i for i, n in enumerate(rows.schema.names)}
+    )
+    if one is None or one.has_quotes:
+        return None
+    records = plain_trades(rows, one, instrument.venue_symbol, _words(one))
+    if records is None:
+        return None
+    return _gated(member.file, Gate(instrument=instrument, lines=RowTexts(rows)), records, one)
+
+
+def _trades(table: _Table, one: ColumnMap) -> SourceBatch:
     signs = _signs(table, one)
     # Each step may drop rows, so the columns before it are carried beside the others.
     table.columns["sign"] = [str(sign) for sign in signs]
@@ -355,16 +349,27 @@ def _trades(table: _Table, instrument: Instrument, one: ColumnMap) -> SourceBatc
         native_sign=[int(text) for text in table.columns["sign"]],
         price=table.columns["price"], qty=table.columns["qty"],
     )  # fmt: skip
-    has_ids = "id" in table.columns and not venue_ids
-    trades, gaps = table.gate.pass_trades(
-        records, source=NAME, unit=table.file.unit,
-        id_step=instrument.max_id_step if has_ids else 0,
+    return _gated(table.file, table.gate, records, one, venue_ids, table.other)
+
+
+def _gated(
+    file: SourceFile,
+    gate: Gate,
+    records: TradeRecords,
+    one: ColumnMap,
+    venue_ids: Mapping[int, str] | None = None,
+    other: Mapping[str, int] | None = None,
+) -> SourceBatch:
+    has_ids = one.id is not None and not venue_ids
+    trades, gaps = gate.pass_trades(
+        records, source=NAME, unit=file.unit,
+        id_step=gate.instrument.max_id_step if has_ids else 0,
     )  # fmt: skip
     return make_batch(
-        path=table.file.path, instrument=instrument, source=NAME, unit=table.file.unit,
-        n_lines=len(table.gate.lines), gaps=gaps, rejects=table.gate.rejects,
-        trades=with_venue_ids(trades, venue_ids) if venue_ids else trades,
-        other=dict(table.other),
+        path=file.path, instrument=gate.instrument, source=NAME, unit=file.unit,
+        n_lines=len(gate.lines), gaps=gaps, rejects=gate.rejects,
+        trades=with_venue_ids(trades, dict(venue_ids)) if venue_ids else trades,
+        other=dict(other or {}),
     )  # fmt: skip
 
 

@@ -271,7 +271,7 @@ def split_by_day(batch: SourceBatch, instrument: Instrument) -> dict[date, Sourc
     quote_day = instrument.trading_day_of(batch.quotes["ts_event_ns"].to_numpy())
     reject_day = _reject_days(batch, instrument, trade_day, quote_day)
     days: dict[date, SourceBatch] = {}
-    for number in np.unique(np.concatenate([trade_day, quote_day, reject_day])):
+    for number in _distinct(trade_day, quote_day, reject_day):
         day = EPOCH + timedelta(days=int(number))
         refused = reject_day == number
         trades, quotes = (
@@ -292,6 +292,14 @@ def split_by_day(batch: SourceBatch, instrument: Instrument) -> dict[date, Sourc
         )
         days[day] = with_figures(part)
     return days
+
+
+def _distinct(*days: np.ndarray) -> list[int]:
+    # Rows are in time order: a day that begins is a change.
+    found: set[int] = set()
+    for day in days:
+        found.update(day[:1].tolist(), day[1:][day[1:] != day[:-1]].tolist())
+    return sorted(found)
 
 
 def _rows_of(rows: pa.Table, day: np.ndarray, number: int) -> pa.Table:
@@ -317,6 +325,8 @@ def _reject_days(
     batch: SourceBatch, instrument: Instrument, trade_day: np.ndarray, quote_day: np.ndarray
 ) -> np.ndarray:
     known = batch.quarantine_ns > 0
+    if not len(known):
+        return np.empty(0, np.int64)
     own = np.full(len(known), -1, np.int64)
     own[known] = instrument.trading_day_of(batch.quarantine_ns[known])
     line = batch.quarantine["line"].to_numpy()

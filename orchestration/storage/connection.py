@@ -25,7 +25,13 @@ _PINNED = {
     "async_insert": 0,
     "insert_deduplicate": 1,
     "output_format_arrow_low_cardinality_as_dictionary": 1,
+    # Results stay on this machine, or go through the transport's own compression.
+    "output_format_arrow_compression_method": "none",
 }
+
+# Fewer rows go by a file: starting the other way costs more than it saves. The manifest's rows, whose
+# tokens decide between writers, are always fewer.
+_ROWS_WORTH_SCANNING = 10_000
 
 
 class Connection:
@@ -63,6 +69,7 @@ class Connection:
         self._client = _connect(target, settings, self._retry_s)
         self._temp_dir = temp_dir
         self._is_embedded = url is None
+        self._scanner = _Scanner(path, settings) if path is not None else None
         self._call_lock = threading.Lock()
         self._pid = os.getpid()
 
@@ -95,6 +102,10 @@ class Connection:
         deduplication, so that one whose answer was lost can be sent again.
         """
         database, name = table.split(".")
+        if self._scanner is not None and len(rows) >= _ROWS_WORTH_SCANNING:
+            with self._one_call():
+                self._scanner.insert(f"`{database}`.`{name}`", rows)
+            return
         settings = {"insert_deduplication_token": token}
         with self._one_call(), _temp_files_in(self._temp_dir):
             self._retried(
@@ -105,6 +116,8 @@ class Connection:
     def close(self) -> None:
         """Close the client; the engine stops with it."""
         if os.getpid() == self._pid:
+            if self._scanner is not None:
+                self._scanner.close()
             self._client.close()
 
     def _retried(self, what: str, call: Callable[[], T]) -> T:
@@ -129,6 +142,43 @@ class Connection:
                 # query's result. So one that nobody reads comes next.
                 self._client.raw_query("SELECT 1")
                 raise
+
+
+class _Scanner:
+    """Inserts Arrow tables from this process's memory: a third of the time of a file.
+
+    A second handle of the one engine, as the client's own does not offer the table function. No
+    answer can be lost within a process, so nothing is sent twice and no token is needed.
+    """
+
+    def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
+        import chdb
+
+        self._handle = chdb.connect(os.path.realpath(path))
+        chosen = {name: settings[name] for name in ("max_memory_usage", "max_execution_time")}
+        # Without a token equal blocks would count as one.
+        chosen["insert_deduplicate"] = 0
+        self._settings = ", ".join(f"{name} = {value}" for name, value in chosen.items())
+
+    def insert(self, table: str, rows: pa.Table) -> None:
+        """Insert all rows; DatabaseError where the engine refuses them."""
+        from chdb.state.sqlitelike import ChdbError
+        from clickhouse_connect.driver.exceptions import DatabaseError
+
+        columns = ", ".join(f"`{name}`" for name in rows.column_names)
+        # The engine finds the table by the name of this function's argument.
+        sql = (
+            f"INSERT INTO {table} ({columns}) SELECT {columns} FROM Python(rows) "  # noqa: S608
+            f"SETTINGS {self._settings}"
+        )
+        try:
+            self._handle.query(sql, "TabSeparated")
+        except ChdbError as error:
+            raise DatabaseError(str(error)) from error
+
+    def close(self) -> None:
+        """Give the handle back."""
+        self._handle.close()
 
 
 def _connect(target: Mapping[str, Any], settings: Mapping[str, Any], retry_s: float) -> Any:

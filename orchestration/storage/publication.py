@@ -4,6 +4,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date
@@ -12,6 +13,7 @@ from typing import NamedTuple, Self
 
 import pyarrow as pa
 
+from orchestration.storage.comparison import has_rows_of
 from orchestration.storage.conform import conform, require_key, with_store_columns
 from orchestration.storage.connection import Connection
 from orchestration.storage.content_hash import content_hash, n_duplicate_keys
@@ -42,6 +44,7 @@ class _Staged:
     generation: int
     replaced: list[ManifestRow]
     chunks: list[pa.Table] = field(default_factory=list)
+    first_hash: Future[str] | None = None
     is_held: bool = False
     n_inserted: int = 0
     rows: int = 0
@@ -50,6 +53,12 @@ class _Staged:
     @property
     def replaces(self) -> tuple[int, ...]:
         return tuple(row.generation for row in self.replaced)
+
+    def hash_of_chunks(self) -> str:
+        """Return the content hash of all that was handed in."""
+        if len(self.chunks) == 1 and self.first_hash is not None:
+            return self.first_hash.result()
+        return content_hash(self.table, pa.concat_tables(self.chunks))
 
 
 class GenerationClock:
@@ -110,6 +119,8 @@ class Publication(AbstractContextManager["Publication"]):
         self._inputs = _sorted_inputs(inputs)
         self._staged: dict[tuple[str, str], _Staged] = {}
         self._is_open = True
+        # Hashing takes about as long as inserting, and both leave the interpreter's lock.
+        self._hashing = ThreadPoolExecutor(1, thread_name_prefix="content-hash")
 
     def write(
         self, table: str, data: pa.Table, *, unit: str = "", replaces_all: bool = False
@@ -143,6 +154,8 @@ class Publication(AbstractContextManager["Publication"]):
         elif staged.hash:
             raise StoreError(f"{table} {unit} was audited already: write it whole before that")
         chunk = with_store_columns(definition, payload, self._symbol, self._day, staged.generation)
+        if not staged.chunks:
+            staged.first_hash = self._hashing.submit(content_hash, definition, chunk)
         if not staged.chunks and self._equals_published(staged, chunk):
             staged.is_held = True
         elif staged.is_held:
@@ -213,6 +226,7 @@ class Publication(AbstractContextManager["Publication"]):
         if self._is_open and (error is None or isinstance(error, Exception)):
             self._abandon(error)
         self._is_open = False
+        self._hashing.shutdown(wait=False, cancel_futures=True)
         self._in_progress.difference_update(staged.generation for staged in self._staged.values())
 
     def __enter__(self) -> Self:
@@ -249,9 +263,9 @@ class Publication(AbstractContextManager["Publication"]):
 
     def _equals_published(self, staged: _Staged, chunk: pa.Table) -> bool:
         same = self._same_origin(staged)
-        if same is None or same.rows != len(chunk):
+        if same is None or same.rows != len(chunk) or staged.first_hash is None:
             return False
-        return content_hash(staged.table, chunk) == same.hash
+        return staged.first_hash.result() == same.hash
 
     def _is_unchanged(self, staged: _Staged) -> bool:
         same = self._same_origin(staged)
@@ -280,15 +294,16 @@ class Publication(AbstractContextManager["Publication"]):
         row = self._manifest_row(staged, seq=0)
         stored = read_generations(self._connection, staged.table, [row])
         if staged.hash == "":
-            expected = content_hash(staged.table, pa.concat_tables(staged.chunks))
-            found = content_hash(staged.table, stored)
-            if found != expected:
+            expected = staged.hash_of_chunks()
+            if not has_rows_of(staged.table, stored, pa.concat_tables(staged.chunks), expected):
+                found = content_hash(staged.table, stored)
                 raise StoreCorruptError(
                     f"{staged.table.name} {self._symbol} {self._day}: wrote {staged.rows} rows "
                     f"with hash {expected}, read back {len(stored)} rows with hash {found}"
                 )
             staged.hash = expected
             staged.chunks.clear()
+            staged.first_hash = None
         return stored
 
     def _append(self, changed: Sequence[_Staged]) -> list[ManifestRow]:

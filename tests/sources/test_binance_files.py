@@ -3,6 +3,7 @@ import hashlib
 import re
 from dataclasses import replace
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from orchestration.sources.binance import kernel
 from orchestration.sources.binance.archive import read_archive
 from orchestration.sources.binance.layouts import LAYOUTS
 from orchestration.sources.binance.packed import ChecksumMismatchError
-from orchestration.sources.binance.rows import RowRefusedError, read_row
+from orchestration.sources.binance.rows import Lines, RowRefusedError, read_row
 from orchestration.sources.gate import epoch_ns
 from orchestration.sources.records import SourceError
 from tests.sources.binance_http_server import zipped
@@ -137,7 +138,7 @@ def test_the_fast_pass_never_says_something_else(steps, price, qty, time, flag, 
         mantissa = int("".join(map(str, digits))) * 10 ** max(exponent, 0)
         grid += [max(-exponent, 0), mantissa]
     data = line + b"\n1,1\n"
-    columns, starts, is_good = kernel.read_rows(data, kinds, np.arange(6), np.array(grid))
+    columns, starts, is_good, _ = kernel.read_rows([data], kinds, np.array(grid))
     assert starts.tolist() == [0, len(line) + 1, len(data)]
     assert not is_good[1]
     try:
@@ -155,10 +156,31 @@ def test_the_fast_pass_takes_plain_rows():
     batch = [aggregate(i, t=i, p=f"{100 + i / 100:.8f}") for i in range(50)]
     data = "".join(row + "\n" for row in batch).encode()
     kinds = np.array([1, 2, 3, 1, 1, 4, 5])
-    _, _, is_good = kernel.read_rows(data, kinds, np.arange(7), np.array([2, 1, 3, 1]))
+    _, _, is_good, _ = kernel.read_rows([data], kinds, np.array([2, 1, 3, 1]))
     assert is_good.all()
-    _, starts, is_good = kernel.read_rows(b"", kinds, np.arange(7), np.array([2, 1, 3, 1]))
+    _, starts, is_good, _ = kernel.read_rows([b""], kinds, np.array([2, 1, 3, 1]))
     assert (len(starts), len(is_good)) == (1, 0)
+
+
+@given(st.data())
+def test_pieces_give_what_the_whole_gives(draw):
+    # The first piece tells the room that the others get: too little of it must do, too.
+    plain = aggregate(1, t=1, p="100.5")
+    text = draw.draw(st.lists(st.sampled_from([plain, "", "x,1", plain + "\r", "1" * 300])))
+    data = "\n".join(text).encode() + draw.draw(st.sampled_from([b"", b"\n"]))
+    ends = [0, *(i + 1 for i, byte in enumerate(data) if byte == 10), len(data)]
+    cuts = sorted({0, len(data), *draw.draw(st.lists(st.sampled_from(ends)))})
+    pieces = [data[a:b] for a, b in pairwise(cuts)] or [b""]
+    kinds, grid = np.array([1, 2, 3, 1, 1, 4, 5]), np.array([2, 1, 3, 1])
+    whole = kernel.read_rows([data], kinds, grid)
+    parts = kernel.read_rows(pieces, kinds, grid, n_bytes=len(data))
+    assert parts[1].tolist() == whole[1].tolist()
+    assert parts[2].tolist() == whole[2].tolist()
+    assert (parts[0][:, parts[2]] == whole[0][:, whole[2]]).all()
+    n_lines = data.count(b"\n") + (data[-1:] not in (b"", b"\n"))
+    expected = [line.removesuffix(b"\r") for line in data.split(b"\n")[:n_lines]]
+    assert list(Lines(parts[3], parts[1])) == expected
+    assert Lines(parts[3], parts[1])[-1:] == expected[-1:]
 
 
 # -- recorded files -------------------------------------------------------------------------------

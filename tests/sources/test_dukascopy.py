@@ -178,7 +178,7 @@ def test_sizes_are_put_on_the_grid_and_counted():
         "1e-99",
     ]
     texts = sizes.texts(values, np.arange(len(values)))
-    assert texts == [
+    assert list(texts) == [
         "1.48",
         "1.48",
         "1.48",

@@ -17,6 +17,7 @@ transaction's is the event time, and ``ts_recv_ns`` is when the venue sent the q
 """
 
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,7 @@ def read_archive(path: Path, instrument: Instrument) -> SourceBatch:
 
 
 def parse_archive(unpacked: Unpacked, instrument: Instrument) -> SourceBatch:
-    """Read the rows of a file that is in memory; see :func:`read_archive`."""
+    """Read the rows of a file that is unpacked, or being so; see :func:`read_archive`."""
     file = unpacked.file
     head = file.data[:_SNIFFED_BYTES].split(b"\n")[:_SNIFFED_LINES]
     layout = layout_of(head)
@@ -78,12 +79,14 @@ def parse_archive(unpacked: Unpacked, instrument: Instrument) -> SourceBatch:
     name = _require_named(unpacked, layout, instrument)
     header = head[0] if is_header(head[0]) else b""
     require_market(file.path, instrument, {_market(layout, header, name): 1})
-    columns, is_good, lines = _fast_pass(file.data, layout, instrument)
-    cut_line = 0 if file.data.endswith(b"\n") else len(lines)
+    columns, is_good, lines = _fast_pass(unpacked, layout, instrument)
+    cut_line = 0 if lines.pieces[-1].endswith(b"\n") else len(lines)
     gate = SteppedGate(instrument=instrument, lines=lines, cut_line=cut_line)
     other = _slow_pass(gate, layout, columns, is_good)
     kept = np.flatnonzero(is_good)
-    rows = {n: columns[i][kept] for i, n in enumerate(layout.fields) if n}
+    rows = {n: columns[i] for i, n in enumerate(layout.fields) if n}
+    if len(kept) < len(lines):
+        rows = {n: values[kept] for n, values in rows.items()}
     other["repeated_member"] = unpacked.n_repeated_lines
     trades, quotes, gaps = None, None, []
     if layout.kind == "bookTicker":
@@ -131,7 +134,7 @@ def _market(layout: Layout, header: bytes, name: ArchiveName | None) -> str:
 
 
 def _fast_pass(
-    data: bytes, layout: Layout, instrument: Instrument
+    unpacked: Unpacked, layout: Layout, instrument: Instrument
 ) -> tuple[np.ndarray, np.ndarray, Lines]:
     # Imported here: the compiler takes a while to load, and most commands read no archive.
     from orchestration.sources.binance import kernel
@@ -149,13 +152,14 @@ def _fast_pass(
         _, digits, exponent = step.as_tuple()
         mantissa = int("".join(map(str, digits))) * 10 ** max(int(exponent), 0)
         grid += [max(-int(exponent), 0), mantissa]
-    columns, starts, is_good = kernel.read_rows(
-        data, np.array(kinds, np.int64), np.arange(len(kinds)), np.array(grid, np.int64)
-    )
+    columns, starts, is_good, pieces = kernel.read_rows(
+        chain([unpacked.file.data], unpacked.rest), np.array(kinds, np.int64),
+        np.array(grid, np.int64), n_bytes=unpacked.size,
+    )  # fmt: skip
     if "first_id" in layout.fields:
         first, last = (columns[layout.fields.index(n)] for n in ("first_id", "last_id"))
         is_good &= first <= last
-    return columns, is_good, Lines(data, starts)
+    return columns, is_good, Lines(pieces, starts)
 
 
 def _slow_pass(

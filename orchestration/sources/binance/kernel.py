@@ -5,6 +5,8 @@ to :mod:`orchestration.sources.binance.rows`, which says what is wrong with it. 
 accept what the plain reading refuses, and where it accepts, both must say the same.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 from numba import njit
 
@@ -13,43 +15,45 @@ SKIP, WHOLE, PRICE, QTY, TIME, FLAG = range(6)
 
 
 @njit(cache=True, nogil=True)
-def _rows_nb(data, kinds, places, grid, columns, starts, is_good):
+def _rows_nb(data, kinds, grid, row, columns, starts, is_good):
     """Read all lines: where each starts, whether it is plain, and the numbers of its fields.
 
-    ``kinds`` and ``places`` have one element a field: what it is and which row of ``columns``
-    takes it. ``grid`` has the decimals and the mantissa of the price step, then of the lot step.
-    Returns the number of lines.
+    ``data`` ends with a newline, which stops every loop over digits. ``kinds`` says what each field
+    is; it goes to the row of its number in ``columns``. ``grid`` has the decimals and the mantissa
+    of the price step, then of the lot step. ``row`` is the first one to fill. Returns the row after
+    the last.
     """
-    at, row, n = 0, 0, len(data)
+    at, n, n_fields = 0, len(data), len(kinds)
     while at < n:
-        starts[row] = at
+        start = at
+        starts[row] = start
         good = True
-        for field in range(len(kinds)):
-            kind, last = kinds[field], field == len(kinds) - 1
-            if kind == 0:
-                while at < n and data[at] != 44 and data[at] != 10 and data[at] != 13:
-                    at += 1
-                value = 0
-            elif kind == 5:
-                value, at, good = _flag_nb(data, at)
-            elif kind == 2 or kind == 3:
-                first = 2 * (kind - 2)
-                value, at, good = _steps_nb(data, at, grid[first], grid[first + 1])
-            else:
+        for field in range(n_fields):
+            kind = kinds[field]
+            if kind == 1 or kind == 4:
                 value, at, good = _whole_nb(data, at)
                 if kind == 4 and good:
                     value, good = _time_nb(value)
-            if last and at < n and data[at] == 13:
+            elif kind == 2 or kind == 3:
+                value, at, good = _steps_nb(data, at, grid[2 * kind - 4], grid[2 * kind - 3])
+            elif kind == 5:
+                value, at, good = _flag_nb(data, at)
+            else:
+                value = 0
+                while data[at] != 44 and data[at] != 10 and data[at] != 13:
+                    at += 1
+            is_last = field == n_fields - 1
+            if good and is_last and data[at] == 13:
                 at += 1
-            if not good or at >= n or data[at] != (10 if last else 44):
-                good = False
+            good = good and at < n and data[at] == (10 if is_last else 44)
+            if not good:
                 break
             at += 1
-            columns[places[field], row] = value
+            columns[field, row] = value
         is_good[row] = good
         if not good:  # the line may have ended within the field: look for its end from the start
-            at = starts[row]
-            while at < n and data[at] != 10:
+            at = start
+            while data[at] != 10:
                 at += 1
             at += 1
         row += 1
@@ -58,42 +62,45 @@ def _rows_nb(data, kinds, places, grid, columns, starts, is_good):
 
 @njit(cache=True, nogil=True)
 def _whole_nb(data, at):
-    # Eighteen digits fit in int64 whatever they are.
+    # Eighteen digits fit in int64 whatever they are; a number of more wraps around and is refused.
     value, start = 0, at
-    while at < len(data) and 48 <= data[at] <= 57 and at - start < 19:
-        value = value * 10 + (data[at] - 48)
+    digit = np.int64(data[at]) - 48
+    while 0 <= digit <= 9:
+        value = value * 10 + digit
         at += 1
+        digit = np.int64(data[at]) - 48
     return value, at, 0 < at - start < 19
 
 
 @njit(cache=True, nogil=True)
 def _steps_nb(data, at, decimals, mantissa):
     # A decimal as a number of steps of mantissa / 10**decimals; zeros beyond the grid say nothing.
-    value, start, kept, n = 0, at, 0, len(data)
-    while at < n and 48 <= data[at] <= 57 and at - start < 19:
-        value = value * 10 + (data[at] - 48)
+    value, start, kept = 0, at, 0
+    digit = np.int64(data[at]) - 48
+    while 0 <= digit <= 9:
+        value = value * 10 + digit
         at += 1
-    digits = at - start
-    good = 0 < digits < 19
-    if good and at < n and data[at] == 46:
+        digit = np.int64(data[at]) - 48
+    n_digits = at - start
+    good = 0 < n_digits <= 18 - decimals
+    if digit == -2:  # the point
         at += 1
-        while at < n and 48 <= data[at] <= 57:
-            if kept < decimals:
-                value = value * 10 + (data[at] - 48)
-                digits += 1
-                kept += 1
-            elif data[at] != 48:
-                good = False
+        digit = np.int64(data[at]) - 48
+        while 0 <= digit <= 9 and kept < decimals:
+            value = value * 10 + digit
+            kept += 1
             at += 1
-            if digits > 18:
-                return value, at, False
-    while good and kept < decimals:
+            digit = np.int64(data[at]) - 48
+        while digit == 0:
+            at += 1
+            digit = np.int64(data[at]) - 48
+        good = good and not 0 < digit <= 9
+    for _ in range(decimals - kept):
         value *= 10
-        digits += 1
-        kept += 1
-        if digits > 18:
-            return value, at, False
-    return value // mantissa, at, good and at - start < 64 and value % mantissa == 0
+    good = good and at - start < 64
+    if mantissa == 1:
+        return value, at, good
+    return value // mantissa, at, good and value % mantissa == 0
 
 
 @njit(cache=True, nogil=True)
@@ -131,32 +138,58 @@ def _time_nb(value):
 
 
 def read_rows(
-    data: bytes, kinds: np.ndarray, places: np.ndarray, grid: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Read every line of ``data``.
+    pieces: Iterable[bytes], kinds: np.ndarray, grid: np.ndarray, *, n_bytes: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[bytes]]:
+    """Read every line of a file.
 
     Parameters
     ----------
-    data : bytes
-    kinds, places : ndarray of int64, shape (n_fields,)
-        What each field is (:data:`SKIP` and the others) and its row in ``columns``.
+    pieces : iterable of bytes
+        The file from first to last, at least one piece; all but the last end with a newline.
+    kinds : ndarray of int64, shape (n_fields,)
+        What each field is (:data:`SKIP` and the others).
     grid : ndarray of int64, shape (4,)
         Decimals and mantissa of the price step, decimals and mantissa of the lot step.
+    n_bytes : int
+        Length of the file; 0 where there is one piece.
 
     Returns
     -------
-    columns : ndarray of int64, shape (max(places) + 1, n_lines)
+    columns : ndarray of int64, shape (n_fields, n_lines)
         Numbers of the plain lines: ids as they are, prices and sizes in steps, times in ns UTC,
         flags as 0 and 1. Undefined where ``is_good`` is False.
     starts : ndarray of int64, shape (n_lines + 1,)
         First byte of each line, and one past the last line's end.
     is_good : ndarray of bool, shape (n_lines,)
         The line is plain and whole: it ends with a newline.
+    pieces : list of bytes
     """
-    n_lines = data.count(b"\n") + (not data.endswith(b"\n") and len(data) > 0)
-    columns = np.zeros((int(places.max()) + 1, n_lines), np.int64)
-    starts = np.zeros(n_lines + 1, np.int64)
-    is_good = np.zeros(n_lines, np.bool_)
-    _rows_nb(np.frombuffer(data, np.uint8), kinds, places, grid, columns, starts, is_good)
-    starts[n_lines] = len(data) if data.endswith(b"\n") else len(data) + 1
-    return columns, starts, is_good
+    space = [np.empty((len(kinds), 0), np.int64), np.empty(0, np.int64), np.empty(0, np.bool_)]
+    kept: list[bytes] = []
+    row, at = 0, 0
+    for data in pieces:
+        n_lines = data.count(b"\n") + (not data.endswith(b"\n") and len(data) > 0)
+        if row + n_lines > space[2].shape[0]:
+            # The first piece says about how many lines a file of this length has.
+            left = max(n_bytes - at, len(data))
+            space = _grown(space, row, row + n_lines * left // max(len(data), 1) * 51 // 50 + 1000)
+        columns, starts, is_good = space
+        n_whole = data.rfind(b"\n") + 1
+        text = np.frombuffer(data, np.uint8, n_whole)
+        end = _rows_nb(text, kinds, grid, row, columns, starts, is_good)
+        starts[row:end] += at
+        if n_whole < len(data):
+            starts[end], is_good[end] = at + n_whole, False
+        row, at = row + n_lines, at + len(data)
+        kept.append(data)
+    columns, starts, is_good = space
+    is_cut = bool(kept) and not kept[-1].endswith(b"\n")
+    ends = np.append(starts[:row], at + is_cut)
+    return columns[:, :row], ends, is_good[:row], kept
+
+
+def _grown(space: list[np.ndarray], n_used: int, n_rows: int) -> list[np.ndarray]:
+    grown = [np.empty((*array.shape[:-1], n_rows), array.dtype) for array in space]
+    for old, new in zip(space, grown, strict=True):
+        new[..., :n_used] = old[..., :n_used]
+    return grown

@@ -32,9 +32,12 @@ class RowRefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Lines(Sequence[bytes]):
-    """The lines of a file by their first bytes: cut out when asked for, not all at once."""
+    """The lines of a file by their first bytes: cut out when asked for, not all at once.
 
-    data: bytes
+    ``pieces`` are the file's bytes in order, cut at ends of lines only; ``starts`` counts through.
+    """
+
+    pieces: Sequence[bytes]
     starts: np.ndarray
 
     def __len__(self) -> int:
@@ -47,7 +50,14 @@ class Lines(Sequence[bytes]):
     def __getitem__(self, index: int | slice) -> bytes | list[bytes]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        return self.data[self.starts[index] : self.starts[index + 1] - 1].removesuffix(b"\r")
+        if index < 0:
+            index += len(self)
+        start, end = int(self.starts[index]), int(self.starts[index + 1]) - 1
+        for piece in self.pieces:
+            if start < len(piece):
+                return piece[start:end].removesuffix(b"\r")
+            start, end = start - len(piece), end - len(piece)
+        return b""
 
 
 class SteppedGate(Gate):

@@ -11,7 +11,9 @@ Files that are read:
 - any other text that begins with a receive time: the log of :func:`messages`.
 """
 
+import os
 from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
@@ -29,6 +31,8 @@ from orchestration.sources.files import SourceFile, read_file
 from orchestration.sources.records import SourceBatch, SourceError
 from orderflow_core.instrument import Instrument
 
+_N_THREADS = min(4, os.cpu_count() or 1)
+
 
 def read(paths: Sequence[Path], instrument: Instrument) -> list[SourceBatch]:
     """Read files, one batch a file; an hour without quotes gives none.
@@ -39,9 +43,7 @@ def read(paths: Sequence[Path], instrument: Instrument) -> list[SourceBatch]:
         A file is damaged, holds candles, does not say which hour it is of, or is of another
         instrument.
     """
-    files = (read_file(path) for path in paths)
-    batches = (parse(file, instrument) for file in files)
-    return [batch for batch in batches if batch.n_lines]
+    return [batch for _, batch in _hours(paths, instrument)]
 
 
 def read_units(paths: Sequence[Path], instrument: Instrument) -> Iterator[tuple[Path, SourceBatch]]:
@@ -58,9 +60,16 @@ def read_units(paths: Sequence[Path], instrument: Instrument) -> Iterator[tuple[
         As :func:`read`.
     """
     for group in groups_of_files(paths, instrument):
-        found = [(path, batch) for path in group for batch in read([path], instrument)]
+        found = _hours(group, instrument)
         for batch in join_hours([batch for _, batch in found], [path for path, _ in found]):
             yield group[0], batch
+
+
+def _hours(paths: Sequence[Path], instrument: Instrument) -> list[tuple[Path, SourceBatch]]:
+    # Unpacking takes most of the time and leaves the interpreter's lock.
+    with ThreadPoolExecutor(_N_THREADS) as pool:
+        batches = pool.map(lambda path: parse(read_file(path), instrument), paths)
+        return [(p, batch) for p, batch in zip(paths, batches, strict=True) if batch.n_lines]
 
 
 def parse(file: SourceFile, instrument: Instrument) -> SourceBatch:

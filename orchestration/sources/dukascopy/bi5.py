@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from orchestration.sources.coded import distinct_values
 from orchestration.sources.dukascopy.codes import listing_of
 from orchestration.sources.dukascopy.quotes import (
     QuoteRows,
@@ -243,7 +244,8 @@ def _rows(
 
 def _units(millions: np.ndarray) -> tuple[list[str], np.ndarray]:
     # The shortest text of a single-precision number gives the vendor's decimal back: 2.06.
-    found, which = np.unique(millions.astype(np.float32), return_inverse=True)
+    # Zero has two signs, of which the text would show one.
+    found, which = distinct_values(millions.astype(np.float32) + np.float32(0))
     is_number = np.isfinite(found)
     texts = [
         str(Decimal(str(value)) * _MILLION) if good else str(value)

@@ -13,6 +13,7 @@ from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 import numpy as np
 import pyarrow as pa
 
+from orchestration.sources.coded import CodedTexts, distinct_values, joined
 from orchestration.sources.files import SourceFile
 from orchestration.sources.gate import Gate, QuoteRecords
 from orchestration.sources.records import (
@@ -44,17 +45,17 @@ class QuoteRows:
         Number of the record, counted from 1; records that could not be decoded leave holes.
     ts_ms, recv_ns : ndarray of int64, shape (n,)
         Event time in ms, receive time in ns.
-    bid, ask, bid_qty, ask_qty : list of str
+    bid, ask, bid_qty, ask_qty : sequence of str
         Decimal texts in the quote currency and in units of the base currency.
     """
 
     line: np.ndarray
     ts_ms: np.ndarray
     recv_ns: np.ndarray
-    bid: list[str]
-    ask: list[str]
-    bid_qty: list[str]
-    ask_qty: list[str]
+    bid: CodedTexts
+    ask: CodedTexts
+    bid_qty: CodedTexts
+    ask_qty: CodedTexts
 
     def __len__(self) -> int:
         return len(self.line)
@@ -86,15 +87,14 @@ class Records(Sequence[bytes]):
         return self.text_of(range(self.n)[i])
 
 
-def price_texts(points: np.ndarray, point: Decimal) -> list[str]:
+def price_texts(points: np.ndarray, point: Decimal) -> CodedTexts:
     """Return whole points as exact decimal texts; each distinct price is written once."""
     sign, digits, exponent = point.normalize().as_tuple()
     if sign or not isinstance(exponent, int):
         raise ValueError(f"a point must be a positive number, got {point}")
     factor = int("".join(map(str, digits)))
-    found, which = np.unique(points, return_inverse=True)
-    texts = np.array([f"{p * factor}e{exponent}" for p in found.tolist()], object)
-    return list(texts[which])
+    found, code = distinct_values(points)
+    return CodedTexts([f"{p * factor}e{exponent}" for p in found.tolist()], code)
 
 
 @dataclass(slots=True)
@@ -109,7 +109,7 @@ class Sizes:
     lot_step: Decimal
     n_rounded: int = 0
 
-    def texts(self, distinct: Sequence[str], which: np.ndarray) -> list[str]:
+    def texts(self, distinct: Sequence[str], which: np.ndarray) -> CodedTexts:
         """Return sizes in units of the base currency as texts on the grid.
 
         Parameters
@@ -122,7 +122,7 @@ class Sizes:
         found = [self._on_grid(value) for value in distinct]
         moved = np.array([is_moved for _, is_moved in found], np.bool_)
         self.n_rounded += int(np.count_nonzero(moved[which]))
-        return list(np.array([text for text, _ in found], object)[which])
+        return CodedTexts([text for text, _ in found], which)
 
     def _on_grid(self, value: str) -> tuple[str, bool]:
         try:
@@ -146,7 +146,7 @@ def concatenate(parts: Sequence[QuoteRows]) -> QuoteRows:
         for name in ("line", "ts_ms", "recv_ns")
     }
     texts = {
-        name: [text for part in parts for text in getattr(part, name)]
+        name: joined([getattr(part, name) for part in parts])
         for name in ("bid", "ask", "bid_qty", "ask_qty")
     }
     return QuoteRows(**columns, **texts)
@@ -243,7 +243,7 @@ def _records(rows: QuoteRows, is_new: np.ndarray) -> QuoteRecords:
     # Damaged times would wrap around in ns; the gate refuses 0.
     ts = np.where((rows.ts_ms >= 0) & (rows.ts_ms < MAX_MS), rows.ts_ms, 0)[at] * MS
     texts = {
-        name: getattr(rows, name) if len(at) == len(rows) else [getattr(rows, name)[i] for i in at]
+        name: getattr(rows, name) if len(at) == len(rows) else getattr(rows, name).take(at)
         for name in ("bid", "ask", "bid_qty", "ask_qty")
     }
     return QuoteRecords(

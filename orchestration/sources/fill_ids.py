@@ -1,0 +1,120 @@
+"""The fills that an aggregate covers, as ``venue_id`` has them: ``first-last``.
+
+Millions of such texts are written when an archive is read and read again when gaps are looked for,
+so both are kernels over Arrow's own buffers.
+"""
+
+import numpy as np
+import pyarrow as pa
+from numba import njit
+
+_MAX_TEXT_BYTES = 2**31 - 1  # what Arrow's 32-bit offsets reach
+
+
+@njit(cache=True, nogil=True)
+def _lengths_nb(first, last, offsets):
+    at = 0
+    for i in range(len(first)):
+        if first[i] >= 0:
+            at += _n_digits_nb(first[i]) + 1 + _n_digits_nb(last[i])
+        offsets[i + 1] = at
+
+
+@njit(cache=True, nogil=True)
+def _n_digits_nb(value):
+    n = 1
+    while value >= 10:
+        value //= 10
+        n += 1
+    return n
+
+
+@njit(cache=True, nogil=True)
+def _write_nb(first, last, offsets, out):
+    for i in range(len(first)):
+        if first[i] < 0:
+            continue
+        at = offsets[i + 1] - 1
+        value = last[i]
+        while value >= 10:
+            out[at] = 48 + value % 10
+            value //= 10
+            at -= 1
+        out[at] = 48 + value
+        out[at - 1] = 45
+        at, value = at - 2, first[i]
+        while value >= 10:
+            out[at] = 48 + value % 10
+            value //= 10
+            at -= 1
+        out[at] = 48 + value
+
+
+@njit(cache=True, nogil=True)
+def _read_nb(offsets, text, first, last):
+    for i in range(len(first)):
+        first[i], last[i] = -1, -1
+        at, end = offsets[i], offsets[i + 1]
+        one, at, is_one = _number_nb(text, at, end)
+        if not is_one or at >= end or text[at] != 45:
+            continue
+        other, at, is_other = _number_nb(text, at + 1, end)
+        if is_other and at == end:
+            first[i], last[i] = one, other
+
+
+@njit(cache=True, nogil=True)
+def _number_nb(text, at, end):
+    # Eighteen digits fit in int64 whatever they are; the archive's ids have no more.
+    start, value = at, 0
+    while at < end and 48 <= text[at] <= 57 and at - start < 19:
+        value = value * 10 + (text[at] - 48)
+        at += 1
+    return value, at, 0 < at - start < 19
+
+
+def fill_texts(first: np.ndarray, last: np.ndarray) -> pa.Array:
+    """Return ``first-last`` of each aggregate, and an empty text where ``first`` is negative.
+
+    Parameters
+    ----------
+    first, last : ndarray of int64, shape (n,)
+
+    Raises
+    ------
+    ValueError
+        A ``last`` is negative where ``first`` is not, or the texts exceed 2 GiB together.
+
+    Examples
+    --------
+    >>> fill_texts(np.array([7, -1]), np.array([10, -1])).to_pylist()
+    ['7-10', '']
+    """
+    if ((first >= 0) & (last < 0)).any():
+        raise ValueError("the last fill of an aggregate must not be negative")
+    ends = np.zeros(len(first) + 1, np.int64)
+    _lengths_nb(first, last, ends)
+    if ends[-1] > _MAX_TEXT_BYTES:
+        raise ValueError(f"ids of fills take {ends[-1]} bytes, more than {_MAX_TEXT_BYTES}")
+    out = np.empty(int(ends[-1]), np.uint8)
+    _write_nb(first, last, ends, out)
+    offsets = pa.py_buffer(ends.astype(np.int32))
+    return pa.StringArray.from_buffers(len(first), offsets, pa.py_buffer(out))
+
+
+def fill_ends(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Return first and last fill of each text of :func:`fill_texts`; -1 and -1 for any other text.
+
+    Examples
+    --------
+    >>> [ends.tolist() for ends in fill_ends(pa.array(["7-10", "", "x"]))]
+    [[7, -1, -1], [10, -1, -1]]
+    """
+    n = len(texts)
+    first, last = np.empty(n, np.int64), np.empty(n, np.int64)
+    if n:
+        _, offsets, text = texts.buffers()
+        ends = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + n + 1]
+        held = np.frombuffer(text, np.uint8) if text is not None else np.empty(0, np.uint8)
+        _read_nb(ends, held, first, last)
+    return first, last
