@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike
 
 from orderflow_core.kernels.features import _first_fault_nb
 from orderflow_core.ofi import OfiAtTrade
+from orderflow_core.spreads import MAX_PRICE, require_price
 from orderflow_core.types import Bool, Int8, Int64, QuoteAtTrade, TradeArrays
 from orderflow_core.validate import (
-    INT64_MAX,
     require_int64,
     require_positive,
     require_same_length,
@@ -20,7 +20,8 @@ from orderflow_core.validate import (
 )
 
 _INT64, _INT8, _BOOL = np.dtype(np.int64), np.dtype(np.int8), np.dtype(np.bool_)
-_REACH_NS = 3600 * 10**9  # the longest look back, with room to spare
+_LATEST_NS = 2**62 - 3600 * 10**9  # differences fit int64, the longest look back included
+_BOUNDS = (_LATEST_NS, MAX_PRICE)
 _TIGHT = (8,)
 _TRADE_COLUMNS = (
     "trades.ts_event_ns", "trades.trade_id", "trades.price_ticks", "trades.qty_lots", "sweep",
@@ -32,6 +33,7 @@ _QUOTE_COLUMNS = (
     "at_trade.ask_lots",
 )
 _NOTHING = np.empty(0, np.int64)
+_Trades: TypeAlias = tuple[Int64, Int64, Int64, Int8, Int64]
 Book: TypeAlias = tuple[Int64, Bool]  # running imbalance of the book at each trade, whether known
 
 
@@ -46,6 +48,8 @@ class Chunk:
         Positions of the first trades of sessions and after gaps, and of either.
     quotes : tuple of ndarray or None
         Bid, its size, ask, its size, whether known.
+    book : tuple of ndarray or None
+        Running imbalance of the book, whether it is known.
     total_lots : float
         Sum of the sizes.
     """
@@ -60,6 +64,7 @@ class Chunk:
     gaps: Int64
     starts: Int64
     quotes: tuple[Int64, Int64, Int64, Int64, Bool] | None
+    book: Book | None
     total_lots: float
 
     def part(self, first: int, end: int) -> "Chunk":
@@ -84,6 +89,7 @@ class Chunk:
             gaps=inside[1],
             starts=inside[2],
             quotes=quotes,
+            book=None if self.book is None else (self.book[0][cut], self.book[1][cut]),
             total_lots=0.0,
         )
 
@@ -94,13 +100,14 @@ def checked_chunk(
     at_trade: QuoteAtTrade | None,
     session_start_idx: ArrayLike,
     gap_idx: ArrayLike,
+    ofi: OfiAtTrade | None,
     last: Int64,
 ) -> Chunk:
     """Return the arrays of a chunk, whose first trade opens a session if none came before.
 
     Parameters
     ----------
-    trades, sweep, at_trade, session_start_idx, gap_idx
+    trades, sweep, at_trade, session_start_idx, gap_idx, ofi
         As in `orderflow_core.features.continue_decision_features`.
     last : ndarray of int64, shape (4,)
         Time, id and sweep of the trade before the chunk, and whether there is one.
@@ -125,9 +132,11 @@ def checked_chunk(
     starts = np.union1d(sessions, gaps) if len(gaps) else sessions
     if n and not last[3] and not (len(starts) and starts[0] == 0):
         starts = np.concatenate((np.zeros(1, np.int64), starts))
-    is_bad, total = _first_fault_nb((ts, qty, sign, ordinal), starts, last, INT64_MAX - _REACH_NS)
+    quotes = None if at_trade is None else _quotes(at_trade, price)
+    prices = (quotes[0], quotes[2]) if quotes else (_NOTHING, _NOTHING)
+    is_bad, total = _first_fault_nb((ts, price, qty, sign, ordinal), prices, starts, last, _BOUNDS)
     if is_bad:
-        _raise_fault(ts, qty, sign, ordinal, last)
+        _raise_fault((ts, price, qty, sign, ordinal), prices, last)
     return Chunk(
         ts=ts,
         trade_id=trade_id,
@@ -138,24 +147,13 @@ def checked_chunk(
         sessions=sessions,
         gaps=gaps,
         starts=starts,
-        quotes=None if at_trade is None else _quotes(at_trade, price),
+        quotes=quotes,
+        book=None if ofi is None else _book(ofi, n),
         total_lots=total,
     )
 
 
-def checked_ofi(ofi: OfiAtTrade, n_trades: int) -> Book:
-    """Return the imbalance of the book at each trade, and whether it is known, after their checks.
-
-    Parameters
-    ----------
-    ofi : OfiAtTrade
-    n_trades : int
-
-    Raises
-    ------
-    TypeError, ValueError
-        It does not hold integers, or not one for each trade.
-    """
+def _book(ofi: OfiAtTrade, n_trades: int) -> Book:
     lots = _int64("ofi.ofi_lots", ofi.ofi_lots)
     is_known = _bool(ofi.is_known)
     if not len(lots) == len(is_known) == n_trades:
@@ -213,11 +211,15 @@ def _quotes(at_trade: QuoteAtTrade, price: Int64) -> tuple[Int64, Int64, Int64, 
     return bid, bid_lots, ask, ask_lots, is_known
 
 
-def _raise_fault(ts: Int64, qty: Int64, sign: Int8, sweep: Int64, last: Int64) -> None:
+def _raise_fault(trades: _Trades, prices: tuple[Int64, Int64], last: Int64) -> None:
     # The kernel only sees that something is wrong; here is what.
+    ts, price, qty, sign, sweep = trades
     require_sign("trades.sign", sign)
     require_positive("trades.qty_lots", qty)
-    if int(ts[0]) < _REACH_NS - INT64_MAX or int(ts[-1]) > INT64_MAX - _REACH_NS:
+    require_price("trades.price_ticks", price)
+    require_price("at_trade.bid_ticks", prices[0])
+    require_price("at_trade.ask_ticks", prices[1])
+    if len(ts) and (int(ts[0]) < -_LATEST_NS or int(ts[-1]) > _LATEST_NS):
         raise ValueError(f"trades.ts_event_ns must leave room for windows, got {ts[0]} to {ts[-1]}")
     before = slice(0, 1 if last[3] else 0)
     times = np.concatenate((last[0:1][before], ts))

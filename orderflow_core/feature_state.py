@@ -8,10 +8,11 @@ from orderflow_core.decision_clocks import ClockState, new_clock_state
 from orderflow_core.further_features import FurtherState
 from orderflow_core.rolling import size_counters
 from orderflow_core.types import Float64, Int8, Int64
+from orderflow_core.window_tier import WindowState, new_window_state
 
 _LEAST_ROOM = 4096
-# How many leading elements of each held array are positions in the history.
-_N_POSITIONS = {"running": 1, "sums": 3, "quantile": 3, "past": 5}
+# How many leading figures of the quantile are positions in the history.
+_N_POSITIONS = 3
 
 
 @dataclass(slots=True, kw_only=True)
@@ -20,7 +21,7 @@ class History:
 
     Attributes
     ----------
-    ts, price, qty, sign, sweep : ndarray
+    ts, price, qty, sign : ndarray
     size : int
         How many of their elements are in use.
     """
@@ -29,15 +30,10 @@ class History:
     price: Int64
     qty: Int64
     sign: Int8
-    sweep: Int64
     size: int
 
-    def columns(self) -> tuple[Int64, Int64, Int64, Int8, Int64]:
+    def columns(self) -> tuple[Int64, Int64, Int64, Int8]:
         """Return the arrays, the room included."""
-        return self.ts, self.price, self.qty, self.sign, self.sweep
-
-    def flow(self) -> tuple[Int64, Int64, Int64, Int8]:
-        """Return the arrays without the sweeps, the room included."""
         return self.ts, self.price, self.qty, self.sign
 
 
@@ -51,14 +47,16 @@ class FeatureState:
         The trades of the last 60 s, or since the last decision or base bar if that is longer.
     clock : ClockState
         What the decision clock, and the check of order, know of the last trade.
-    running, sums, quantile, past : ndarray of int64
-        What the kernels hold: positions in the history first.
-    moments, reach : ndarray of float64
+    windows : WindowState
+        Totals of the windows.
+    running, quantile : ndarray of int64
+        What the kernels hold; of the quantile positions in the history first.
+    moments : ndarray of float64
         Float sums, and magnitudes that tell whether integer sums could overflow.
     counters : tuple of ndarray
         Sizes in the window.
-    quote : ndarray of int64, shape (5,)
-        The quote that the last trade met, and whether it is known.
+    quote : ndarray of int64, shape (6,)
+        The quote that the last trade met, whether it is known, and that trade's price.
     starts : ndarray of int64
         Positions in the history of starts that no row has passed yet.
     total_lots : float
@@ -69,12 +67,10 @@ class FeatureState:
 
     history: History
     clock: ClockState
+    windows: WindowState
     running: Int64
-    sums: Int64
     quantile: Int64
-    past: Int64
     moments: Float64
-    reach: Float64
     counters: tuple[Int64, Int64, Int64, Int64]
     quote: Int64
     starts: Int64
@@ -85,7 +81,7 @@ class FeatureState:
         """Return the number of trades in the history."""
         return self.history.size
 
-    def take(self, ts: Int64, price: Int64, qty: Int64, sign: Int8, sweep: Int64) -> None:
+    def take(self, ts: Int64, price: Int64, qty: Int64, sign: Int8) -> None:
         """Append the trades of a chunk to the history."""
         history, n = self.history, len(ts)
         if history.size + n > len(history.ts):
@@ -93,28 +89,27 @@ class FeatureState:
         size = history.size
         part = slice(size, size + n)
         history.ts[part], history.price[part], history.qty[part] = ts, price, qty
-        history.sign[part], history.sweep[part] = sign, sweep
+        history.sign[part] = sign
         history.size = size + n
 
     def _make_room(self, n: int) -> None:
-        # Drops what no window reaches any more (each looks at the trade before its first one, too),
-        # and moves to larger arrays if less than half becomes free.
+        # Drops what no window reaches any more, and moves to larger arrays if less than half becomes
+        # free.
         history = self.history
-        drop = max(0, min(self.sums[0], self.quantile[0], self.past[2]) - 1)
+        drop = int(self.quantile[0])
         if self.further is not None:  # whose pending bars are made from these trades
             drop = min(drop, self.further.first)
         drop = min(int(drop), max(history.size - 1, 0))
         kept = slice(drop, history.size)
         size = history.size - drop
         room = max(_LEAST_ROOM, len(history.ts), 2 * (size + n))
-        for name in ("ts", "price", "qty", "sign", "sweep"):
+        for name in ("ts", "price", "qty", "sign"):
             old = getattr(history, name)
             new = np.empty(room, old.dtype)
             new[:size] = old[kept]
             setattr(history, name, new)
         history.size = size
-        for name, n_positions in _N_POSITIONS.items():
-            getattr(self, name)[:n_positions] -= drop
+        self.quantile[:_N_POSITIONS] -= drop
         self.starts = self.starts - drop
         if self.further is not None:
             self.further.first -= drop
@@ -124,8 +119,8 @@ class FeatureState:
         self.counters = (by_bucket, by_64, ends - drop, moved)
 
 
-def new_state() -> FeatureState:
-    """Return the state before the first trade of a stream."""
+def new_state(*, is_whole: bool) -> FeatureState:
+    """Return the state before the first trade of a stream, of the core columns or of the whole."""
 
     def zeros(n: int) -> Int64:
         return np.zeros(n, np.int64)
@@ -136,18 +131,15 @@ def new_state() -> FeatureState:
             price=zeros(0),
             qty=zeros(0),
             sign=np.empty(0, np.int8),
-            sweep=zeros(0),
             size=0,
         ),
         clock=new_clock_state(),
-        running=zeros(11),
-        sums=zeros(7),
+        windows=new_window_state(is_whole=is_whole),
+        running=zeros(12),
         quantile=zeros(8),
-        past=zeros(10),
         moments=np.zeros(3),
-        reach=np.zeros(2),
         counters=size_counters(0),
-        quote=zeros(5),
+        quote=zeros(6),
         starts=zeros(0),
         total_lots=0.0,
     )

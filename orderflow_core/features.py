@@ -6,25 +6,24 @@ whole day and one trade at a time give the same bits.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from orderflow_core.core_features import fill, fill_side_by_side, require_sums_fit
+from orderflow_core.core_features import fill, fill_running, require_sums_fit, window_tasks
 from orderflow_core.decision_clocks import Decisions, next_sweep_decisions, next_time_decisions
-from orderflow_core.feature_input import Chunk, checked_chunk, checked_ofi
+from orderflow_core.feature_input import Chunk, checked_chunk
 from orderflow_core.feature_registry import FEATURES as FEATURES
 from orderflow_core.feature_registry import Feature as Feature
 from orderflow_core.feature_settings import FeatureSettings
 from orderflow_core.feature_state import FeatureState, new_state
-from orderflow_core.further_features import (
-    fill_further,
-    fill_further_in_blocks,
-    new_further_state,
-)
+from orderflow_core.further_features import fill_further, further_tasks, new_further_state
 from orderflow_core.further_registry import ALL_FEATURES as ALL_FEATURES
 from orderflow_core.ofi import OfiAtTrade
+from orderflow_core.row_ranges import ranges_of, side_by_side
+from orderflow_core.trade_tier import fill_signals
 from orderflow_core.types import Float64, Int64, QuoteAtTrade, TradeArrays
 from orderflow_core.validate import (
     INT64_MAX,
@@ -83,6 +82,7 @@ def decision_features(
     clock: Clock = "sweep",
     settings: FeatureSettings | None = None,
     ofi: OfiAtTrade | None = None,
+    out: Float64 | None = None,
 ) -> FeatureMatrix:
     """Return the feature matrix, one row a decision of the clock.
 
@@ -110,6 +110,9 @@ def decision_features(
     ofi : OfiAtTrade or None, n_trades elements
         From `orderflow_core.ofi.ofi_at_trade`, restarted where the trades are; None leaves the
         features of the order-flow imbalance NaN. Read only with `settings`.
+    out : ndarray of float64, shape (n_features, at least n_rows), or None
+        Where the values are written; the matrix is a view of it. Pages that were written before
+        cost nothing, fresh ones about as much as filling them.
 
     Returns
     -------
@@ -121,8 +124,8 @@ def decision_features(
     TypeError
         An array does not hold integers.
     ValueError
-        Lengths differ, an order or a domain is broken, a sweep holds two times, a clock is not
-        known, or sums could leave int64.
+        Lengths differ, an order or a domain is broken, a price is beyond 2**40, a sweep holds two
+        times, a clock is not known, ``out`` is too small, or sums could leave int64.
 
     Notes
     -----
@@ -143,19 +146,36 @@ def decision_features(
     >>> matrix.decision_id, matrix.column("cvd_lots")
     (array([1]), array([1.]))
     """
-    state = new_state()
-    chunk = checked_chunk(trades, sweep, at_trade, session_start_idx, gap_idx, state.clock.last)
+    state = new_state(is_whole=settings is not None)
+    chunk = checked_chunk(
+        trades, sweep, at_trade, session_start_idx, gap_idx, ofi, state.clock.last
+    )
     _require_session_first(chunk, session_start_idx)
     _count_lots(state, chunk)
     decisions = _due(clock, state, chunk, session_ended)
     names = ALL_NAMES if settings else NAMES
-    values = np.empty((len(names), len(decisions)))
-    fill_side_by_side(state, chunk, decisions, values)
-    require_sums_fit(state)
-    if settings:
-        book = None if ofi is None else checked_ofi(ofi, len(chunk.ts))
-        fill_further_in_blocks(chunk, book, decisions, values, settings)
+    values = _room(out, len(names), len(decisions))
+    if len(decisions):
+        _fill_side_by_side(state, chunk, decisions, values, settings)
+        require_sums_fit(state)
     return _matrix(decisions, names, values)
+
+
+def _fill_side_by_side(
+    state: FeatureState,
+    chunk: Chunk,
+    decisions: Decisions,
+    values: Float64,
+    settings: FeatureSettings | None,
+) -> None:
+    # What must go through the trades from first to last is begun first; windows fill the rest of the
+    # cores' time.
+    tasks = further_tasks(chunk, decisions, values, settings) if settings else []
+    tasks.append(partial(fill_running, state, chunk, decisions.end_idx, values))
+    side_by_side(tasks + window_tasks(state, chunk, decisions, values))
+    if settings:
+        parts = ranges_of(len(decisions))
+        side_by_side([partial(fill_signals, values[:, part], settings) for part in parts])
 
 
 def continue_decision_features(
@@ -170,6 +190,7 @@ def continue_decision_features(
     clock: Clock = "sweep",
     settings: FeatureSettings | None = None,
     ofi: OfiAtTrade | None = None,
+    out: Float64 | None = None,
 ) -> tuple[FeatureMatrix, FeatureState | None]:
     """Do as `decision_features` for the next chunk of trades.
 
@@ -182,7 +203,7 @@ def continue_decision_features(
         As in `decision_features`, of this chunk only. A sweep may go on from the chunk before.
     session_start_idx, gap_idx : ndarray of int64, strictly increasing, in 0..n_trades - 1
         Positions in this chunk; empty where none lies in it.
-    session_ended, clock, settings, ofi
+    session_ended, clock, settings, ofi, out
         As in `decision_features`; the same clock and settings for all chunks. Decisions of one's own
         count in the trades of the chunk.
 
@@ -203,38 +224,35 @@ def continue_decision_features(
     -----
     The cost of a chunk grows with its trades, not with those before it.
     """
-    state = state or new_state()
-    chunk = checked_chunk(trades, sweep, at_trade, session_start_idx, gap_idx, state.clock.last)
+    state = state or new_state(is_whole=settings is not None)
+    chunk = checked_chunk(
+        trades, sweep, at_trade, session_start_idx, gap_idx, ofi, state.clock.last
+    )
     _count_lots(state, chunk)
     decisions = _due(clock, state, chunk, session_ended)
-    state.take(chunk.ts, chunk.price, chunk.qty, chunk.sign, chunk.sweep)
-    n_before = state.n_known() - len(chunk.ts)
+    state.take(chunk.ts, chunk.price, chunk.qty, chunk.sign)
     names = ALL_NAMES if settings else NAMES
-    values = np.empty((len(names), len(decisions)))
-    passed = fill(state, chunk, decisions, n_before, values)
+    values = _room(out, len(names), len(decisions))
+    passed = fill(state, chunk, decisions, values)
     if len(decisions):
         require_sums_fit(state)
     if settings:
-        _fill_further(state, chunk, ofi, decisions, values, settings, (passed, n_before))
+        state.further = state.further or new_further_state(settings)
+        history = (state.history.columns(), passed, state.n_known() - len(chunk.ts))
+        fill_further(state.further, chunk, decisions, values, settings, history)
     is_over = session_ended or state.n_known() == 0
     return _matrix(decisions, names, values), None if is_over else state
 
 
-def _fill_further(
-    state: FeatureState,
-    chunk: Chunk,
-    ofi: OfiAtTrade | None,
-    decisions: Decisions,
-    values: Float64,
-    settings: FeatureSettings,
-    place: tuple[Int64, int],
-) -> None:
-    if state.further is None:
-        state.further = new_further_state(settings)
-    book = None if ofi is None else checked_ofi(ofi, len(chunk.ts))
-    fill_further(
-        state.further, chunk, book, decisions, values, settings, (state.history.flow(), *place)
-    )
+def _room(out: Float64 | None, n_features: int, n_rows: int) -> Float64:
+    if out is None:
+        return np.empty((n_features, n_rows))
+    if out.dtype != np.float64 or out.ndim != 2 or len(out) != n_features or out.shape[1] < n_rows:
+        raise ValueError(
+            f"out must hold float64 of shape ({n_features}, {n_rows} or more), got {out.dtype} of "
+            f"{out.shape}"
+        )
+    return out[:, :n_rows]
 
 
 def _due(clock: Clock, state: FeatureState, chunk: Chunk, session_ended: bool) -> Decisions:

@@ -1,5 +1,6 @@
 """Features beyond the core: by trade, and by closed bar of a session or a part between gaps."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -10,12 +11,12 @@ import numpy as np
 from orderflow_core import bar_tier, trade_tier
 from orderflow_core.bar_tier import BarTierState, continue_bar_tier
 from orderflow_core.decision_clocks import Decisions
-from orderflow_core.feature_input import Book, Chunk
+from orderflow_core.feature_blocks import blocks_of, known_rows
+from orderflow_core.feature_input import Chunk
 from orderflow_core.feature_registry import FEATURES
 from orderflow_core.feature_settings import FeatureSettings
 from orderflow_core.kernels.trade_tier import _carry_bars_nb
-from orderflow_core.row_ranges import side_by_side
-from orderflow_core.trade_tier import TradeTierState, fill_trade_tier, new_trade_tier, take_trades
+from orderflow_core.trade_tier import TradeTierState, fill_signals, fill_trade_tier, new_trade_tier
 from orderflow_core.types import Float64, Int8, Int64, TradeArrays
 
 NAMES = trade_tier.COLUMNS + bar_tier.COLUMNS
@@ -23,7 +24,6 @@ _FIRST_BAR_ROW = len(FEATURES) + len(trade_tier.COLUMNS)
 _IS_LEVEL = np.isin(np.arange(len(bar_tier.COLUMNS)), bar_tier.LEVELS)
 _NOTHING = np.empty(0, np.int64)
 _EARLIEST = int(np.iinfo(np.int64).min)
-_BLOCK_TRADES = 16_384  # what a batch feeds at a time: its table stays in the cache
 _Trades: TypeAlias = tuple[Int64, Int64, Int64, Int8]
 _Bars: TypeAlias = tuple[Float64, tuple[Int64, Int64]]
 
@@ -61,21 +61,18 @@ def new_further_state(settings: FeatureSettings) -> FurtherState:
 def fill_further(
     state: FurtherState,
     chunk: Chunk,
-    ofi: Book | None,
     decisions: Decisions,
     values: Float64,
     settings: FeatureSettings,
     history: tuple[_Trades, Int64, int],
 ) -> None:
-    """Write the columns beyond the core of a chunk's decisions.
+    """Write the columns of trades, sweeps and bars of a chunk's decisions.
 
     Parameters
     ----------
     state : FurtherState
         Goes on in place.
     chunk : Chunk
-    ofi : tuple of ndarray or None, n_trades elements
-        Running imbalance of the book, whether it is known.
     decisions : Decisions
         Of the chunk.
     values : ndarray of float64, shape (n_features, n_rows)
@@ -90,60 +87,30 @@ def fill_further(
     Causal. A base bar counts as closed for a decision at t exactly when its end is not after t: all
     clocks know every trade before t. Chunks together give the columns of the whole, bit for bit.
     """
-    _fill_by_trade(state.trades, chunk, ofi, decisions, values, settings)
+    rows, closes_sweep = known_rows(decisions), decisions.closes_sweep
+    fill_trade_tier(state.trades, chunk, rows, values, settings, closes_sweep=closes_sweep)
     if len(decisions):
+        fill_signals(values, settings)
         _fill_by_bar(state, decisions, values, settings, history)
 
 
-def fill_further_in_blocks(
-    chunk: Chunk,
-    ofi: Book | None,
-    decisions: Decisions,
-    values: Float64,
-    settings: FeatureSettings,
-) -> None:
-    """Do as `fill_further` for a whole stream at once, trades and bars side by side."""
-    state = new_further_state(settings)
+def further_tasks(
+    chunk: Chunk, decisions: Decisions, values: Float64, settings: FeatureSettings
+) -> list[Callable[[], None]]:
+    """Return work that does as `fill_further` for a whole stream, but for what core columns make.
+
+    Bars, and trades with sweeps, do not depend on each other.
+    """
+    state, rows = new_further_state(settings), known_rows(decisions)
 
     def by_trade() -> None:
-        for first in range(0, len(chunk.ts), _BLOCK_TRADES):
-            end = min(first + _BLOCK_TRADES, len(chunk.ts))
-            due = slice(*np.searchsorted(decisions.end_idx, [first, end], side="right"))
-            cut = None if ofi is None else (ofi[0][first:end], ofi[1][first:end])
-            part = _decisions_part(decisions, due, first)
-            into = values[:, due]
-            _fill_by_trade(state.trades, chunk.part(first, end), cut, part, into, settings)
+        closes_sweep = decisions.closes_sweep
+        for block, due, cut in blocks_of(chunk, rows, 0, len(chunk.ts)):
+            into = values[:, cut]
+            fill_trade_tier(state.trades, block, due, into, settings, closes_sweep=closes_sweep)
 
     history = ((chunk.ts, chunk.price, chunk.qty, chunk.sign), chunk.starts, 0)
-    by_bar = partial(_fill_by_bar, state, decisions, values, settings, history)
-    if len(decisions):
-        side_by_side([by_trade, by_bar])
-
-
-def _decisions_part(decisions: Decisions, due: slice, first: int) -> Decisions:
-    return Decisions(
-        t0_ns=decisions.t0_ns[due],
-        end_idx=decisions.end_idx[due] - first,
-        decision_id=decisions.decision_id[due],
-        is_end_included=decisions.is_end_included,
-        closes_sweep=decisions.closes_sweep,
-    )
-
-
-def _fill_by_trade(
-    state: TradeTierState,
-    chunk: Chunk,
-    ofi: Book | None,
-    decisions: Decisions,
-    values: Float64,
-    settings: FeatureSettings,
-) -> None:
-    n_before = take_trades(state, chunk, ofi)
-    if len(decisions):
-        known_ns = decisions.t0_ns if decisions.is_end_included else decisions.t0_ns - 1
-        known = (decisions.end_idx + n_before, known_ns)
-        closes_sweep = decisions.closes_sweep
-        fill_trade_tier(state, known, values, settings, closes_sweep=closes_sweep)
+    return [partial(_fill_by_bar, state, decisions, values, settings, history), by_trade]
 
 
 def _fill_by_bar(

@@ -56,7 +56,8 @@ class LargeTradeState:
     ring : ndarray of int64, shape (n_trailing,)
         Their ranks in order of arrival, the oldest at ``n_seen % n_trailing`` once it is full.
     n_seen, rank, n_low : int
-        Sizes since the session's start, rank of the quantile, sizes at or below it.
+        Sizes since the session's start (once the ring is full, its length and the oldest's place),
+        rank of the quantile, sizes at or below it.
     """
 
     count: Int64

@@ -8,15 +8,17 @@ from itertools import pairwise
 _MIN_ROWS = 100_000  # fewer are done before a thread has started
 
 
-def ranges_of(n_rows: int) -> list[slice]:
-    """Return slices that cover the rows in order: one, or one a core where there are many rows.
+def ranges_of(n_rows: int, *, per_core: int = 1) -> list[slice]:
+    """Return slices that cover the rows in order: one, or some a core where there are many rows.
+
+    More than one a core even out work that is begun beside other work.
 
     Examples
     --------
     >>> ranges_of(3)
     [slice(0, 3, None)]
     """
-    n_ranges = max(1, min(os.cpu_count() or 1, n_rows // _MIN_ROWS))
+    n_ranges = max(1, min(per_core * (os.cpu_count() or 1), n_rows // _MIN_ROWS))
     edges = [n_rows * part // n_ranges for part in range(n_ranges + 1)]
     return [slice(start, stop) for start, stop in pairwise(edges)]
 

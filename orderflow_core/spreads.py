@@ -15,7 +15,7 @@ from orderflow_core.validate import (
     require_sign,
 )
 
-_MAX_PRICE = 2**40  # sums of four prices over 2**20 trades and more stay within int64
+MAX_PRICE = 2**40  # sums of four prices over 2**20 trades and more stay within int64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,7 @@ def require_price(name: str, price: Int64) -> None:
     ValueError
         A price is beyond the limit.
     """
-    if len(price) and not -_MAX_PRICE <= int(price.min()) <= int(price.max()) <= _MAX_PRICE:
+    if len(price) and not -MAX_PRICE <= int(price.min()) <= int(price.max()) <= MAX_PRICE:
         raise ValueError(f"{name} must lie within 2**40, got {price.min()} to {price.max()}")
 
 

@@ -49,7 +49,7 @@ def contestants(market: Market) -> list[Contestant]:
         Contestant(name=OURS, run=lambda: decision_features(**given), columns=matrix_columns),
         Contestant(
             name="polars",
-            run=lambda: _some_columns(frame),
+            run=lambda: some_columns(frame),
             columns=polars_columns,
             leaves_out=LARGE + without,
         ),
@@ -84,7 +84,7 @@ def _book(market: Market) -> OfiAtTrade:
     return ofi_at_trade(ts, market.quotes, ts[market.session_start_idx])
 
 
-def _some_columns(trades: pl.DataFrame) -> pl.DataFrame:
+def some_columns(trades: pl.DataFrame) -> pl.DataFrame:
     core = core_decisions(trades)
     return pl.concat([core, _from_book(trades), core.select(**_signals())], how="horizontal")
 

@@ -10,6 +10,7 @@ from numba import njit
 
 from orderflow_core.types import Bool, Float64, Int8, Int64
 
+_Trades: TypeAlias = tuple[Int64, Int64, Int64, Int8, Int64]
 _Run: TypeAlias = tuple[int, int, int, int]
 
 
@@ -29,12 +30,15 @@ def _smallest_of_rank_nb(rank: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _settled_nb(count: Int64, rank: int, n_low: int, n_wanted: int) -> tuple[int, int]:
-    # The smallest rank with ``n_wanted`` sizes at or below it; ``n_low`` are below or at ``rank``.
-    while n_low < n_wanted:
+def _settled_nb(
+    count: Int64, rank: int, n_low: int, wanted: int, share_den: int
+) -> tuple[int, int]:
+    # The smallest rank with the wanted share (its sizes times the share's denominator) at or below
+    # it; ``n_low`` are below or at ``rank``.
+    while n_low * share_den < wanted:
         rank += 1
         n_low += count[rank]
-    while n_low - count[rank] >= n_wanted:
+    while (n_low - count[rank]) * share_den >= wanted:
         n_low -= count[rank]
         rank -= 1
     return rank, n_low
@@ -45,22 +49,24 @@ def _threshold_nb(
     lots: int, rule: tuple[int, int, int], held: Int64, count: Int64, ring: Int64
 ) -> int:
     # What the next size is compared with (0: too few came before), after which it is counted.
-    # ``rule``: least number of sizes, share as a fraction. ``held``: sizes seen since the start,
-    # rank of the quantile, sizes at or below it.
+    # ``rule``: least number of sizes, share as a fraction. ``held``: sizes seen since the start (once
+    # the ring is full, only its length and the place in it), rank of the quantile, sizes at or below
+    # it.
     n_least, share_num, share_den = rule
     n_seen, rank, n_low = held[0], held[1], held[2]
     n, threshold = min(n_seen, len(ring)), 0
     if n >= n_least:
-        rank, n_low = _settled_nb(count, rank, n_low, -(-n * share_num // share_den))
+        rank, n_low = _settled_nb(count, rank, n_low, n * share_num, share_den)
         threshold = _smallest_of_rank_nb(rank)
-    slot = n_seen % len(ring)
+    slot = n_seen - len(ring) if n_seen >= len(ring) else n_seen
     if n_seen >= len(ring):
         count[ring[slot]] -= 1
         n_low -= ring[slot] <= rank
     ring[slot] = _rank_nb(lots)
     count[ring[slot]] += 1
     n_low += ring[slot] <= rank
-    held[0], held[1], held[2] = n_seen + 1, rank, n_low
+    n_seen = n_seen + 1 if n_seen + 1 < 2 * len(ring) else len(ring)
+    held[0], held[1], held[2] = n_seen, rank, n_low
     return threshold
 
 
@@ -124,69 +130,112 @@ def _clusters_nb(
 
 @njit(cache=True, nogil=True)
 def _close_sweep_nb(
-    rows: Int64,
-    last: int,
-    rule: tuple[int, int, int, int, int, bool],
+    sweep: tuple[int, int, int],
+    rule: tuple[int, int, int, int, int],
     held: Int64,
     count: Int64,
     ring: Int64,
-) -> None:
-    # The open sweep is over with row ``last``, where its lots stand from now on if it is large.
-    ts, sign, lots = rows[last, 0], held[3], held[4]
-    held[4] = 0
+) -> tuple[int, int]:
+    # A sweep is over: time, side, lots. Returns its lots bought and sold if it is large.
+    ts, sign, lots = sweep
     threshold = _threshold_nb(lots, (rule[0], rule[1], rule[2]), held[5:8], count, ring)
     is_large = threshold > 0 and lots >= threshold
     run = (held[8], held[9], held[10], held[11])
     held[8], held[9], held[10], held[11] = _next_run_nb(run, ts, sign, lots, is_large, rule[3])
-    if is_large:
-        held[12] += sign * lots
-        rows[last, 10] = sign * lots
-        if last >= held[1]:
-            held[14] += (sign > 0) * lots
-            held[15] += (sign < 0) * lots
-    else:
-        held[13] += sign * lots
+    held[12] += is_large * sign * lots
+    held[13] += (not is_large) * sign * lots
+    return is_large * (sign > 0) * lots, is_large * (sign < 0) * lots
+
+
+@njit(cache=True, nogil=True)
+def _take_sweeps_nb(
+    trades: _Trades,
+    start_idx: Int64,
+    rule: tuple[int, int, int, int, int],
+    closes_last: bool,
+    held: Int64,
+    counted: tuple[Int64, Int64],
+    table: Int64,
+) -> None:
+    # Appends trades: the first of a sweep shows that the one before it is over; ``closes_last``: so is
+    # the last one.
+    (ts, _, qty, sign, sweep), (count, ring), start, at = trades, counted, 0, held[0]
+    last_ts, ordinal, side, lots, signs = held[2], held[3], held[4], held[14], held[15]
+    bought, sold = table[8, at], table[9, at]
+    for i in range(len(ts) + 1):
+        is_end = i == len(ts)
+        is_start = not is_end and start < len(start_idx) and start_idx[start] == i
+        if lots > 0 and (closes_last if is_end else is_start or sweep[i] != ordinal):
+            more, less = _close_sweep_nb((last_ts, side, lots), rule, held, count, ring)
+            bought, sold, lots = bought + more, sold + less, 0
+        table[8, at], table[9, at], table[14, at], table[15, at] = bought, sold, held[12], held[13]
+        table[16, at] = held[8] if held[9] >= rule[4] else 0
+        if is_end:
+            break
+        if is_start:
+            signs, start = 0, start + 1
+            held[5:14] = 0
+            count[:] = 0
+        if lots == 0:
+            ordinal, side = sweep[i], int(sign[i])
+        lots, last_ts, signs = lots + qty[i], ts[i], signs + int(sign[i])
+        table[17, at] = signs
+        at += 1
+    held[0], held[2], held[3], held[4], held[14], held[15] = at, last_ts, ordinal, side, lots, signs
+
+
+@njit(cache=True, nogil=True)
+def _sweep_rows_nb(
+    table: Int64,
+    rows: tuple[Int64, Int64],
+    first: int,
+    window_ns: int,
+    closes_sweep: bool,
+    columns: Float64,
+) -> int:
+    # Returns the first trade of the last row's window; that of the row before the first comes in.
+    # What a row knows to be over is what stood before the next trade, or else when the last one came.
+    times, bought, sold, floor, (end_idx, known_ns) = table[0], table[8], table[9], table[13], rows
+    for k in range(len(end_idx)):
+        last = end_idx[k] - 1
+        now, first, left = (
+            end_idx[k] if closes_sweep else last,
+            max(first, floor[last]),
+            known_ns[k] - window_ns,
+        )
+        while first <= last and times[first] <= left:
+            first += 1
+        columns[0, k] = table[17, last]
+        # Nothing of a session is over when its first trade comes.
+        is_begun = closes_sweep or floor[last] < last
+        for row in range(3):
+            columns[8 + row, k] = table[14 + row, now] if is_begun else 0
+        columns[11, k] = bought[now] - bought[first] if first <= last else 0
+        columns[12, k] = sold[now] - sold[first] if first <= last else 0
+    return first
 
 
 @njit(cache=True, nogil=True)
 def _large_sweeps_nb(
-    rows: Int64,
-    known: tuple[Int64, Int64],
-    window_ns: int,
-    rule: tuple[int, int, int, int, int, bool],
+    trades: _Trades,
+    start_idx: Int64,
+    rows: tuple[Int64, Int64],
+    rule: tuple[int, int, int, int, int, int, bool],
     held: Int64,
-    count: Int64,
-    ring: Int64,
+    counted: tuple[Int64, Int64],
+    table: Int64,
     columns: Float64,
 ) -> None:
-    # A row is a trade: time first, lots third, signed lots fourth, whether a session starts
-    # seventh, ordinal of its sweep tenth, eleventh the signed lots of a large sweep over with it.
-    # ``known``: column k knows the rows before an end, and times up to another. ``rule``: that of
-    # the quantile, gap and least length of a cluster, whether the last known sweep is over.
-    # ``held``: first row to be done, first of the window; open sweep; quantile; run; running lots
-    # of large sweeps and of others, bought and sold in large ones in the window.
-    end_idx, known_ns = known
-    done = held[0]
-    for k in range(len(end_idx)):
-        for i in range(done, end_idx[k]):
-            if held[4] > 0 and (rows[i, 6] != 0 or rows[i, 9] != held[2]):
-                _close_sweep_nb(rows, i - 1, rule, held, count, ring)
-            if rows[i, 6] != 0:
-                held[1] = i
-                held[2:] = 0
-                count[:] = 0
-            if held[4] == 0:
-                held[2], held[3] = rows[i, 9], int(rows[i, 3] > 0) - int(rows[i, 3] < 0)
-            held[4] += rows[i, 2]
-        done = max(done, end_idx[k])
-        if rule[5] and held[4] > 0:
-            _close_sweep_nb(rows, done - 1, rule, held, count, ring)
-        while held[1] < done and rows[held[1], 0] <= known_ns[k] - window_ns:
-            lots = rows[held[1], 10]
-            held[14] -= max(lots, 0)
-            held[15] -= max(-lots, 0)
-            held[1] += 1
-        columns[0, k], columns[1, k] = held[12], held[13]
-        columns[2, k] = held[8] if held[9] >= rule[4] else 0
-        columns[3, k], columns[4, k] = held[14], held[15]
-    held[0] = done
+    # Takes the next trades and fills the rows due in them: each knows the trades before a position in
+    # them, and times up to another. ``rule``: that of the quantile, gap and least length of a cluster,
+    # window, whether the last sweep that a row knows is over. ``held``: trades in the table, first of
+    # the window, time of the last one; ordinal and side of the open sweep; quantile; run; running lots
+    # of large sweeps and of others; lots of the open sweep; signs added up. ``table``: time in row 0,
+    # first trade since the start in 13; before each trade 8 and 9 lots bought and sold in large sweeps,
+    # 14 to 16 running lots and side of the run; 17 signs added up with it.
+    (end_idx, known_ns), n_before, n = rows, held[0], len(trades[0])
+    closes_last = rule[6] and len(end_idx) > 0 and end_idx[-1] == n
+    of_sweeps = (rule[0], rule[1], rule[2], rule[3], rule[4])
+    _take_sweeps_nb(trades, start_idx, of_sweeps, closes_last, held, counted, table)
+    of_table = (end_idx + n_before, known_ns)
+    held[1] = _sweep_rows_nb(table, of_table, held[1], rule[5], rule[6], columns)

@@ -252,30 +252,6 @@ def _rolling_quantile_nb(
 
 
 @njit(cache=True, nogil=True)
-def _flow_rows_nb(
-    trades: tuple[Int64, Int64, Int8],
-    rows: tuple[Int64, Int64],
-    start_idx: Int64,
-    rule: tuple[int, int, int],
-    counters: _Counters,
-    held: tuple[Int64, Int64],
-    values: Float64,
-) -> None:
-    # Both of the above in one call, as a live stream has a row or two at a time: the sums in rows 0
-    # to 6 of ``values``, ratios in 7 and 8; NaN while the window is cold. A row is an end and a
-    # time; ``rule``: window, share as a fraction.
-    left, share = (rows[0], rows[1] - rule[0]), (rule[1], rule[2])
-    is_warm, quantile = np.empty(len(rows[0]), np.bool_), np.empty(len(rows[0]), np.int64)
-    sums = (values[0], values[1], values[2], values[3], values[4], values[5], values[6])
-    _rolling_sums_nb(trades, left, start_idx, held[0], sums, is_warm)
-    large = (quantile, values[7], values[8])
-    _rolling_quantile_nb(trades, left, start_idx, share, counters, held[1], large)
-    for k in range(len(is_warm)):
-        if not is_warm[k]:
-            values[:9, k] = np.nan
-
-
-@njit(cache=True, nogil=True)
 def _last_at_nb(ts: Int64, bound: Int64) -> Int64:
     # Position of the last element of ``ts`` at or before each bound, -1 for none; both rise.
     idx = np.empty(len(bound), np.int64)

@@ -1,69 +1,154 @@
-"""The table of trades that the features beyond the core are made from, and the columns that need no more.
+"""Figures by trade that go on from the first trade of a session: costs, tape, and what is made of columns.
 
-A row of the table is a trade: time, price, lots, signed lots, twice the mid that it met, whether that
-is known, whether a session starts or a gap ends, running imbalance of the book, whether it is known,
-ordinal of the sweep, lots of a large sweep (0 until one is over). ``known`` says what a column of the
-results knows: the rows before an end, and times up to another.
+A table has a column a trade and one more. Its rows: 0 time, 1 lots before the trade; 2 sign of a trade
+whose cost is known, 3 twice its price; before the trade 4 costs, 5 their sum, 6 settled costs, 7 their
+sum; with the trade 10 lots of the last seconds, 11 their sum over the last trades (-1: too few yet), 12
+time since the start, at most the window, 13 position of the first trade since the start; 8, 9 and 14 to
+17 belong to the large sweeps. Totals never start anew: a window holds one session, and what came before
+it cancels.
 """
+
+import math
+from typing import TypeAlias
 
 import numpy as np
 from numba import njit
 
 from orderflow_core.types import Bool, Float64, Int8, Int64
 
+_Trades: TypeAlias = tuple[Int64, Int64, Int64, Int8, Int64]
+
 
 @njit(cache=True, nogil=True)
-def _take_rows_nb(
-    trades: tuple[Int64, Int64, Int64, Int8, Int64],
+def _take_costs_nb(
+    trades: _Trades,
     quotes: tuple[Int64, Int64, Bool],
-    book: tuple[Int64, Bool],
     start_idx: Int64,
-    first: int,
-    rows: Int64,
-) -> bool:
-    # Writes trades from row ``first`` on; quotes and book may be empty. Whether a number is too large.
-    (ts, price, qty, sign, sweep), (bid, ask, has_quote), (ofi, has_ofi) = trades, quotes, book
-    is_bad, start, far, high = False, 0, 1 << 62, 1 << 40
+    horizon_ns: int,
+    held: Int64,
+    table: Int64,
+) -> None:
+    # ``held[2]``: first trade not yet settled; ``held[8]``: first since the start. The mid that a trade
+    # met settles every trade that has waited for the horizon. Trades without a cost wait for nothing:
+    # a stream without quotes must not keep them.
+    (ts, price, _, sign, _), (bid, ask, is_known) = trades, quotes
+    first, due, floor, start = held[0], held[2], held[8], 0
+    n_costs, costs = table[4, first], table[5, first]
+    n_settled, settled = table[6, first], table[7, first]
+    times, cost_sign, twice_price = table[0], table[2], table[3]
     for i in range(len(ts)):
-        row = rows[first + i]
-        row[0], row[1], row[2], row[3] = ts[i], price[i], qty[i], sign[i] * qty[i]
-        row[4], row[5], row[6], row[7], row[8] = 0, 0, 0, 0, 0
-        row[9], row[10] = sweep[i], 0
-        if len(bid) > 0:
-            is_bad |= (min(bid[i], ask[i]) < -high) | (max(bid[i], ask[i]) > high)
-            if has_quote[i] and ask[i] >= bid[i]:
-                row[4], row[5] = bid[i] + ask[i], 1
-        if len(ofi) > 0:
-            row[7], row[8] = ofi[i], has_ofi[i]
+        j = first + i
         if start < len(start_idx) and start_idx[start] == i:
-            row[6], start = 1, start + 1
-        is_bad |= (ts[i] <= -far) | (ts[i] >= far) | (qty[i] > high)
-        is_bad |= (price[i] < -high) | (price[i] > high)
-    return is_bad
+            due, floor, start = j, j, start + 1
+        knows = len(bid) > 0 and is_known[i] and ask[i] >= bid[i]
+        mid2 = bid[i] + ask[i] if knows else 0
+        times[j], cost_sign[j], twice_price[j] = ts[i], sign[i] if knows else 0, 2 * price[i]
+        n_costs += cost_sign[j] != 0
+        costs += cost_sign[j] * (twice_price[j] - mid2)
+        while due < j and cost_sign[due] == 0:
+            due += 1
+        while knows and ts[i] - times[due] >= horizon_ns:
+            n_settled += cost_sign[due] != 0
+            settled += cost_sign[due] * (twice_price[due] - mid2)
+            due += 1
+        table[4, j + 1], table[5, j + 1] = n_costs, costs
+        table[6, j + 1], table[7, j + 1], table[13, j] = n_settled, settled, floor
+    held[2], held[8] = due, floor
 
 
 @njit(cache=True, nogil=True)
-def _book_flow_nb(rows: Int64, known: tuple[Int64, Int64], held: Int64, columns: Float64) -> None:
-    # Columns: signs added up; then the book's imbalance of the last 10 s and 60 s, two rows from
-    # the end. ``held``: first row to be done, first since the start, first of either window, count.
-    end_idx, known_ns = known
-    done, floor, p10, p60, count = held[0], held[1], held[2], held[3], held[4]
+def _take_paces_nb(
+    trades: _Trades, start_idx: Int64, window_ns: int, held: Int64, ring: Int64, table: Int64
+) -> None:
+    # ``held[3:8]``: first trade of the window; time of the start; paces averaged since then, sum of the
+    # ring, place of the next pace in it.
+    (ts, _, qty, _, _), times, lots_before = trades, table[0], table[1]
+    first, inside, start_ns, start = held[0], held[3], held[4], 0
+    n_paces, total, slot, lots = held[5], held[6], held[7], lots_before[first]
+    for i in range(len(ts)):
+        j = first + i
+        if start < len(start_idx) and start_idx[start] == i:
+            inside, start_ns, n_paces, total, slot, start = j, ts[i], 0, 0, 0, start + 1
+        lots += qty[i]
+        lots_before[j + 1] = lots
+        while ts[i] - times[inside] >= window_ns:
+            inside += 1
+        pace = lots - lots_before[inside]
+        if ts[i] - start_ns >= window_ns:
+            total += pace - (ring[slot] if n_paces >= len(ring) else 0)
+            ring[slot] = pace
+            n_paces += 1
+            slot = slot + 1 if slot + 1 < len(ring) else 0
+        table[10, j], table[11, j] = pace, total if n_paces >= len(ring) else -1
+        table[12, j] = min(ts[i] - start_ns, window_ns)
+    held[3], held[4], held[5], held[6], held[7] = inside, start_ns, n_paces, total, slot
+
+
+@njit(cache=True, nogil=True)
+def _mean_nb(total: int, n: int) -> float:
+    # Of half ticks, in ticks.
+    return total / n / 2.0 if n > 0 else math.nan
+
+
+@njit(cache=True, nogil=True)
+def _cost_rows_nb(
+    table: Int64, end_idx: Int64, window_ns: int, held: Int64, columns: Float64
+) -> None:
+    # Mean effective and realised half-spread of the window that ends with the last known trade, whose
+    # first trade is ``held[1]``.
+    times, n_costs, costs, n_settled, settled = table[0], table[4], table[5], table[6], table[7]
+    floor, a = table[13], held[1]
     for k in range(len(end_idx)):
-        for i in range(done, end_idx[k]):
-            if rows[i, 6] != 0:
-                floor, p10, p60, count = i, i, i, 0
-            count += int(rows[i, 3] > 0) - int(rows[i, 3] < 0)
-        done = max(done, end_idx[k])
-        while p10 < done and rows[p10, 0] <= known_ns[k] - 10_000_000_000:
-            p10 += 1
-        while p60 < done and rows[p60, 0] <= known_ns[k] - 60_000_000_000:
-            p60 += 1
-        columns[0, k], columns[13, k], columns[14, k] = count, np.nan, np.nan
-        if p10 > floor and rows[p10 - 1, 8] != 0 and rows[done - 1, 8] != 0:
-            columns[13, k] = rows[done - 1, 7] - rows[p10 - 1, 7]
-        if p60 > floor and rows[p60 - 1, 8] != 0 and rows[done - 1, 8] != 0:
-            columns[14, k] = rows[done - 1, 7] - rows[p60 - 1, 7]
-    held[0], held[1], held[2], held[3], held[4] = done, floor, p10, p60, count
+        b = end_idx[k]
+        a = max(a, floor[b - 1])
+        while times[b - 1] - times[a] >= window_ns:
+            a += 1
+        columns[0, k] = _mean_nb(costs[b] - costs[a], n_costs[b] - n_costs[a])
+        columns[1, k] = _mean_nb(settled[b] - settled[a], n_settled[b] - n_settled[a])
+    held[1] = a
+
+
+@njit(cache=True, nogil=True)
+def _pace_rows_nb(
+    table: Int64, end_idx: Int64, rule: tuple[int, int], n_averaged: int, columns: Float64
+) -> None:
+    # Pace, and whether it is above the threshold. ``rule``: window, threshold as a percentage of the
+    # average.
+    paces, totals, elapsed, (window, percentage) = table[10], table[11], table[12], rule
+    for k in range(len(end_idx)):
+        last = end_idx[k] - 1
+        # One rounding, at the division: a pace at its threshold exactly must not pass it.
+        threshold = float(totals[last]) * percentage / (100.0 * n_averaged)
+        columns[0, k], columns[1, k] = np.nan, 0.0
+        if elapsed[last] > 0:
+            columns[0, k] = pace = paces[last] * (window / elapsed[last])
+            columns[1, k] = totals[last] >= 0 and pace > threshold
+
+
+@njit(cache=True, nogil=True)
+def _trade_rows_nb(
+    trades: _Trades,
+    quotes: tuple[Int64, Int64, Bool],
+    start_idx: Int64,
+    rule: tuple[int, int, int, int],
+    end_idx: Int64,
+    held: tuple[Int64, Int64],
+    table: Int64,
+    columns: Float64,
+) -> None:
+    # Takes the next trades and fills the rows due in them: tape in columns 1 and 2, costs in 3 and 4.
+    # ``rule``: window of the costs, horizon, window of the tape, threshold; ``held``: trades in the
+    # table and figures of the last one, last paces.
+    (window, horizon, tape_window, percentage), (figures, ring) = rule, held
+    _take_costs_nb(trades, quotes, start_idx, horizon, figures, table)
+    _take_paces_nb(trades, start_idx, tape_window, figures, ring, table)
+    n_before = figures[0]
+    figures[0] = n_before + len(trades[0])
+    if len(end_idx) == 0:
+        return
+    ends = end_idx + n_before
+    _pace_rows_nb(table, ends, (tape_window, percentage), len(ring), columns[1:3])
+    _cost_rows_nb(table, ends, window, figures, columns[3:5])
 
 
 @njit(cache=True, nogil=True)
@@ -90,21 +175,6 @@ def _signals_nb(values: Float64, of_core: Int64, first: int, min_imbalance: floa
         if not (np.isnan(move) or np.isnan(bought)):
             toward = _sign_nb(bought - sold)
             values[first + 17, k] = toward if _sign_nb(move) * toward < 0 else 0
-
-
-@njit(cache=True, nogil=True)
-def _book_and_signals_nb(
-    rows: Int64,
-    known: tuple[Int64, Int64],
-    held: Int64,
-    values: Float64,
-    of_core: Int64,
-    first: int,
-    min_imbalance: float,
-) -> None:
-    # Both of the above in one call, as a live stream has a row or two at a time.
-    _book_flow_nb(rows, known, held, values[first:])
-    _signals_nb(values, of_core, first, min_imbalance)
 
 
 @njit(cache=True, nogil=True)

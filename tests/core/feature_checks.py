@@ -86,8 +86,14 @@ def rows_in_chunks(stream, edges, clock="sweep"):
         chunk = stream.part(edges[k], edges[k + 1], ended=stream.session_ended and is_last)
         matrix, state = call(continue_decision_features, chunk, state, clock=clock)
         matrices.append(replace(matrix, last_idx=matrix.last_idx + edges[k]))
-        longest = max(longest, len(state.history.ts) if state else 0)
+        longest = max(longest, room_of(state) if state else 0)
     return matrices, longest
+
+
+def room_of(state):
+    """Return how many trades the longest array of a state has room for."""
+    tables = [state.history.ts, state.windows.table[0], state.windows.moves]
+    return max(map(len, [*tables, state.further.trades.table[0]]))
 
 
 def joined(matrices):

@@ -131,7 +131,7 @@ SETTINGS = FeatureSettings(
 )
 
 
-def call(function, stream, *state, clock="sweep", settings=SETTINGS):
+def call(function, stream, *state, clock="sweep", settings=SETTINGS, **more):
     return function(
         *state,
         stream.trades,
@@ -143,6 +143,7 @@ def call(function, stream, *state, clock="sweep", settings=SETTINGS):
         clock=clock(stream) if callable(clock) else clock,
         settings=settings,
         ofi=stream.ofi,
+        **more,
     )
 
 

@@ -1,6 +1,7 @@
 """Any chunking of a stream gives the rows of the whole, bit for bit, on any clock."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,14 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orderflow_core import row_ranges
+from orderflow_core.feature_stream import feature_blocks
+from orderflow_core.features import decision_features
 from tests.core.feature_checks import (
     assert_chunks_give_the_whole,
     assert_same_rows,
     build,
+    joined,
     rows_in_chunks,
 )
 from tests.core.feature_streams import (
     CLOCKS,
+    call,
     capture_stream,
     drawn_streams,
     emini_stream,
@@ -57,7 +62,7 @@ def test_a_long_stream_needs_no_more_room_than_its_windows():
     edges = np.random.default_rng(4).integers(0, 40_000, 400).tolist()
     matrices, room = rows_in_chunks(stream, edges)
     assert sum(len(m) for m in matrices) == len(build(stream))
-    assert room == 4096
+    assert room == 4104  # what a state begins with
 
 
 @needs_jit
@@ -83,6 +88,32 @@ def test_ranges_of_rows_give_the_rows_of_the_whole(clock, monkeypatch):
     monkeypatch.setattr(row_ranges, "_MIN_ROWS", 7)
     monkeypatch.setattr(row_ranges.os, "cpu_count", lambda: 6)
     assert_same_rows(build(stream, clock), whole, whole.names)
+
+
+@pytest.mark.parametrize("clock", CLOCKS[:2])
+def test_blocks_give_the_rows_of_the_whole(clock):
+    stream = seeded_stream(8, N_SEEDED)
+    blocks = [
+        replace(block, values=block.values.copy())  # the next block writes over them
+        for block in call(feature_blocks, stream, clock=clock, block_trades=N_SEEDED // 7)
+    ]
+    whole = build(stream, clock)
+    assert len(blocks) == 8
+    assert_same_rows(joined(blocks), whole, whole.names)
+    np.testing.assert_array_equal(joined(blocks).last_idx, whole.last_idx)
+
+
+def test_rows_go_into_the_array_that_is_given():
+    stream = seeded_stream(9, 300)
+    whole = build(stream)
+    out = np.full((len(whole.names), len(whole) + 3), -1.0)
+    matrix = call(decision_features, stream, out=out)
+    assert_same_rows(matrix, whole, whole.names)
+    assert np.shares_memory(matrix.values, out)
+    assert (out[:, len(whole) :] == -1).all()
+    for wrong in (out[1:], out[:, :5], out.astype(np.float32), out[0]):
+        with pytest.raises(ValueError, match="out must hold float64 of shape"):
+            call(decision_features, stream, out=wrong)
 
 
 def test_core_features_do_not_depend_on_the_others():

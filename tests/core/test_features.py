@@ -173,10 +173,14 @@ GOOD = stream_of([0, 1], [1, 2], [1, 1], [1, -1], [0, 1], quotes=[None, None])
         ({"trades": replace(GOOD.trades, qty_lots=np.array([1, 2**62]))}, "may overflow int64"),
         (
             {
-                "trades": replace(GOOD.trades, price_ticks=np.array([2**62, -(2**62)])),
+                "trades": replace(GOOD.trades, price_ticks=np.array([2**40, -(2**40)])),
                 "session_ended": True,
             },
             "overflow int64: sums of squared price changes",
+        ),
+        (
+            {"trades": replace(GOOD.trades, price_ticks=np.array([0, 2**40 + 1]))},
+            r"trades.price_ticks must lie within 2\*\*40",
         ),
         (
             {"trades": replace(GOOD.trades, ts_event_ns=np.array([-(2**63), 0]))},

@@ -78,6 +78,34 @@ def test_agrees_with_the_obvious_loops_on_a_busier_stream(clock):
     assert_agrees_with_loops(stream, clock, slice(None, None, 9))
 
 
+@pytest.mark.parametrize("lots", [2**36, 2**39])
+def test_agrees_with_the_obvious_loops_where_squares_of_lots_leave_int64(lots):
+    # All within one bar. Volumes that are nearly alike tell the slope, however large they are.
+    n, rng = 12, np.random.default_rng(lots)
+    bid = 1_000 + rng.integers(-2, 3, n)
+    stream = stream_of(
+        np.arange(n) * SECOND // 2, bid, lots + rng.integers(0, 9, n), [1, 1, -1] * 4, range(n),
+        quotes=[(int(b), 5, int(b) + 1, 5) for b in bid], ended=True,
+    )  # fmt: skip
+    assert np.isfinite(build(stream).column("kyle_lambda_60s")[4:]).all()
+    assert_agrees_with_loops(stream, "sweep")
+    alike = replace(stream, trades=replace(stream.trades, sign=np.ones(n, np.int8)))
+    assert_agrees_with_loops(alike, "sweep")
+
+
+@pytest.mark.parametrize(
+    ("price", "lots", "message"),
+    [
+        (100, 2**40 + 1, "trades.qty_lots must be at most 1099511627776, got 1099511627777"),
+        (2**39, 2**39, "overflow int64: products in a window sum to"),
+    ],
+)
+def test_sizes_whose_products_leave_int64_are_refused(price, lots, message):
+    stream = stream_of([0, SECOND], [price] * 2, [1, lots], [1, 1], [0, 1], ended=True)
+    with pytest.raises(ValueError, match=message):
+        build(stream)
+
+
 def test_a_bar_is_known_from_its_end_on():
     # Bars of 10 s. The sweep at 9 s closes at 10 s, when its bar is over, but is decided at 9 s.
     ts = [SECOND, 9 * SECOND, 10 * SECOND, 12 * SECOND]
