@@ -12,8 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from orchestration.errors import IngestRefused
+from orchestration.sources.depth_gate import CHAIN, depth_gaps, of_updates
 from orchestration.sources.gate import trade_gaps
 from orchestration.sources.records import (
+    DEPTH,
     QUARANTINE,
     TRADES,
     Gap,
@@ -180,6 +182,10 @@ def _runs_back(rows: pa.Table, others: pa.Table, at: np.ndarray) -> np.ndarray:
     for t in (rows, others):
         if "ts_source" in t.column_names and pc.any(pc.not_equal(t["ts_source"], 0)).as_py():
             return np.zeros(len(rows), np.bool_)
+    return _out_of_order(rows, others, at)
+
+
+def _out_of_order(rows: pa.Table, others: pa.Table, at: np.ndarray) -> np.ndarray:
     ts, known = rows["ts_event_ns"].to_numpy(), others["ts_event_ns"].to_numpy()
     last = len(known) - 1
     before = (at > 0) & (known[np.maximum(at - 1, 0)] > ts)
@@ -204,9 +210,16 @@ def rejected_rows(name: str, rows: pa.Table, reason: np.ndarray, detail: np.ndar
 
     The line of the file finds the original text again; here the key says which record it was.
     """
+    kind, key = KEYS[name]
+    text = [f"{key}={value}" for value in rows[key].to_pylist()]
+    return _quarantined(kind, rows, reason, detail, text)
+
+
+def _quarantined(
+    kind: str, rows: pa.Table, reason: np.ndarray, detail: np.ndarray, record: Sequence[str]
+) -> pa.Table:
     if not len(rows):
         return QUARANTINE.empty_table()
-    kind, key = KEYS[name]
     columns = {column: rows[column].combine_chunks() for column in ("ts_recv_ns", "line")}
     return table(
         QUARANTINE,
@@ -215,7 +228,7 @@ def rejected_rows(name: str, rows: pa.Table, reason: np.ndarray, detail: np.ndar
             "kind": kind,
             "reason": reason.tolist(),
             "detail": detail.tolist(),
-            "record": [f"{key}={value}" for value in rows[key].to_pylist()],
+            "record": list(record),
             "source": rows["source"][0].as_py(),
             "unit": rows["unit"][0].as_py(),
         },
@@ -223,26 +236,117 @@ def rejected_rows(name: str, rows: pa.Table, reason: np.ndarray, detail: np.ndar
     )
 
 
-def gaps_of_day(
-    store: Store, instrument: Instrument, day: date, rows: Sequence[pa.Table]
-) -> pa.Table:
-    """Return the gaps between the trades of a day, and those that reach into it.
+def set_aside_updates(rows: pa.Table, others: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Divide the updates of the book of a unit by what other units have published.
 
     Parameters
     ----------
-    rows : sequence of pyarrow.Table
+    rows : pyarrow.Table
+        Of ``raw.depth``, of one unit.
+    others : pyarrow.Table
+        See :func:`published_updates`.
+
+    Returns
+    -------
+    kept, rejected : pyarrow.Table
+        As :func:`set_aside`, an update at a time.
+    """
+    if not len(rows) or not len(others):
+        return rows, QUARANTINE.empty_table()
+    updates = of_updates(rows)
+    mine, known = _update_keys(updates), _update_keys(others)
+    order = np.argsort(known, kind="stable")
+    others, known = others.take(pa.array(order)), known[order]
+    at = np.searchsorted(known, mine)
+    is_known = known[np.minimum(at, len(known) - 1)] == mine
+    reason = np.full(len(mine), "", object)
+    is_stamped = updates["ts_source"].to_numpy() == 0
+    reason[_out_of_order(updates, others, at) & ~is_known & is_stamped] = "time_inversion"
+    twins = others.take(pa.array(at[is_known]))
+    same = np.ones(len(twins), np.bool_)
+    for name in ("ts_event_ns", "first_id", "previous_id"):
+        equal = updates[name].to_numpy()[is_known] == twins[name].to_numpy()
+        same &= equal | ((name == "ts_event_ns") & ~is_stamped[is_known])
+    reason[is_known] = np.where(same, "duplicate", "conflict")
+    refused = reason != ""
+    detail = np.where(
+        is_known, "another unit has published this update",
+        "its time is out of order among the ids of other units",
+    )  # fmt: skip
+    text = pc.binary_join_element_wise(
+        "last_id=", updates["last_id"].cast(pa.string()), ""
+    ).combine_chunks()  # fmt: skip
+    mask = pa.array(refused)
+    rejected = _quarantined(
+        "depth", updates.filter(mask), reason[refused], detail[refused],
+        text.filter(mask).to_pylist(),
+    )  # fmt: skip
+    is_kept = ~np.isin(_update_keys(rows), mine[refused])
+    return rows.filter(pa.array(is_kept)), rejected
+
+
+def _update_keys(rows: pa.Table) -> np.ndarray:
+    # Ids are below 2**63: twice one and a flag fit into 64 bits without sign.
+    ids, flags = rows["last_id"].to_numpy(), rows["is_snapshot"].to_numpy()
+    return ids.astype(np.uint64) * np.uint64(2) + flags.astype(np.uint64)
+
+
+def published_updates(
+    store: Store, instrument: Instrument, day: date, *, gone: Collection[str] = ()
+) -> pa.Table:
+    """Return one row for each published update of the book of a day, but of the units in ``gone``."""
+    if not store.published("raw.depth", instrument.symbol, day):
+        return _no_updates()
+    found = store.read(
+        "raw.depth", instrument.symbol, day, columns=[*_UPDATE_COLUMNS, "unit"],
+        where={"change_idx": 0},
+    )  # fmt: skip
+    return without_units(found, gone).select(_UPDATE_COLUMNS)
+
+
+_UPDATE_COLUMNS = [*CHAIN, "ts_source"]
+
+
+def _no_updates() -> pa.Table:
+    return DEPTH.empty_table().select(_UPDATE_COLUMNS)
+
+
+def gaps_of_day(
+    store: Store,
+    instrument: Instrument,
+    day: date,
+    trades: Sequence[pa.Table],
+    updates: Sequence[pa.Table] | None = None,
+) -> pa.Table:
+    """Return the gaps between the trades of a day, and those that reach into it; and those of the book.
+
+    Parameters
+    ----------
+    trades : sequence of pyarrow.Table
         The day's trades, of all units: ``trade_id``, ``ts_event_ns``, ``venue_id``. The days
         beside it are read from the store: a hole may span midnight, or days without a trade.
+    updates : sequence of pyarrow.Table
+        The day's updates of the book, of all units, one row each; those that are published when
+        left out. A book is known from a snapshot of its own day on.
     """
-    if not instrument.max_id_step:
-        return gaps_table((), DAY_UNIT, DAY_UNIT)
-    beside = [
-        published_trades(store, instrument, other) for other in days_beside(store, instrument, day)
-    ]
-    schema = pa.schema([TRADES.field(column) for column in _GAP_COLUMNS])
-    parts = [part.select(_GAP_COLUMNS).cast(schema) for part in (*rows, *beside)]
-    found = gaps_table(_gaps(pa.concat_tables(parts), instrument.max_id_step), DAY_UNIT, DAY_UNIT)
+    if updates is None:
+        updates = [published_updates(store, instrument, day)]
+    gaps = gaps_of_book(updates)
+    if instrument.max_id_step:
+        beside = [
+            published_trades(store, instrument, other)
+            for other in days_beside(store, instrument, day)
+        ]
+        schema = pa.schema([TRADES.field(column) for column in _GAP_COLUMNS])
+        parts = [part.select(_GAP_COLUMNS).cast(schema) for part in (*trades, *beside)]
+        gaps += _gaps(pa.concat_tables(parts), instrument.max_id_step)
+    found = gaps_table(gaps, DAY_UNIT, DAY_UNIT)
     return clip_gaps(found, *instrument.trading_day_window(day))
+
+
+def gaps_of_book(updates: Sequence[pa.Table]) -> list[Gap]:
+    """Return the stretches in which a day's book is not known, by its updates of all units."""
+    return depth_gaps(pa.concat_tables([part.select(CHAIN) for part in updates]))
 
 
 def days_beside(store: Store, instrument: Instrument, day: date) -> list[date]:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from orchestration.sources.records import QUOTE_PROXY
+from orderflow_core.level_book import DepthUpdates
 from orderflow_core.types import BarIndex, QuoteArrays, QuoteAtTrade, TradeArrays
 
 _EXCHANGE_TIME, _RECEIVE_TIME = 0, 1
@@ -62,6 +63,18 @@ def quote_arrays(quotes: pa.Table) -> QuoteArrays:
     )
 
 
+def depth_updates(depth: pa.Table) -> DepthUpdates:
+    """Return the updates of a book of ``raw.depth``, in the order of their ids."""
+    order = np.lexsort(
+        [column(depth, name) for name in ("change_idx", "is_snapshot", "last_id")]
+    )  # the table is sorted by time, in which a snapshot may stand before changes of one time
+    names = ("ts_event_ns", "first_id", "last_id", "previous_id", "side", "price_ticks", "qty_lots")
+    return DepthUpdates(
+        is_snapshot=column(depth, "is_snapshot")[order] != 0,
+        **{name: column(depth, name)[order] for name in names},
+    )
+
+
 def on_exchange_clock(quotes: pa.Table) -> bool:
     """Return whether the quotes' ``ts_event_ns`` is the exchange's time, as that of trades is.
 
@@ -102,6 +115,7 @@ def gap_positions(trades: TradeArrays, gaps: pa.Table) -> np.ndarray:
     where the gap is (fills within an aggregate, quotes), the first trade after that time. A gap
     before the first trade or after the last one has no position.
     """
+    gaps = without_depth(gaps)
     start_ns, end_ns = column(gaps, "start_ns"), column(gaps, "end_ns")
     first = np.searchsorted(trades.ts_event_ns, end_ns, side="left")
     past = np.searchsorted(trades.ts_event_ns, end_ns, side="right")
@@ -111,6 +125,11 @@ def gap_positions(trades: TradeArrays, gaps: pa.Table) -> np.ndarray:
         found[i] = first[i] + np.searchsorted(trades.trade_id[first[i] : past[i]], missing_id[i])
     found = np.unique(found)
     return found[(found > 0) & (found < len(trades))]
+
+
+def without_depth(gaps: pa.Table) -> pa.Table:
+    """Return the gaps between trades and quotes: where only the book is unknown, nothing of those is missing."""
+    return gaps.filter(pc.not_equal(gaps["kind"].cast(pa.string()), "depth"))
 
 
 # Reasons of ``raw.gaps`` whose ``first_missing_id`` is an id of a trade.

@@ -20,14 +20,18 @@ from orchestration.errors import IngestRefused
 from orchestration.quality.expectations import check_contract
 from orchestration.quality.invariants import check_order
 from orchestration.quality.outcome import CheckOutcome
+from orchestration.sources.depth_gate import of_updates
 from orchestration.sources.members import part_unit
 from orchestration.sources.records import (
+    DEPTH,
+    DEPTH_KIND,
     GAPS,
     QUARANTINE,
     QUOTES,
     TRADES,
     SourceBatch,
     SourceError,
+    count_kind,
     gaps_table,
     split_by_day,
 )
@@ -48,7 +52,8 @@ _EMPTY = {
 class DayTables:
     """The raw tables of one unit and trading day, ready to publish.
 
-    ``raw.gaps`` holds what the unit tells of missing quotes, and the day's holes in the trade ids.
+    ``raw.gaps`` holds what the unit tells of missing quotes, the day's holes in the trade ids, and the stretches in
+    which its book is not known. ``raw.depth`` is among them where there is or was any.
     ``supersedes`` are units of the day whose rows go when these come, ``renumbered`` the rows of
     others (table, unit) whose positions in the day these change.
     """
@@ -67,14 +72,26 @@ class DayTables:
 
     @property
     def n_quarantined(self) -> int:
-        """Rejected records among them."""
-        return int(self.tables["raw.quarantine"].num_rows)
+        """Rejected trades and quotes among them."""
+        return self.tables["raw.quarantine"].num_rows - self.n_depth_quarantined
+
+    @property
+    def n_depth_stored(self) -> int:
+        """Updates of the book among them."""
+        depth = self.tables.get("raw.depth")
+        return 0 if depth is None else len(of_updates(depth))
+
+    @property
+    def n_depth_quarantined(self) -> int:
+        """Rejected updates of the book among them."""
+        return count_kind(self.tables["raw.quarantine"], DEPTH_KIND)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestSummary:
     """What became of the records that were offered: ``offered == stored + quarantined``.
 
+    The same holds for updates of the book, whose account is kept apart.
     ``days`` are all days that a unit touched, also where another unit had brought all of it.
     """
 
@@ -85,13 +102,20 @@ class IngestSummary:
     first_ns: int | None
     last_ns: int | None
     days: tuple[date, ...]
+    depth_offered: int = 0
+    depth_stored: int = 0
+    depth_quarantined: int = 0
 
     def __post_init__(self) -> None:
-        if self.offered != self.stored + self.quarantined:
-            raise AssertionError(
-                f"records were lost: offered {self.offered}, stored {self.stored}, "
-                f"quarantined {self.quarantined}"
-            )
+        for what, offered, stored, quarantined in (
+            ("records", self.offered, self.stored, self.quarantined),
+            ("updates", self.depth_offered, self.depth_stored, self.depth_quarantined),
+        ):
+            if offered != stored + quarantined:
+                raise AssertionError(
+                    f"{what} were lost: offered {offered}, stored {stored}, "
+                    f"quarantined {quarantined}"
+                )
 
 
 def read_units(name: str, paths: Sequence[Path], instrument: Instrument) -> Iterator[SourceBatch]:
@@ -107,7 +131,7 @@ def read_units(name: str, paths: Sequence[Path], instrument: Instrument) -> Iter
     """
     seen: set[str] = set()
     for path, batch in sources.read_units(name, paths, instrument):
-        if not batch.offered:
+        if not batch.offered and not batch.depth_offered:
             held = ", ".join(f"{n} {kind}" for kind, n in sorted(batch.other.items()))
             raise SourceError(
                 path,
@@ -197,9 +221,13 @@ def _beside_others(
     for name in KEYS:
         tables[name], rejected = across_units.set_aside(name, tables[name], others[name])
         refused.append(rejected)
-    own_gaps = part.gaps.filter(pc.not_equal(part.gaps["kind"], "trade"))
     trades = [tables["raw.trades"], others["raw.trades"]]
-    gaps = [own_gaps, across_units.gaps_of_day(store, instrument, day, trades)]
+    book, rejected, updates = _book(store, part, instrument, day, gone)
+    tables |= book
+    refused.append(rejected)
+    is_derived = pc.is_in(part.gaps["kind"].cast(pa.string()), pa.array(["trade", DEPTH_KIND]))
+    own_gaps = part.gaps.filter(pc.invert(is_derived))
+    gaps = [own_gaps, across_units.gaps_of_day(store, instrument, day, trades, updates)]
     tables |= {
         "raw.gaps": pa.concat_tables(gaps).unify_dictionaries(),
         "raw.quarantine": pa.concat_tables(refused),
@@ -213,18 +241,32 @@ def _beside_others(
     )
 
 
+def _book(
+    store: Store, part: SourceBatch, instrument: Instrument, day: date, gone: set[str]
+) -> tuple[dict[str, pa.Table], pa.Table, list[pa.Table]]:
+    # The unit's updates of the book, where there are or were any; those refused; all of the day.
+    others = across_units.published_updates(store, instrument, day, gone=gone)
+    kept, rejected = across_units.set_aside_updates(part.depth, others)
+    has_book = len(kept) or store.published("raw.depth", instrument.symbol, day)
+    return {"raw.depth": kept} if has_book else {}, rejected, [of_updates(kept), others]
+
+
 def _without_ids(
     store: Store, part: SourceBatch, instrument: Instrument, day: date, gone: set[str]
 ) -> DayTables:
     joined = without_ids.join_day(store, part, instrument, day, gone)
+    book, rejected, updates = _book(store, part, instrument, day, gone)
     # Only the source itself can tell that trades are missing, and what lies between two files.
-    gaps = [part.gaps, gaps_table(without_ids.day_gaps(joined), DAY_UNIT, DAY_UNIT)]
-    refused = [part.quarantine, *(made.rejected for made in joined.values())]
+    own_gaps = part.gaps.filter(pc.not_equal(part.gaps["kind"], DEPTH_KIND))
+    found = without_ids.day_gaps(joined) + across_units.gaps_of_book(updates)
+    gaps = [own_gaps, gaps_table(found, DAY_UNIT, DAY_UNIT)]
+    refused = [part.quarantine, *(made.rejected for made in joined.values()), rejected]
     return DayTables(
         instrument=instrument,
         day=day,
         unit=part.unit,
         tables={name: made.rows for name, made in joined.items()}
+        | book
         | {
             "raw.gaps": pa.concat_tables(gaps).unify_dictionaries(),
             "raw.quarantine": pa.concat_tables(refused).unify_dictionaries(),
@@ -236,7 +278,8 @@ def _without_ids(
 
 def _gaps(store: Store, instrument: Instrument, day: date, gone: set[str]) -> pa.Table:
     trades = across_units.published_by_others(store, instrument, "raw.trades", day, gone)
-    return across_units.gaps_of_day(store, instrument, day, [trades])
+    updates = across_units.published_updates(store, instrument, day, gone=gone)
+    return across_units.gaps_of_day(store, instrument, day, [trades], [updates])
 
 
 def judge(tables: Mapping[str, pa.Table]) -> dict[str, list[CheckOutcome]]:
@@ -286,7 +329,7 @@ def refuse_broken(symbol: str, made: DayTables) -> None:
 
 def _empty_superseded(store: Store, publication: Publication, made: DayTables) -> None:
     # An empty generation takes the place of each: what they held stays in the manifest's history.
-    for name, empty in _EMPTY.items():
+    for name, empty in (_EMPTY | {"raw.depth": DEPTH.empty_table()}).items():
         held = {row.unit for row in store.published(name, made.instrument.symbol, made.day)}
         for unit in sorted(held.intersection(made.supersedes)):
             publication.write(name, empty, unit=unit)
@@ -334,11 +377,13 @@ def ingest(
         A unit cannot be read; nothing of it is published.
     """
     offered = stored = quarantined = 0
+    depth_offered = depth_stored = depth_quarantined = 0
     other: dict[str, int] = {}
     days: set[date] = set()
     times: list[int] = []
     for batch in batches:
         offered += batch.offered
+        depth_offered += batch.depth_offered
         for kind, n in batch.other.items():
             other[kind] = other.get(kind, 0) + n
         for made in day_tables(store, batch, instrument):
@@ -346,6 +391,8 @@ def ingest(
             on_day(made)
             stored += made.n_stored
             quarantined += made.n_quarantined
+            depth_stored += made.n_depth_stored
+            depth_quarantined += made.n_depth_quarantined
             times += _ends(made)
             days.add(made.day)
     return IngestSummary(
@@ -356,6 +403,9 @@ def ingest(
         first_ns=min(times, default=None),
         last_ns=max(times, default=None),
         days=tuple(sorted(days)),
+        depth_offered=depth_offered,
+        depth_stored=depth_stored,
+        depth_quarantined=depth_quarantined,
     )
 
 
@@ -377,6 +427,8 @@ def iso_utc(ts_ns: int | None) -> str | None:
 def summary_json(summary: IngestSummary, store: Store, symbol: str) -> dict[str, Any]:
     """Return the summary as the object that ``orderflow ingest --json`` prints."""
     hashes = {name: store.content_hash_days(name, symbol, summary.days) for name in KEYS}
+    if summary.depth_offered:
+        hashes["raw.depth"] = store.content_hash_days("raw.depth", symbol, summary.days)
     return {
         "offered": summary.offered,
         "stored": summary.stored,
@@ -387,4 +439,9 @@ def summary_json(summary: IngestSummary, store: Store, symbol: str) -> dict[str,
         "hashes": hashes,
         "days": [day.isoformat() for day in summary.days],
         "other": summary.other,
+        "depth": {
+            "offered": summary.depth_offered,
+            "stored": summary.depth_stored,
+            "quarantined": summary.depth_quarantined,
+        },
     }

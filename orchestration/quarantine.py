@@ -225,6 +225,7 @@ def _of_lines(batch: SourceBatch, lines: set[int]) -> SourceBatch:
     return replace(
         batch, **tables, gaps=batch.gaps.slice(0, 0), quarantine=batch.quarantine.slice(0, 0),
         quarantine_ns=np.zeros(0, np.int64), offered=sum(map(len, tables.values())),
+        depth=batch.depth.slice(0, 0), depth_offered=0,
     )  # fmt: skip
 
 

@@ -53,6 +53,9 @@ def ingest_table(symbol: str, result: Mapping[str, Any]) -> Table:
     for name in ("first", "last", "hash"):
         table.add_row(name, str(result[name]))
     table.add_row("trading days", ", ".join(result["days"]))
+    depth = result.get("depth", {})
+    for name in depth if depth.get("offered") else ():
+        table.add_row(f"updates of the book {name}", f"{depth[name]:,}")
     for kind, n in result["other"].items():
         table.add_row(f"other: {kind}", f"{n:,}")
     return table

@@ -35,6 +35,10 @@ class DayReader:
         self.uses(table)
         return self.store.read(table, self.symbol, self.day, snapshot=self.snapshot)
 
+    def has(self, table: str) -> bool:
+        """Return whether ``table`` was published for this symbol-day."""
+        return bool(self.store.published(table, self.symbol, self.day, snapshot=self.snapshot))
+
     def uses(self, table: str) -> None:
         """Record the published rows of ``table`` as an input.
 

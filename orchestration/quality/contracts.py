@@ -80,6 +80,15 @@ CONTRACTS: Mapping[str, Contract] = {
             *between("ts_source", 0, 1),
         ),
     ),
+    "raw.depth": Contract(
+        extremes=(
+            *_TIME,
+            *_many(("first_id", "last_id", "change_idx", "price_ticks", "qty_lots"), 0),
+            *between("side", -1, 1),
+            *_many(("is_snapshot", "ts_source"), 0, 1),
+        ),
+        sample=(not_less("last_id", "first_id"),),
+    ),
     "raw.gaps": Contract(
         extremes=_many(("n_missing",), 0), sample=(not_less("end_ns", "start_ns"),)
     ),

@@ -15,9 +15,13 @@ streams were interrupted.
 trades are stored and the aggregates counted under ``other``; aggregates alone are stored, with
 their own ids as ``trade_id`` and ``first-last`` fill as ``venue_id``.
 
+Updates of the book (``@depth`` with its ids) are records of their own account. A snapshot of the REST interface may stand
+between them as it came (``{"lastUpdateId":...}``); one that does not name its symbol is taken where the file
+holds updates of one symbol only. Streams of the best levels (``@depth20``) are counted under ``other``.
+
 What a damaged line counts as: one record of the symbol, offered and quarantined, unless what is
-left of it says that it was something else (another symbol, a depth update), which is counted
-under ``other``. So ``lines == offered + sum(other)`` for every file, damaged or not.
+left of it says that it was something else (another symbol, a kline), which is counted
+under ``other``. So ``lines == offered + depth_offered + sum(other)`` for every file, damaged or not.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,6 +30,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from orchestration.sources.depth_gate import depth_gaps, of_updates, pass_depth
 from orchestration.sources.files import SourceFile, read_file, split_lines
 from orchestration.sources.frames import Frames, record_kind
 from orchestration.sources.gate import Gate
@@ -78,6 +83,7 @@ def parse_capture(file: SourceFile, instrument: Instrument) -> SourceBatch:
     frames = Frames(symbol=instrument.venue_symbol, cut_line=len(lines) if is_cut else 0)
     for number, line in enumerate(lines, 1):
         frames.take(number, line)
+    frames.settle()
     require_market(file.path, instrument, frames.markets)
     return _gated(file, instrument, lines, frames)
 
@@ -104,11 +110,12 @@ def _gated(
         source=NAME, unit=file.unit, id_step=steps[0], fill_step=steps[1],
     )  # fmt: skip
     quotes = gate.pass_quotes(frames.quotes, source=NAME, unit=file.unit)
+    depth = pass_depth(gate, frames.depth, source=NAME, unit=file.unit)
     gaps += reconnect_gaps(quotes, frames.reconnects) + break_gaps(quotes, frames.breaks)
     return make_batch(
         path=file.path, instrument=instrument, source=NAME, unit=file.unit, n_lines=len(lines),
-        trades=trades, quotes=quotes, gaps=gaps, rejects=gate.rejects,
-        other={kind: n for kind, n in frames.other.items() if n},
+        trades=trades, quotes=quotes, depth=depth, gaps=gaps + depth_gaps(of_updates(depth)),
+        rejects=gate.rejects, other={kind: n for kind, n in frames.other.items() if n},
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestration.sources.depth_gate import ASK, BID, DepthRecords
 from orchestration.sources.gate import (
     MAX_ID,
     QuoteRecords,
@@ -18,6 +19,7 @@ from orchestration.sources.gate import (
 )
 from orchestration.sources.markets import market_of
 
+_BOOK_KINDS = frozenset({"depth", "depthSnapshot"})
 RECORD_KINDS = frozenset({"trade", "aggTrade", "bookTicker"})
 # Streams and events that are neither a trade nor a best quote, by the name they are counted under.
 OTHER_KINDS = {
@@ -76,8 +78,12 @@ class Frames:
         Name of the symbol in the frames, upper case.
     cut_line : int
         Number of a last line without line end; 0 when there is none.
-    trades, aggregates, quotes
+    trades, aggregates, quotes, depth
         Readable records of the symbol.
+    unnamed : list of tuple
+        Snapshots of a book that do not say whose, with line and time; :meth:`settle` decides.
+    depth_symbols : set of str
+        Whose updates of a book there are.
     damaged : list of Damaged
         Lines that count as refused records of the symbol.
     reconnects : list of int
@@ -95,6 +101,9 @@ class Frames:
     trades: TradeRecords = field(default_factory=TradeRecords)
     aggregates: TradeRecords = field(default_factory=TradeRecords)
     quotes: QuoteRecords = field(default_factory=QuoteRecords)
+    depth: DepthRecords = field(default_factory=DepthRecords)
+    unnamed: list[tuple[int, int, dict[str, Any]]] = field(default_factory=list)
+    depth_symbols: set[str] = field(default_factory=set)
     damaged: list[Damaged] = field(default_factory=list)
     reconnects: list[int] = field(default_factory=list)
     breaks: dict[int, int] = field(default_factory=dict)
@@ -117,8 +126,12 @@ class Frames:
             return
         self.has_frame = True
         name, kind = head[1], head[2].decode()
-        if kind in OTHER_KINDS:
+        if kind in _BOOK_KINDS and name == self.stream_name:
+            self._take_frame(number, line)
+        elif kind in OTHER_KINDS:
             self.other[OTHER_KINDS[kind]] += 1
+            if kind == "depth":
+                self.depth_symbols.add(name.decode().upper())
         elif kind in RECORD_KINDS and name != self.stream_name and self.marker not in line:
             self.other["other_symbol"] += 1
         else:
@@ -161,6 +174,9 @@ class Frames:
 
     def _take_object(self, number: int, recv: int, frame: dict[str, Any]) -> None:
         kind, data = _kind_of(frame)
+        if kind in ("depth", "snapshot"):
+            self._take_depth(kind, number, recv, frame.get("stream", ""), data)
+            return
         if kind not in RECORD_KINDS:
             self.other[kind] += 1
             return
@@ -174,6 +190,71 @@ class Frames:
         else:
             self._add_record(kind, number, recv, data)
             self.markets.setdefault(market_of(kind, data), number)
+
+    def _take_depth(
+        self, kind: str, number: int, recv: int, stream: str, data: dict[str, Any]
+    ) -> None:
+        named = {stream.split("@")[0].upper()} if "@" in stream else set()
+        name = data.get("s", data.get("symbol"))
+        named |= {name} if type(name) is str else set()
+        if kind == "depth":
+            self.depth_symbols |= named
+        if (named and self.symbol not in named) or (kind == "depth" and "U" not in data):
+            self.other[kind] += 1  # of another symbol, or a stream of the best levels only
+        elif not named:
+            self.unnamed.append((number, recv, data))
+        elif len(named) > 1:
+            raise _Refused(f"the stream says one symbol, the frame another: {sorted(named)}")
+        else:
+            self._add_depth(kind, number, recv, data)
+
+    def settle(self) -> None:
+        """Take the snapshots that do not name their symbol, where the file has one symbol's book only."""
+        for number, recv, data in self.unnamed:
+            if self.depth_symbols != {self.symbol}:
+                self.other["snapshot"] += 1
+                continue
+            try:
+                self._add_depth("snapshot", number, recv, data)
+            except _Refused as refused:
+                self.damaged.append(
+                    Damaged(
+                        line=number, kinds={"depth"}, reason=refused.reason, detail=refused.detail,
+                        ts_recv_ns=recv,
+                    )
+                )  # fmt: skip
+        self.unnamed.clear()
+
+    def _add_depth(self, kind: str, number: int, recv: int, data: dict[str, Any]) -> None:
+        is_snapshot = kind == "snapshot"
+        last = _id(data, "lastUpdateId" if is_snapshot else "u")
+        first = last if is_snapshot else _id(data, "U")
+        previous = _id(data, "pu") if "pu" in data and not is_snapshot else -1
+        if first > last:
+            raise _Refused(f"it runs from update {first} back to {last}")
+        # Spot stamps its updates with E alone, and its snapshots not at all.
+        clock = next((name for name in ("T", "E") if name in data), "")
+        if not clock and not is_snapshot:
+            raise _Refused("it has no time")
+        ts = _time(data, clock) if clock else 0
+        bids = _levels(data, "bids" if is_snapshot else "b")
+        asks = _levels(data, "asks" if is_snapshot else "a")
+        into = self.depth
+        into.line.append(number)
+        into.ts_event_ns.append(ts)
+        into.ts_recv_ns.append(recv)
+        into.ts_source.append(int(not clock))
+        into.first_id.append(first)
+        into.last_id.append(last)
+        into.previous_id.append(previous)
+        into.is_snapshot.append(int(is_snapshot))
+        into.n_changes.append(len(bids) + len(asks))
+        into.side += [BID] * len(bids) + [ASK] * len(asks)
+        for levels in (bids, asks):
+            into.price += [level[0] for level in levels]
+            into.qty += [level[1] for level in levels]
+        if not is_snapshot:
+            self.markets.setdefault(market_of("depth", data | {"s": self.symbol}), number)
 
     def _add_record(self, kind: str, number: int, recv: int, data: dict[str, Any]) -> None:
         if kind == "bookTicker":
@@ -231,10 +312,12 @@ class Frames:
         hints = {name.decode() for match in _KIND_HINT.findall(line) for name in match if name}
         records = hints & RECORD_KINDS
         others = [OTHER_KINDS[name] for name in sorted(hints) if name in OTHER_KINDS]
-        if others and not records:
+        names = {name.decode().upper() for m in _SYMBOL_HINT.findall(line) for name in m if name}
+        if others == ["depth"] * len(others) and others and self.symbol in names:
+            records |= {"depth"}
+        elif others and not records:
             self.other[others[0]] += 1
             return
-        names = {name.decode().upper() for m in _SYMBOL_HINT.findall(line) for name in m if name}
         if names and self.symbol not in names:
             self.other["other_symbol"] += 1
             return
@@ -284,10 +367,12 @@ def _reply_kind(frame: dict[str, Any]) -> str:
 
 
 def record_kind(kinds: set[str]) -> str:
-    """Return what the quarantine calls a damaged line: trade, quote or unknown."""
+    """Return what the quarantine calls a damaged line: trade, quote, depth or unknown."""
+    if kinds == {"depth"}:
+        return "depth"
     if kinds == {"bookTicker"}:
         return "quote"
-    return "trade" if kinds and "bookTicker" not in kinds else "unknown"
+    return "trade" if kinds and kinds.isdisjoint({"bookTicker", "depth"}) else "unknown"
 
 
 def _text(data: dict[str, Any], name: str) -> str:
@@ -295,6 +380,16 @@ def _text(data: dict[str, Any], name: str) -> str:
     if type(value) is not str:
         raise _Refused(f"{name} must be text, got {value!r}")
     return value
+
+
+def _levels(data: dict[str, Any], name: str) -> list[list[str]]:
+    levels = data.get(name)
+    if type(levels) is not list:
+        raise _Refused(f"{name} must be a list of levels, got {str(levels)[:40]!r}")
+    for level in levels:
+        if type(level) is not list or len(level) < 2 or {type(x) for x in level[:2]} != {str}:
+            raise _Refused(f"a level of {name} must be price and size as texts, got {level!r:.60}")
+    return levels
 
 
 def _integer(data: dict[str, Any], name: str) -> int:

@@ -9,6 +9,7 @@ frame           spot                                       futures
 ``trade``       has ``M``, no ``X``                        has ``X`` (what made the trade)
 ``aggTrade``    has ``M``                                  has no ``M``
 ``bookTicker``  no event name and no time                  has ``e`` and ``T``
+``depth``       has no ``pu`` and no ``T``                 has ``pu`` and ``T``
 ==============  =========================================  =====================================
 
 Among futures ``st`` decides where it is there (1 USD-M, 2 COIN-M), then the symbol: only COIN-M
@@ -43,7 +44,7 @@ def market_of(kind: str, data: Mapping[str, Any]) -> str:
     Parameters
     ----------
     kind : str
-        ``trade``, ``aggTrade`` or ``bookTicker``.
+        ``trade``, ``aggTrade``, ``bookTicker`` or ``depth``.
     data : mapping
         The frame without its ``stream`` wrapper.
     """
@@ -52,7 +53,9 @@ def market_of(kind: str, data: Mapping[str, Any]) -> str:
         return USD_M if number == 1 else COIN_M
     if _COIN_M_SYMBOL.fullmatch(data["s"]):
         return COIN_M
-    if kind == "bookTicker":
+    if kind == "depth":
+        is_futures, is_spot = "pu" in data and "T" in data, data.keys().isdisjoint(("pu", "T"))
+    elif kind == "bookTicker":
         is_futures = "e" in data and "T" in data
         is_spot = data.keys().isdisjoint(("e", "E", "T"))
     else:

@@ -1,10 +1,10 @@
 """What a source hands over: checked records as Arrow tables, and all that was refused.
 
 A :class:`SourceBatch` holds one unit (one file, named by its SHA-256) of one symbol. Its tables
-have the columns of ``raw.trades``, ``raw.quotes``, ``raw.gaps`` and ``raw.quarantine`` but for
+have the columns of ``raw.trades``, ``raw.quotes``, ``raw.depth``, ``raw.gaps`` and ``raw.quarantine`` but for
 ``symbol``, ``trading_day`` and ``generation``, which the store adds. Nothing is dropped silently:
-``offered == trades + quotes + quarantine``, and every other line of the file is counted in
-``other`` under what it is.
+``offered == trades + quotes + what was refused of them``, the same for updates of the book, whose account
+is kept apart, and every other line of the file is counted in ``other`` under what it is.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from orderflow_core.instrument import EPOCH, Instrument
 
@@ -29,6 +30,7 @@ REASONS = (
 MAX_RECORD_CHARS = 4096
 # What figures are that were made of quotes where nobody reports trades.
 QUOTE_PROXY = "quote_proxy"
+DEPTH_KIND = "depth"
 
 _LABEL = pa.dictionary(pa.int32(), pa.string())
 
@@ -45,6 +47,12 @@ TRADES = _schema(
 QUOTES = _schema(
     ts_event_ns=pa.int64(), ts_recv_ns=pa.int64(), ts_source=pa.int8(), quote_id=pa.int64(),
     bid_ticks=pa.int64(), bid_lots=pa.int64(), ask_ticks=pa.int64(), ask_lots=pa.int64(),
+    source=_LABEL, unit=_LABEL, line=pa.int64(),
+)  # fmt: skip
+DEPTH = _schema(
+    ts_event_ns=pa.int64(), ts_recv_ns=pa.int64(), ts_source=pa.int8(), first_id=pa.int64(),
+    last_id=pa.int64(), previous_id=pa.int64(), is_snapshot=pa.int8(), change_idx=pa.int64(),
+    side=pa.int8(), price_ticks=pa.int64(), qty_lots=pa.int64(),
     source=_LABEL, unit=_LABEL, line=pa.int64(),
 )  # fmt: skip
 GAPS = _schema(
@@ -101,14 +109,16 @@ class SourceBatch:
     Attributes
     ----------
     symbol, source, unit : str
-    trades, quotes, gaps, quarantine : pyarrow.Table
+    trades, quotes, depth, gaps, quarantine : pyarrow.Table
         In the sort order of their tables.
     offered : int
-        Records of this symbol in the file, readable or not: stored + quarantined.
+        Trades and quotes of this symbol in the file, readable or not: stored + quarantined.
+    depth_offered : int
+        The same of updates of the book.
     other : dict of str to int
-        Lines that are no trade and no quote of this symbol, by what they are.
+        Lines that are no trade, quote or update of this symbol, by what they are.
     n_lines : int
-        Lines of the file: ``offered + sum(other.values())``.
+        Lines of the file: ``offered + depth_offered + sum(other.values())``.
     counts : dict of str to int
         Findings about stored records: crossed and locked quotes, gaps, prints without an order.
     first_ns, last_ns : int
@@ -137,6 +147,8 @@ class SourceBatch:
     counts: dict[str, int] = field(default_factory=dict)
     supersedes: tuple[str, ...] = ()
     takes_over: bool = False
+    depth: pa.Table = field(default_factory=DEPTH.empty_table)
+    depth_offered: int = 0
 
     @property
     def stored(self) -> int:
@@ -145,8 +157,23 @@ class SourceBatch:
 
     @property
     def quarantined(self) -> int:
-        """Number of refused records."""
-        return len(self.quarantine)
+        """Number of refused trades and quotes."""
+        return len(self.quarantine) - self.depth_quarantined
+
+    @property
+    def depth_stored(self) -> int:
+        """Number of updates of the book that passed."""
+        return int(np.count_nonzero(self.depth["change_idx"].to_numpy() == 0))
+
+    @property
+    def depth_quarantined(self) -> int:
+        """Number of refused updates of the book."""
+        return count_kind(self.quarantine, DEPTH_KIND)
+
+
+def count_kind(quarantine: pa.Table, kind: str) -> int:
+    """Return how many refused records are of a kind."""
+    return int(pc.sum(pc.equal(quarantine["kind"], kind)).as_py() or 0)
 
 
 def table(schema: pa.Schema, columns: dict[str, object], n_rows: int) -> pa.Table:
@@ -205,6 +232,7 @@ def make_batch(
     n_lines: int,
     trades: pa.Table | None = None,
     quotes: pa.Table | None = None,
+    depth: pa.Table | None = None,
     gaps: Sequence[Gap] = (),
     rejects: Sequence[Reject] = (),
     other: dict[str, int] | None = None,
@@ -220,11 +248,13 @@ def make_batch(
     """
     trades = TRADES.empty_table() if trades is None else trades
     quotes = QUOTES.empty_table() if quotes is None else quotes
+    depth = DEPTH.empty_table() if depth is None else depth
     ordered = sorted(rejects, key=lambda r: (r.line, r.reason))
     n_stored = len(trades) + len(quotes)
     # A receive time says the day only where no neighbour does: two clocks may differ.
-    times = [r.ts_ns or (0 if n_stored else r.ts_recv_ns) for r in ordered]
-    if ordered and not n_stored and not any(times):
+    has_stored = bool(n_stored or len(depth))
+    times = [r.ts_ns or (0 if has_stored else r.ts_recv_ns) for r in ordered]
+    if ordered and not has_stored and not any(times):
         first = ordered[0]
         raise SourceError(
             path,
@@ -232,6 +262,7 @@ def make_batch(
             f"first line {first.line}: {first.reason}, {first.detail}",
         )
     gap_rows = gaps_table(gaps, source, unit)
+    n_depth_refused = sum(r.kind == DEPTH_KIND for r in ordered)
     batch = SourceBatch(
         symbol=instrument.symbol,
         source=source,
@@ -241,14 +272,16 @@ def make_batch(
         gaps=gap_rows,
         quarantine=quarantine_table(ordered, source, unit),
         quarantine_ns=np.array(times, np.int64),
-        offered=n_stored + len(ordered),
+        offered=n_stored + len(ordered) - n_depth_refused,
+        depth=depth,
+        depth_offered=0,
         n_lines=n_lines,
         first_ns=0,
         last_ns=0,
         other=dict(sorted((other or {}).items())),
         counts=counts or {},
     )
-    return with_figures(batch)
+    return with_figures(replace(batch, depth_offered=batch.depth_stored + n_depth_refused))
 
 
 def split_by_day(batch: SourceBatch, instrument: Instrument) -> dict[date, SourceBatch]:
@@ -269,27 +302,32 @@ def split_by_day(batch: SourceBatch, instrument: Instrument) -> dict[date, Sourc
     """
     trade_day = instrument.trading_day_of(batch.trades["ts_event_ns"].to_numpy())
     quote_day = instrument.trading_day_of(batch.quotes["ts_event_ns"].to_numpy())
-    reject_day = _reject_days(batch, instrument, trade_day, quote_day)
+    depth_day = instrument.trading_day_of(batch.depth["ts_event_ns"].to_numpy())
+    reject_day = _reject_days(batch, instrument, (trade_day, quote_day, depth_day))
     days: dict[date, SourceBatch] = {}
-    for number in _distinct(trade_day, quote_day, reject_day):
+    for number in _distinct(trade_day, quote_day, depth_day, reject_day):
         day = EPOCH + timedelta(days=int(number))
         refused = reject_day == number
         trades, quotes = (
             _rows_of(batch.trades, trade_day, number),
             _rows_of(batch.quotes, quote_day, number),
         )
+        quarantine = batch.quarantine.filter(pa.array(refused))
+        n_depth_refused = count_kind(quarantine, DEPTH_KIND)
         part = replace(
             batch,
             trades=trades,
             quotes=quotes,
+            depth=_rows_of(batch.depth, depth_day, number),
             gaps=clip_gaps(batch.gaps, *instrument.trading_day_window(day)),
-            quarantine=batch.quarantine.filter(pa.array(refused)),
+            quarantine=quarantine,
             quarantine_ns=batch.quarantine_ns[refused],
-            offered=len(trades) + len(quotes) + int(refused.sum()),
+            offered=len(trades) + len(quotes) + len(quarantine) - n_depth_refused,
             other={} if days else batch.other,
             n_lines=0 if days else batch.n_lines,
             counts={},
         )
+        part = replace(part, depth_offered=part.depth_stored + n_depth_refused)
         days[day] = with_figures(part)
     return days
 
@@ -322,7 +360,7 @@ def clip_gaps(gaps: pa.Table, start: int, end: int) -> pa.Table:
 
 
 def _reject_days(
-    batch: SourceBatch, instrument: Instrument, trade_day: np.ndarray, quote_day: np.ndarray
+    batch: SourceBatch, instrument: Instrument, stored_days: Sequence[np.ndarray]
 ) -> np.ndarray:
     known = batch.quarantine_ns > 0
     if not len(known):
@@ -330,8 +368,8 @@ def _reject_days(
     own = np.full(len(known), -1, np.int64)
     own[known] = instrument.trading_day_of(batch.quarantine_ns[known])
     line = batch.quarantine["line"].to_numpy()
-    at = np.concatenate([batch.trades["line"].to_numpy(), batch.quotes["line"].to_numpy()])
-    day = np.concatenate([trade_day, quote_day])
+    at = np.concatenate([t["line"].to_numpy() for t in (batch.trades, batch.quotes, batch.depth)])
+    day = np.concatenate(stored_days)
     if not len(at):  # nothing stored: the refused records that have a time speak for the others
         at, day = line[known], own[known]
     order = np.argsort(at, kind="stable")
@@ -342,7 +380,8 @@ def _reject_days(
 
 def with_figures(batch: SourceBatch) -> SourceBatch:
     """Return a batch with the range of its times and the counts that follow from its tables."""
-    times = [t["ts_event_ns"].to_numpy() for t in (batch.trades, batch.quotes) if len(t)]
+    timed = [t for t in (batch.trades, batch.quotes) if len(t)] or [batch.depth]
+    times = [t["ts_event_ns"].to_numpy() for t in timed if len(t)]
     bid, ask = batch.quotes["bid_ticks"].to_numpy(), batch.quotes["ask_ticks"].to_numpy()
     found: dict[str, int] = {
         "crossed_quotes": int((bid > ask).sum()),

@@ -106,6 +106,32 @@ RAW_QUOTES = Table(
     has_units=True,
 )
 
+RAW_DEPTH = Table(
+    name="raw.depth",
+    payload=(
+        *_times("ts_event_ns ts_recv_ns"),
+        *_small("ts_source"),
+        *_ids("first_id last_id previous_id"),
+        *_small("is_snapshot"),
+        *_lots("change_idx"),
+        *_small("side"),
+        *_ticks("price_ticks"),
+        *_lots("qty_lots"),
+        _SOURCE,
+        _UNIT,
+        _LINE,
+    ),
+    sort=("ts_event_ns", "last_id", "is_snapshot", "change_idx"),
+    checks={
+        "lots_not_negative": "qty_lots >= 0",
+        "side_domain": "side IN (-1, 0, 1)",
+        "price_of_a_side": "side = 0 OR price_ticks > 0",
+        "flag_domain": "is_snapshot IN (0, 1) AND ts_source IN (0, 1)",
+        "ids_forward": "last_id >= first_id AND previous_id >= -1 AND change_idx >= 0",
+    },
+    has_units=True,
+)
+
 RAW_GAPS = Table(
     name="raw.gaps",
     payload=(
@@ -308,6 +334,7 @@ TABLES: dict[str, Table] = {
     for table in (
         RAW_TRADES,
         RAW_QUOTES,
+        RAW_DEPTH,
         RAW_GAPS,
         RAW_QUARANTINE,
         FLOW_CLASSIFIED_TRADES,

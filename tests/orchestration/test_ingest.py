@@ -7,6 +7,7 @@ from datetime import timedelta
 import pyarrow as pa
 import pytest
 
+from orchestration.arrays import depth_updates, without_depth
 from orchestration.errors import IngestRefused
 from orchestration.ingest import (
     day_tables,
@@ -20,6 +21,7 @@ from orchestration.instruments import load_instruments
 from orchestration.sources.capture import read_capture
 from orchestration.sources.records import SourceError
 from orchestration.storage.tables import table_named
+from orderflow_core.level_book import follow_book
 from tests.captures import DAY_START_MS, capture_lines, write_lines
 from tests.orchestration.conftest import date_of
 
@@ -327,3 +329,94 @@ def test_a_file_without_records_of_the_symbol_stores_nothing(store, known, tmp_p
 )
 def test_times_are_written_with_all_their_digits(ts_ns, text):
     assert iso_utc(ts_ns) == text
+
+
+def book_lines(first, last, *, at=0, skip=()):
+    """Updates of one id each that set a bid, a snapshot in front where ``at`` is its id."""
+    ms = DAY_START_MS + 1000
+    lines = []
+    if at:
+        body = {"lastUpdateId": at, "T": ms + at, "bids": [["60000.00", "1.000"]], "asks": []}
+        frame = {"stream": "btcusdt@depthSnapshot", "data": body}
+        lines.append(f"{(ms + at) * 10**6} {json.dumps(frame)}")
+    for i in range(first, last + 1):
+        if i in skip:
+            continue
+        body = {"e": "depthUpdate", "E": ms + i, "T": ms + i, "s": "BTCUSDT", "U": i, "u": i,
+                "pu": i - 1, "b": [["59999.00", f"{i}.000"]], "a": []}  # fmt: skip
+        lines.append(f"{(ms + i) * 10**6} {json.dumps({'stream': 'btcusdt@depth', 'data': body})}")
+    return lines
+
+
+def depth_gaps(store, known):
+    rows = store.read("raw.gaps", known.symbol).to_pylist()
+    return [(r["reason"], r["first_missing_id"]) for r in rows if r["kind"] == "depth"]
+
+
+def test_a_book_is_stored_with_an_account_of_its_own(store, known, tmp_path):
+    lines = capture_lines(n_trades=N) + book_lines(5, 20, at=4)
+    lines.append(lines[-1])  # once more
+    lines.append(lines[-1].replace('"59999.00"', '"59999.001"').replace('"u": 20', '"u": 21'))
+    summary = take(store, known, write_lines(tmp_path / "a.gz", lines))
+    assert (summary.offered, summary.stored, summary.quarantined) == (2 * N, 2 * N, 0)
+    assert (summary.depth_offered, summary.depth_stored, summary.depth_quarantined) == (19, 17, 2)
+    rows = store.read("raw.quarantine", known.symbol).to_pylist()
+    assert [(r["kind"], r["reason"]) for r in rows] == [
+        ("depth", "duplicate"),
+        ("depth", "off_grid"),
+    ]
+    told = summary_json(summary, store, known.symbol)
+    assert told["depth"] == {"offered": 19, "stored": 17, "quarantined": 2}
+    assert len(told["hashes"]["raw.depth"]) == 64
+    depth = depth_updates(store.read("raw.depth", known.symbol))
+    made = follow_book(depth, n_levels=2)
+    assert made.depth.bid_lots[:, 1].tolist() == [0, *[1000 * i for i in range(5, 21)]]
+    assert depth_gaps(store, known) == []
+
+
+def test_a_day_without_a_book_has_no_part_of_that_table(store, known, tmp_path):
+    take(store, known, write_lines(tmp_path / "a.gz", capture_lines(n_trades=N)))
+    assert store.published("raw.depth", known.symbol, DAY_0) == []
+
+
+def test_two_files_of_one_book_in_any_order_give_one_day(store, known, tmp_path):
+    market = capture_lines(n_trades=4)
+    first = write_lines(tmp_path / "a.txt", market[:4] + book_lines(5, 20, at=4))
+    second = write_lines(tmp_path / "b.txt", market[4:] + book_lines(15, 40))
+    other = replace(known, symbol=known.symbol + " reversed")
+    take(store, known, first)
+    assert depth_gaps(store, known) == []
+    summary = take(store, known, second)
+    # 15 to 20 came with the first file.
+    assert (summary.depth_offered, summary.depth_stored, summary.depth_quarantined) == (26, 20, 6)
+    take(store, other, second)
+    assert depth_gaps(store, other) == [("no_snapshot", 0)]
+    take(store, other, first)
+    assert depth_gaps(store, known) == depth_gaps(store, other) == []
+    names = ["ts_event_ns", "first_id", "last_id", "is_snapshot", "side", "price_ticks", "qty_lots"]
+    rows = [store.read("raw.depth", s.symbol, columns=names) for s in (known, other)]
+    assert rows[0].equals(rows[1])
+
+
+def test_a_missing_update_is_a_gap_until_another_file_has_it(store, known, tmp_path):
+    lines = capture_lines(n_trades=4) + book_lines(5, 40, at=4, skip={12, 13})
+    take(store, known, write_lines(tmp_path / "a.txt", lines))
+    assert depth_gaps(store, known) == [("missing_updates", 12)]
+    take(store, known, write_lines(tmp_path / "b.txt", book_lines(11, 14)))
+    assert depth_gaps(store, known) == []
+    contradicting = [line.replace('"12.000"', '"7.000"') for line in book_lines(12, 12)]
+    late = [line.replace('"u": 13', '"u": 99') for line in book_lines(13, 13)]
+    summary = take(store, known, write_lines(tmp_path / "c.txt", contradicting + late))
+    assert (summary.depth_stored, summary.depth_quarantined) == (0, 2)
+    rows = store.read("raw.quarantine", known.symbol).to_pylist()
+    assert sorted(r["reason"] for r in rows) == [
+        "duplicate", "duplicate", "duplicate", "time_inversion",
+    ]  # fmt: skip
+
+
+def test_gaps_of_the_book_part_no_window_of_trades(store, known, tmp_path):
+    lines = capture_lines(n_trades=N) + book_lines(5, 40)
+    take(store, known, write_lines(tmp_path / "a.txt", lines))
+    gaps = store.read("raw.gaps", known.symbol)
+    assert len(gaps) == 1
+    assert len(without_depth(gaps)) == 0

@@ -73,9 +73,25 @@ def spot_quote(u: int, *, ms: int = 0, b: str = "99.90", a: str = "100.00") -> s
     return frame(data, ms=T0_MS + ms)
 
 
-def depth(*, ms: int = 0, symbol: str = "BTCUSDT") -> str:
-    data = {"e": "depthUpdate", "E": T0_MS + ms, "s": symbol, "U": 1, "u": 2, "b": [], "a": []}
-    return frame(data, ms=T0_MS + ms, stream=f"{symbol.lower()}@depth@100ms")
+def depth(
+    first: int = 1, last: int = 2, *, ms: int = 0, symbol: str = "BTCUSDT", b=(), a=(), **more
+) -> str:
+    data = {"e": "depthUpdate", "E": T0_MS + ms, "T": T0_MS + ms, "s": symbol, "U": first,
+            "u": last, "pu": first - 1, "b": b, "a": a}  # fmt: skip
+    return frame(data | more, ms=T0_MS + ms, stream=f"{symbol.lower()}@depth@100ms")
+
+
+def spot_depth(first: int, last: int, *, ms: int = 0, b=(), a=()) -> str:
+    data = {"e": "depthUpdate", "E": T0_MS + ms, "s": "BTCUSDT", "U": first, "u": last,
+            "b": list(b), "a": list(a)}  # fmt: skip
+    return frame(data, ms=T0_MS + ms, stream="btcusdt@depth@100ms")
+
+
+def snapshot(last: int, *, ms: int = 0, bids=(), asks=(), name: str = "btcusdt", **more) -> str:
+    """A snapshot as our client writes it; without a name as recorders do."""
+    data = {"lastUpdateId": last, "bids": list(bids), "asks": list(asks)} | more
+    wrapped = {"stream": f"{name}@depthSnapshot", "data": data} if name else data
+    return f"{(T0_MS + ms + 5) * MS} {json.dumps(wrapped, separators=(',', ':'))}"
 
 
 def source_file(data: bytes | str | list[str], name: str = "made.dat") -> SourceFile:
@@ -94,10 +110,13 @@ def parse(data: bytes | str | list[str], instrument: Instrument = PERP) -> Sourc
 
 def require_whole(batch: SourceBatch) -> None:
     """Demand what holds for every batch: nothing lost, nothing twice, in order, on its own line."""
-    assert batch.offered == len(batch.trades) + len(batch.quotes) + len(batch.quarantine)
-    assert batch.n_lines == batch.offered + sum(batch.other.values())
+    assert batch.offered == len(batch.trades) + len(batch.quotes) + batch.quarantined
+    assert batch.depth_offered == batch.depth_stored + batch.depth_quarantined
+    assert batch.quarantined + batch.depth_quarantined == len(batch.quarantine)
+    assert batch.n_lines == batch.offered + batch.depth_offered + sum(batch.other.values())
     assert len(batch.quarantine_ns) == len(batch.quarantine)
     lines = [t["line"].to_numpy() for t in (batch.trades, batch.quotes, batch.quarantine)]
+    lines.append(batch.depth["line"].to_numpy()[batch.depth["change_idx"].to_numpy() == 0])
     every = np.concatenate(lines)
     assert len(np.unique(every)) == len(every)
     assert not len(every) or (every.min() >= 1 and every.max() <= batch.n_lines)

@@ -104,9 +104,9 @@ def test_what_is_not_ours_is_counted_by_kind():
         f'{T0_MS} {{"id":1,"error":{{"code":2}}}}',
     ]  # fmt: skip
     batch = parse(lines)
-    assert batch.offered == 1
+    assert (batch.offered, batch.depth_offered) == (1, 1)
     assert batch.other == {
-        "blank": 2, "control": 3, "depth": 3, "forceOrder": 1, "kline": 1, "markPrice": 1,
+        "blank": 2, "control": 3, "depth": 2, "forceOrder": 1, "kline": 1, "markPrice": 1,
         "other_symbol": 1, "reply": 2, "serverShutdown": 1, "snapshot": 1, "ticker": 1,
     }  # fmt: skip
 
@@ -117,7 +117,7 @@ def test_frames_without_the_stream_wrapper():
         return f"{recv} {json.dumps(json.loads(body)['data'])}"
 
     batch = parse([bare(trade(1)), bare(quote(1)), bare(depth())])
-    assert (len(batch.trades), len(batch.quotes), batch.other) == (1, 1, {"depth": 1})
+    assert (len(batch.trades), len(batch.quotes), batch.depth_stored) == (1, 1, 1)
     assert len(parse([bare(spot_quote(1))], SPOT).quotes) == 1
 
 
@@ -181,8 +181,9 @@ def test_deep_and_long_lines_do_not_break_the_reader():
 
 def test_a_lost_line_end_does_not_hide_a_record():
     batch = parse([trade(1), depth() + trade(2), depth() + depth(), trade(3)])
-    assert reasons(batch) == {2: "malformed"}
-    assert batch.other == {"depth": 1}
+    assert reasons(batch) == {2: "malformed", 3: "malformed"}
+    assert column(batch.quarantine, "kind") == ["unknown", "depth"]
+    assert (batch.quarantined, batch.depth_quarantined) == (1, 1)
 
 
 def test_a_last_line_that_was_cut():
@@ -191,7 +192,10 @@ def test_a_last_line_that_was_cut():
         batch = parse(whole + trade(2)[:n])
         assert reasons(batch) == {3: "truncated"}
     assert parse(whole + trade(2)).quarantined == 0  # complete, only the line end is missing
-    assert parse(whole + depth()[:90]).other == {"depth": 1}  # cut, but surely no record
+    batch = parse(whole + depth()[:130])
+    assert (reasons(batch), batch.depth_quarantined) == ({3: "truncated"}, 1)
+    cut = depth(symbol="ETHUSDT")[:130]
+    assert parse(whole + cut).other == {"depth": 1}  # surely no record of ours
     eth = trade(2).replace("btc", "eth")
     assert parse(whole + eth[:70]).other == {"other_symbol": 1}
 
@@ -221,8 +225,9 @@ def test_reconnect_leaves_a_gap_of_quotes():
 
 
 def test_nothing_of_the_symbol_is_an_empty_batch():
-    batch = parse([depth(), "", trade(1).replace("BTC", "ETH").replace("btc", "eth")])
-    assert batch.offered == 0
+    of_eth = trade(1).replace("BTC", "ETH").replace("btc", "eth")
+    batch = parse([depth(symbol="ETHUSDT"), "", of_eth])
+    assert (batch.offered, batch.depth_offered) == (0, 0)
     assert (batch.first_ns, batch.last_ns) == (0, 0)
     assert parse(b"").n_lines == 0
 

@@ -18,7 +18,8 @@ from tests.sources.cases import column, require_whole
 KNOWN = load_instruments()
 SEC = 10**9
 
-# file, symbol: trades, quotes, other lines, first and last ms, trades of each UTC day
+# file, symbol: trades, quotes, updates and snapshots of the book and other lines, first and last ms,
+# trades of each UTC day
 RECORDED = {
     ("cm/btcusd_perp_20240808.gz", "BTCUSD_PERP"):
         (2286, 19136, {"depth": 26847, "snapshot": 1}, 1723161257465, 1723161601073, [2285, 1]),
@@ -83,17 +84,28 @@ CRYPTOFEED = {
 def test_recorded_stream(test_data, name, symbol):
     known = KNOWN[symbol]
     path = test_data / "binance_ws" / "hftbacktest" / name
-    trades, quotes, other, first_ms, last_ms, per_day = RECORDED[name, symbol]
+    trades, quotes, counted, first_ms, last_ms, per_day = RECORDED[name, symbol]
+    n_updates, n_snapshots = counted["depth"], counted.get("snapshot", 0)
+    other = {k: n for k, n in counted.items() if k not in ("depth", "snapshot")}
     batch = read_capture(path, known)
     require_whole(batch)
     assert (len(batch.trades), len(batch.quotes), batch.quarantined) == (trades, quotes, 0)
     assert batch.offered == trades + quotes
     assert batch.other == other
     assert (batch.first_ns // 10**6, batch.last_ns // 10**6) == (first_ms, last_ms)
-    assert [len(part.trades) for part in split_by_day(batch, known).values()] == per_day
-    # One print of the insurance fund in all of them; no gap, no crossed or locked quote.
+    days = split_by_day(batch, known).values()  # the book alone may reach into one more
+    assert [len(part.trades) for part in days if part.offered] == per_day
+    assert batch.depth_offered == batch.depth_stored == n_updates + n_snapshots
+    is_snapshot = (batch.depth["is_snapshot"].to_numpy() == 1) & (
+        batch.depth["change_idx"].to_numpy() == 0
+    )
+    assert np.count_nonzero(is_snapshot) == n_snapshots
+    # One print of the insurance fund in all of them; no gap but that before the book's snapshot,
+    # which stands first in one file; no crossed or locked quote.
     is_2023 = name == "usdm/btcusdt_20230405.dat.gz"
-    assert batch.counts == ({"trades_without_order": 1} if is_2023 else {})
+    gaps = {} if name == "usdm/btcusdt_20230404.dat.gz" else {"gaps": 1}
+    assert batch.counts == ({"trades_without_order": 1} if is_2023 else {}) | gaps
+    assert set(column(batch.gaps, "reason")) <= {"no_snapshot"}
     assert set(column(batch.trades, "native_sign")) == {-1, 1}
     assert set(column(batch.quotes, "ts_source")) == {int("spot" in name)}
     require_equal_to_plain_reading(path, batch, known)
@@ -126,8 +138,10 @@ def test_recorded_lines_with_epoch_seconds(test_data, name):
         batch = read_capture(test_data / "binance_ws" / "cryptofeed" / name, KNOWN[symbol])
         require_whole(batch)
         assert (len(batch.trades), len(batch.quotes), batch.quarantined) == (trades, quotes, 0)
-        assert {k: n for k, n in batch.other.items() if k != "other_symbol"} == other
-        assert batch.counts == {}  # the files have no reconnect either
+        own = {"depth": batch.other["depth"] + batch.depth_stored}
+        assert {k: n for k, n in (batch.other | own).items() if k != "other_symbol"} == other
+        assert set(column(batch.gaps, "kind")) <= {"depth"}  # the files have no reconnect either
+        assert batch.depth_quarantined == 0
         assert all(column(batch.trades, "venue_id"))  # aggregates: which fills they cover
         delay = np.median(
             batch.trades["ts_recv_ns"].to_numpy() - batch.trades["ts_event_ns"].to_numpy()

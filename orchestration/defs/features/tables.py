@@ -11,6 +11,7 @@ from orchestration.arrays import (
     quote_arrays,
     quote_at_trade_arrays,
     trade_arrays,
+    without_depth,
 )
 from orchestration.defs.flow.tables import imbalance_rule
 from orderflow_core.absorption import BarAbsorptionRule
@@ -78,7 +79,7 @@ def _order_flow_imbalance(
         return None
     book = quote_arrays(quotes)
     first = min(int(trades.ts_event_ns[0]), int(book.ts_event_ns[0]))
-    ends = column(gaps, "end_ns")
+    ends = column(without_depth(gaps), "end_ns")
     starts = np.unique(np.concatenate([[first], ends[ends > first]]))
     return ofi_at_trade(trades.ts_event_ns, book, starts)
 
@@ -124,6 +125,7 @@ def labels(
         sweeps, or quotes of two clocks are mixed.
     """
     t0 = column(features_table, "t0_ns")
+    gaps = without_depth(gaps)
     ref_ts, ref_mid2, mid_proxy = reference_path(classified, quotes)
     if len(t0):
         _require_beyond_bounce(mid_proxy, *direction_task)

@@ -1,4 +1,4 @@
-"""Raw trades, quotes, gaps and quarantine of one symbol-day."""
+"""Raw trades, quotes, updates of the book, gaps and quarantine of one symbol-day."""
 
 import time
 from collections.abc import Iterable
@@ -15,12 +15,15 @@ from orchestration.partitions import daily_by_symbol, symbol_and_day
 from orchestration.resources.store import StoreResource
 from orchestration.runtime import instrument, settings
 from orchestration.sources import SELF_FETCHING, SourceBatch, SourceError
+from orchestration.sources.records import DEPTH as DEPTH_SCHEMA
 from orchestration.storage.store import Store
 from orderflow_core.instrument import Instrument
 
+DEPTH = "raw.depth"
 TABLES = {
     "raw.trades": "Trades as the venue printed them, in integer ticks and lots.",
     "raw.quotes": "Best bid and ask after each change.",
+    DEPTH: "Snapshots and changes of the book, one row a level.",
     "raw.gaps": "Stretches of which records are missing; no window spans one.",
     "raw.quarantine": "Every rejected record with its source, line and reason.",
 }
@@ -29,7 +32,13 @@ TABLES = {
 @dg.multi_asset(
     name="raw",
     specs=[
-        publishing.asset_spec(table, "ingest", description, code_version=ingest.CODE_VERSION)
+        publishing.asset_spec(
+            table,
+            "ingest",
+            description,
+            code_version=ingest.CODE_VERSION,
+            skippable=table == DEPTH,
+        )
         for table, description in TABLES.items()
     ],
     check_specs=[spec for table in TABLES for spec in publishing.check_specs(table)]
@@ -48,8 +57,9 @@ def raw(context: dg.AssetExecutionContext, store: StoreResource) -> publishing.E
     known = instrument(symbol)
     _take_in(store.get(), known, wanted, context.run.run_id)
     day = DayReader.of(context, store.get())
-    tables = {table: day.read(table) for table in TABLES}
-    outcomes = ingest.judge(tables)
+    tables = {table: day.read(table) for table in TABLES if table != DEPTH or day.has(DEPTH)}
+    # Few sources bring a book. Where none does its asset is skipped, which its check cannot be.
+    outcomes = ingest.judge({DEPTH: DEPTH_SCHEMA.empty_table()} | tables)
     for name, judged in outcomes.items():
         yield from (publishing.check_result(name, outcome) for outcome in judged)
     publishing.refuse_failures(outcomes)
@@ -59,7 +69,8 @@ def raw(context: dg.AssetExecutionContext, store: StoreResource) -> publishing.E
         tables,
         metadata={
             name: publishing.time_range(tables[name], "ts_event_ns")
-            for name in ("raw.trades", "raw.quotes")
+            for name in ("raw.trades", "raw.quotes", DEPTH)
+            if name in tables
         },
     )
     for name, table in tables.items():
