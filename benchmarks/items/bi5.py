@@ -16,6 +16,7 @@ from benchmarks.data import MS_NS, Market
 from orchestration.instruments import load_instruments
 from orchestration.sources import dukascopy
 from orchestration.sources.dukascopy.bi5 import HOUR_MS, TICK, file_path
+from orchestration.sources.dukascopy.quotes import IDS_PER_MS
 from orchestration.sources.records import SourceBatch
 
 CODE = "EURUSD"
@@ -57,6 +58,8 @@ def _write(market: Market, folder: Path) -> dict[Path, int]:
          np.minimum(quotes.ask_lots, MILLION), np.minimum(quotes.bid_lots, MILLION)]
     )  # fmt: skip
     rows = rows[:, np.sort(np.unique(rows, axis=1, return_index=True)[1])]
+    # Ids leave room for a thousand quotes of one millisecond, which the vendor never sends.
+    rows = rows[:, np.arange(rows.shape[1]) - np.searchsorted(rows[0], rows[0]) < IDS_PER_MS]
     hour = rows[0] // HOUR_MS
     ticks = np.empty(rows.shape[1], TICK)
     ticks["ms"], ticks["ask"], ticks["bid"] = rows[0] % HOUR_MS, rows[1], rows[2]
