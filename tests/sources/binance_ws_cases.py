@@ -58,12 +58,14 @@ def settings(server, rest=None, **more) -> StreamSettings:
     return StreamSettings(**(known | more))
 
 
-async def follow(known: StreamSettings, status: StreamStatus, until, instrument=SPOT) -> list:
+async def follow(
+    known: StreamSettings, status: StreamStatus, until, instrument=SPOT, patience_s=20
+) -> list:
     """Lines of the log until ``until(line)`` is true."""
     lines = []
     stream = messages(instrument, known, status)
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(patience_s):
             async for recv_ns, payload in stream:
                 lines.append(b"%d %s\n" % (recv_ns, payload))
                 if until(payload):
