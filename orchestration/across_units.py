@@ -85,8 +85,13 @@ def published_by_others(
     store: Store, instrument: Instrument, name: str, day: date, gone: Collection[str]
 ) -> pa.Table:
     """Return what units not in ``gone`` have published of a day: key, content and unit."""
-    columns = [KEYS[name][1], *CONTENT[name], "unit"]
-    return without_units(store.existing_keys(name, instrument.symbol, day, columns), gone)
+    found = store.existing_keys(name, instrument.symbol, day, columns_of(name))
+    return without_units(found, gone)
+
+
+def columns_of(name: str) -> list[str]:
+    """Return the columns of a table that say what a record is: key, content and unit."""
+    return [KEYS[name][1], *CONTENT[name], "unit"]
 
 
 def without_units(rows: pa.Table, units: Collection[str]) -> pa.Table:
@@ -342,6 +347,13 @@ def gaps_of_day(
         gaps += _gaps(pa.concat_tables(parts), instrument.max_id_step)
     found = gaps_table(gaps, DAY_UNIT, DAY_UNIT)
     return clip_gaps(found, *instrument.trading_day_window(day))
+
+
+def gaps_between(trades: Sequence[pa.Table], max_id_step: int) -> pa.Table:
+    """Return the gaps between trades: ``trade_id``, ``ts_event_ns``, ``venue_id`` in any order."""
+    schema = pa.schema([TRADES.field(column) for column in _GAP_COLUMNS])
+    parts = [part.select(_GAP_COLUMNS).cast(schema) for part in trades]
+    return gaps_table(_gaps(pa.concat_tables(parts), max_id_step), DAY_UNIT, DAY_UNIT)
 
 
 def gaps_of_book(updates: Sequence[pa.Table]) -> list[Gap]:

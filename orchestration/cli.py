@@ -29,6 +29,7 @@ from orchestration.db_commands import db
 from orchestration.errors import EXPECTED, writing
 from orchestration.ingest_commands import ingest
 from orchestration.interruptible import in_thread
+from orchestration.live_commands import live, replay
 from orchestration.quarantine_commands import quarantine
 
 app = typer.Typer(
@@ -38,6 +39,8 @@ app = typer.Typer(
     help="Market ticks to order-flow knowledge: ingest, run, look, judge.",
 )
 app.command()(ingest)
+app.command()(live)
+app.command()(replay)
 app.add_typer(db, name="db")
 app.add_typer(quarantine, name="quarantine")
 

@@ -82,6 +82,18 @@ class Settings(BaseSettings):
     )
     latency_ms: float = Field(50, description="from decision to the venue", ge=0)
     slippage_ticks: int = Field(0, description="added to every fill, in quote ticks", ge=0)
+    live_segment_s: float = Field(
+        2, description="longest stretch of time of a segment of a live log", gt=0, le=10
+    )
+    live_sync_ms: float = Field(
+        200, description="longest time that a live log's line waits for the disk", gt=0
+    )
+    live_settle_ms: float = Field(
+        250, description="how much further a live stream must be before a trade is classified", ge=0
+    )
+    live_frozen_after_s: float = Field(
+        60, description="a live feed without a record for this long is reported as frozen", gt=0
+    )
     mlflow_port: int = Field(5000, description="port of the MLflow UI, on loopback", gt=0)
     dagster_port: int = Field(3000, description="port of the Dagster UI, on loopback", gt=0)
     dukascopy_api_url: str = Field(
@@ -127,6 +139,11 @@ class Settings(BaseSettings):
     def reports_path(self) -> Path:
         """Where pages and pictures are written."""
         return self.root / "reports"
+
+    @property
+    def live_path(self) -> Path:
+        """Where live logs are written."""
+        return self.root / "live"
 
     @property
     def dagster_path(self) -> Path:

@@ -39,6 +39,7 @@ from orchestration.storage.publication import Publication
 from orchestration.storage.store import Store
 from orderflow_core.instrument import Instrument
 
+Judge = Callable[[Mapping[str, pa.Table]], dict[str, list[CheckOutcome]]]
 CODE_VERSION = "1"
 _EMPTY = {
     "raw.trades": TRADES.empty_table(),
@@ -173,7 +174,7 @@ def day_tables(store: Store, batch: SourceBatch, instrument: Instrument) -> Iter
         yield from [_without_ids(store, p, instrument, d, gone) for d, p in sorted(days.items())]
     else:
         for day, part in sorted(days.items()):
-            yield _beside_others(store, part, instrument, day, gone)
+            yield beside_others(store, part, instrument, day, gone)
     for day in _left_behind(store, instrument, batch, days):
         yield DayTables(
             instrument=instrument,
@@ -206,9 +207,10 @@ def _published_units(
     return tuple(sorted({row.unit for row in rows if row.unit in units and row.rows}))
 
 
-def _beside_others(
+def beside_others(
     store: Store, part: SourceBatch, instrument: Instrument, day: date, gone: set[str]
 ) -> DayTables:
+    """Return a unit's tables of one day, what units not in ``gone`` published in the quarantine."""
     tables = {"raw.trades": part.trades, "raw.quotes": part.quotes}
     refused = [part.quarantine]
     others = {
@@ -289,7 +291,9 @@ def judge(tables: Mapping[str, pa.Table]) -> dict[str, list[CheckOutcome]]:
     return outcomes
 
 
-def publish_day(store: Store, symbol: str, made: DayTables, *, run_id: str) -> None:
+def publish_day(
+    store: Store, symbol: str, made: DayTables, *, run_id: str, judged_by: Judge = judge
+) -> None:
     """Insert, judge and publish the raw tables of one unit and day in one moment.
 
     The gaps of the days beside it are published anew where this day's trades change them.
@@ -310,16 +314,16 @@ def publish_day(store: Store, symbol: str, made: DayTables, *, run_id: str) -> N
                 publication.write(name, table, unit=unit)
         _empty_superseded(store, publication, made)
         publication.audit()
-        refuse_broken(symbol, made)
+        refuse_broken(symbol, made, judged_by)
         publication.commit()
     renew_gaps_beside(store, made, run_id)
 
 
-def refuse_broken(symbol: str, made: DayTables) -> None:
+def refuse_broken(symbol: str, made: DayTables, judged_by: Judge = judge) -> None:
     """Raise IngestRefused where the rows break their tables' contracts."""
     failed = [
         f"{name}: {outcome.failures()}"
-        for name, judged in judge(made.tables).items()
+        for name, judged in judged_by(made.tables).items()
         for outcome in judged
         if not outcome.passed
     ]

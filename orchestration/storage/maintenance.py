@@ -121,7 +121,7 @@ def find_problems(
                 problems.append(_problem(row, what))
             elif is_deep and row.generation in visible_generations:
                 problems += _hash_problems(connection, table, row)
-        problems += _ownership_problems(table, visible)
+        problems += _ownership_problems(visible)
     return problems
 
 
@@ -142,12 +142,12 @@ def _hash_problems(connection: Connection, table: Table, row: ManifestRow) -> li
     return [_problem(row, f"manifest states hash {row.hash}, rows have {found}")]
 
 
-def _ownership_problems(table: Table, rows: Sequence[ManifestRow]) -> list[Problem]:
-    # Two generations at once in a table that is written whole would double the day.
+def _ownership_problems(rows: Sequence[ManifestRow]) -> list[Problem]:
+    # Two generations at once of one unit, or of a table that is written whole, would double rows.
     seen: dict[tuple[str, date, str], int] = {}
     problems = []
     for row in rows:
-        key = (row.symbol, row.trading_day, row.unit if table.has_units else "")
+        key = (row.symbol, row.trading_day, row.unit)  # of a table without units: its segment
         if key in seen:
             problems.append(_problem(row, f"published beside generation {seen[key]}"))
         seen[key] = row.generation

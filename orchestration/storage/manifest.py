@@ -132,6 +132,17 @@ class Manifest:
         found = self._connection.select(f"{sql} ORDER BY seq, `table`, generation", params)
         return [_row(values) for values in found.to_pylist()]
 
+    def current_of_unit(self, symbol: str, day: date, unit: str) -> list[ManifestRow]:
+        """Return what is current of one unit or segment, in all tables; its cost stays the same."""
+        mine = "symbol = {symbol:String} AND trading_day = {day:Date}"
+        sql = (
+            f"SELECT {_COLUMNS} FROM meta.manifest WHERE {mine} AND unit = {{unit:String}} AND "
+            f"generation NOT IN (SELECT arrayJoin(replaces) FROM meta.manifest WHERE {mine}) "
+            "ORDER BY seq, `table`, generation"
+        )
+        found = self._connection.select(sql, {"symbol": symbol, "day": day, "unit": unit})
+        return [_row(values) for values in found.to_pylist()]
+
     def generations_at(self, seq: int) -> list[int]:
         """Generations that publication ``seq`` holds, whoever made it."""
         found = self._connection.select(

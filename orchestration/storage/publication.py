@@ -118,12 +118,19 @@ class Publication(AbstractContextManager["Publication"]):
         self._code_version = code_version
         self._inputs = _sorted_inputs(inputs)
         self._staged: dict[tuple[str, str], _Staged] = {}
+        self._known: dict[str, list[ManifestRow]] = {}
         self._is_open = True
         # Hashing takes about as long as inserting, and both leave the interpreter's lock.
         self._hashing = ThreadPoolExecutor(1, thread_name_prefix="content-hash")
 
     def write(
-        self, table: str, data: pa.Table, *, unit: str = "", replaces_all: bool = False
+        self,
+        table: str,
+        data: pa.Table,
+        *,
+        unit: str = "",
+        replaces_all: bool = False,
+        segment: str = "",
     ) -> None:
         """Stage rows of one table (for ``raw.*``: of one unit); several calls add up.
 
@@ -137,6 +144,9 @@ class Publication(AbstractContextManager["Publication"]):
             Tables with units only: what is read as a whole (a file by its SHA-256, a range).
         replaces_all : bool
             Tables with units only: take the place of every unit of the day, not just of this one.
+        segment : str
+            Tables without units only: stand beside the day's other rows, replacing those of the
+            same segment alone. The next whole write takes the place of all.
 
         Raises
         ------
@@ -148,6 +158,9 @@ class Publication(AbstractContextManager["Publication"]):
         self._require_open()
         definition = table_named(table)
         payload = conform(definition, data, unit=unit)
+        if segment and definition.has_units:
+            raise ValueError(f"{table} is written by unit, got segment={segment!r}")
+        unit = unit or segment
         staged = self._staged.get((table, unit))
         if staged is None:
             staged = self._stage(definition, unit, replaces_all)
@@ -237,16 +250,26 @@ class Publication(AbstractContextManager["Publication"]):
             raise ValueError(f"{table.name} has no units: a new generation replaces all anyway")
         if not self._staged:
             self._clock.advance_to(self._manifest.last_generation())
-        replaced = self._replaced_by(table, unit, replaces_all)
+        replaced = self._replaced_by(table, unit, replaces_all, self._known)
         staged = _Staged(table=table, unit=unit, generation=self._clock.next(), replaced=replaced)
         self._in_progress.add(staged.generation)
         self._staged[table.name, unit] = staged
         return staged
 
-    def _replaced_by(self, table: Table, unit: str, replaces_all: bool) -> list[ManifestRow]:
-        rows = self._manifest.rows(table=table.name, symbol=self._symbol, days=[self._day])
-        takes_all = replaces_all or not table.has_units
-        return [row for row in current(rows) if takes_all or row.unit == unit]
+    def _replaced_by(
+        self,
+        table: Table,
+        unit: str,
+        replaces_all: bool,
+        known: dict[str, list[ManifestRow]],
+    ) -> list[ManifestRow]:
+        # ``known`` holds what one query said of a unit in all tables.
+        if replaces_all or not (table.has_units or unit):
+            rows = self._manifest.rows(table=table.name, symbol=self._symbol, days=[self._day])
+            return current(rows)
+        if unit not in known:
+            known[unit] = self._manifest.current_of_unit(self._symbol, self._day, unit)
+        return [row for row in known[unit] if row.table == table.name]
 
     def _insert(self, staged: _Staged, chunk: pa.Table) -> None:
         if len(chunk) == 0:
@@ -320,9 +343,10 @@ class Publication(AbstractContextManager["Publication"]):
         )
 
     def _require_no_conflict(self, changed: Sequence[_Staged]) -> None:
+        known: dict[str, list[ManifestRow]] = {}
         for staged in changed:
             takes_all = any(row.unit != staged.unit for row in staged.replaced)
-            now = self._replaced_by(staged.table, staged.unit, takes_all)
+            now = self._replaced_by(staged.table, staged.unit, takes_all, known)
             others = [row for row in now if row.generation not in staged.replaces]
             if others or len(now) != len(staged.replaced):
                 runs = sorted({row.run_id for row in others}) or ["another run"]

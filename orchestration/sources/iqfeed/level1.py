@@ -50,7 +50,7 @@ _CONTENTS = re.compile("[A-Za-z]+")
 _HEX = re.compile("(?:[0-9A-F]{2}){0,4}")
 _WHOLE = re.compile("[0-9]{1,18}")
 _TRADE = frozenset("CEO")
-_DOWN = ("S,SERVER DISCONNECTED", "S,SERVER RECONNECT FAILED")
+DOWN = ("S,SERVER DISCONNECTED", "S,SERVER RECONNECT FAILED")
 _OTHER = {
     "P": "summary", "F": "fundamental", "R": "regional", "N": "news", "T": "clock",
     "S": "control", "n": "unknown_symbol", "E": "error",
@@ -140,7 +140,7 @@ class Messages:
         self.other[_OTHER[kind]] += 1
         if text.startswith(FIELD_NAMES):
             self.fields = tuple(text.removeprefix(FIELD_NAMES).rstrip(",").split(","))
-        elif text.startswith((GREETING, *_DOWN)):
+        elif text.startswith((GREETING, *DOWN)):
             self.breaks.append(number)
 
     def _take_update(self, number: int, recv_ns: int, values: list[str]) -> None:
