@@ -13,14 +13,17 @@ from importlib.metadata import version
 import dagster as dg
 import pyarrow as pa
 
+from orchestration.live.published import CODE_VERSION as LIVE_VERSION
+from orchestration.live.published import TABLES as LIVE_TABLES
 from orchestration.quality.expectations import CONTRACT_CHECK, check_contract
-from orchestration.quality.outcome import CheckOutcome
+from orchestration.quality.outcome import CheckOutcome, rule
 from orchestration.storage.manifest import ManifestRow
 from orchestration.storage.store import Store
 from orchestration.storage.tables import TABLES
 
 Events = Iterator[dg.AssetCheckResult | dg.MaterializeResult]
 OWNERS = ["team:orderflow"]
+EQUALS_LIVE = "equals_live"
 WRITE_POOL = "clickhouse_writes"
 
 
@@ -59,10 +62,13 @@ def asset_key(table: str) -> dg.AssetKey:
 
 def check_specs(table: str, *names: str, blocking: bool = True) -> list[dg.AssetCheckSpec]:
     """Return the specifications of a table's contract and of further checks."""
-    return [
+    specs = [
         dg.AssetCheckSpec(name, asset=asset_key(table), blocking=blocking)
         for name in (CONTRACT_CHECK, *names)
     ]
+    if table in LIVE_TABLES:
+        specs.append(dg.AssetCheckSpec(EQUALS_LIVE, asset=asset_key(table), blocking=False))
+    return specs
 
 
 def asset_spec(table: str, group: str, description: str, **more: object) -> dg.AssetSpec:
@@ -101,7 +107,9 @@ def publish(context: dg.AssetExecutionContext, store: Store, draft: Draft) -> Ev
     ) as publication:
         for name, table in draft.tables.items():
             publication.write(name, table)
-        publication.audit()
+        audits = publication.audit()
+        for name in set(draft.tables) & set(LIVE_TABLES):
+            outcomes[name].append(equals_live(store, draft, name, audits[name].hash))
         for name, judged in outcomes.items():
             yield from (check_result(name, outcome) for outcome in judged)
         refuse_failures(outcomes)
@@ -111,6 +119,20 @@ def publish(context: dg.AssetExecutionContext, store: Store, draft: Draft) -> Ev
             asset_key=asset_key(name),
             metadata=table_metadata(name, table, draft, is_new=name in published),
         )
+
+
+def equals_live(store: Store, draft: Draft, table: str, digest: str) -> CheckOutcome:
+    """Return whether what a live session published of a day is what the whole day gives.
+
+    Not blocking: the whole day is right, also where raw rows came after the session.
+    """
+    rows = store.published(table, draft.symbol, draft.day)
+    is_live = any(row.unit or row.code_version == LIVE_VERSION for row in rows)
+    found = store.content_hash(table, draft.symbol, draft.day) if is_live else digest
+    said = found if is_live else "no live session published the day"
+    same = found == digest
+    checked = rule("content hash of the live segments is that of the whole day", same, said)
+    return CheckOutcome(name=EQUALS_LIVE, passed=same, blocking=False, rows=(checked,))
 
 
 def check_result(table: str, outcome: CheckOutcome) -> dg.AssetCheckResult:

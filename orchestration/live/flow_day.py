@@ -29,6 +29,7 @@ from orchestration.config import Settings
 from orchestration.defs.classification.tables import DEFAULT_RULES, market_trades
 from orchestration.defs.features.tables import CLOCK, feature_settings
 from orchestration.defs.flow.tables import footprint_cells
+from orchestration.live.published import BARS, CLASSIFIED, FEATURES, FOOTPRINT
 from orchestration.sources.records import QUOTES, TRADES
 from orderflow_core.alignment import QuoteJoinState, continue_quote_at_trade
 from orderflow_core.bar_clocks import BarClock
@@ -43,9 +44,6 @@ from orderflow_core.sweeps import SweepState, continue_sweeps
 from orderflow_core.tick_rules import TickState
 from orderflow_core.types import QuoteAtTrade, TradeArrays
 
-CLASSIFIED, BARS = "flow.classified_trades", "flow.bars"
-FOOTPRINT, FEATURES = "flow.footprint", "research.features"
-TABLES = (CLASSIFIED, BARS, FOOTPRINT, FEATURES)
 _NS_PER_MS = 1_000_000
 _NS_PER_S = 1_000_000_000
 _QUOTE_COLUMNS = [
@@ -388,4 +386,4 @@ def _stacked(one: pa.Table, more: pa.Table) -> pa.Table:
     return pa.concat_tables([one, more]).unify_dictionaries().combine_chunks()
 
 
-__all__ = ["TABLES", "FlowDay", "FlowSettings", "NotInOrder"]
+__all__ = ["FlowDay", "FlowSettings", "NotInOrder"]

@@ -15,15 +15,14 @@ import pyarrow as pa
 from orchestration.defs.classification import tables as classification
 from orchestration.defs.features import tables as features
 from orchestration.defs.flow import tables as flow
-from orchestration.live.flow_day import (
+from orchestration.live.flow_day import FlowDay, FlowSettings, NotInOrder
+from orchestration.live.published import (
     BARS,
     CLASSIFIED,
+    CODE_VERSION,
     FEATURES,
     FOOTPRINT,
     TABLES,
-    FlowDay,
-    FlowSettings,
-    NotInOrder,
 )
 from orchestration.live.raw_segments import Stored
 from orchestration.sources.records import QUOTES, TRADES
@@ -31,13 +30,10 @@ from orchestration.storage.publication import Publication
 from orchestration.storage.store import Store
 from orderflow_core.instrument import Instrument
 
-CODE_VERSION = "live-1"
 END_SEGMENT = "live-end"
 # A day is made anew at most this often, and for at most this share of the time.
 LEAST_PAUSE_S = 10.0
 _MOST_SHARE = 0.1
-# Records of the old day may come a while after the first of the new one.
-_DAYS_KEPT = 2
 
 
 @dataclass(slots=True, kw_only=True)
@@ -108,7 +104,8 @@ class FlowSegments:
         self._days.clear()
 
     def _close_older(self, newest: date) -> None:
-        for day in sorted(self._days)[:-_DAYS_KEPT]:
+        # Records of an old day that come after this make it anew.
+        for day in sorted(self._days):
             if day < newest:
                 self._finish_day(day)
                 del self._days[day]

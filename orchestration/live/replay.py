@@ -26,8 +26,9 @@ from orchestration.ingest import IngestSummary, summary_json
 from orchestration.live.build import open_line
 from orchestration.live.capture_log import segments_of
 from orchestration.live.feeds import Feed
-from orchestration.live.flow_day import TABLES, FlowSettings
+from orchestration.live.flow_day import FlowSettings
 from orchestration.live.flow_segments import FlowSegments, agreement
+from orchestration.live.published import TABLES
 from orchestration.live.raw_segments import RawSegments, Stored
 from orchestration.live.segment_reader import UNIT_PREFIX
 from orchestration.live.session import Line, Record, Records

@@ -11,15 +11,23 @@ T0_NS = 1_742_367_600_000_000_000  # 2025-03-19 07:00 UTC: inside one session of
 SYMBOL = "ES"
 
 
-def bridge_ticks(n: int, *, seed: int = 0, inst: str = INST, step_us: int = 20_000) -> list[dict]:
+def bridge_ticks(
+    n: int,
+    *,
+    seed: int = 0,
+    inst: str = INST,
+    step_us: int = 20_000,
+    first: int = FIRST,
+    start_ns: int = T0_NS,
+) -> list[dict]:
     """Trades and quotes with the numbers of a bridge; several trades share a time, as they do."""
     rng = random.Random(seed)
-    bid, ts_ns = 23_988, T0_NS
+    bid, ts_ns = 23_988, start_ns
     ticks: list[dict] = []
     for i in range(n):
         ts_ns += rng.choice((0, 0, step_us, 3 * step_us)) * 1000
         bid += rng.choice((0, 0, 0, 0, 1, -1))
-        common = {"v": 1, "inst": inst, "seq": FIRST + i, "ts": iso_100ns(ts_ns)}
+        common = {"v": 1, "inst": inst, "seq": first + i, "ts": iso_100ns(ts_ns)}
         best = {"bid": _price(bid), "ask": _price(bid + 1)}
         if rng.random() < 0.4:
             price = best[rng.choice(("bid", "ask"))]

@@ -9,12 +9,14 @@ import pyarrow as pa
 import pytest
 
 from orchestration.config import Settings
-from orchestration.live.flow_day import TABLES, FlowDay, FlowSettings, NotInOrder
+from orchestration.defs.publishing import Draft, equals_live
+from orchestration.live.flow_day import FlowDay, FlowSettings, NotInOrder
 from orchestration.live.flow_segments import FlowSegments, agreement, whole_day
+from orchestration.live.published import TABLES
 from orchestration.live.raw_segments import RawSegments
 from orchestration.sources.kinetick.bridge_log import parse_bridge_log
 from orchestration.sources.records import Gap, gaps_table
-from tests.live.market import T0_NS, bridge_log, bridge_ticks
+from tests.live.market import FIRST, T0_NS, bridge_log, bridge_ticks
 from tests.sources.cases import ES, source_file
 
 DAY = date(2025, 3, 19)
@@ -91,19 +93,16 @@ def test_segments_stand_beside_each_other_and_agree_with_the_batch_run(store, re
     raw.derive = flow.rows_of
     # The fourth part comes before the third: a repaired gap.
     for first, end in ((0, 200), (200, 400), (600, 900), (400, 600)):
-        batch = parse_bridge_log(source_file(bridge_log(ticks[first:end])), known)
-        batch = dataclasses.replace(
-            batch, unit=f"live-{first}",
-            **{n: with_unit(getattr(batch, n), f"live-{first}")
-               for n in ("trades", "quotes", "gaps", "quarantine")},
-        )  # fmt: skip
-        for stored in raw.publish([batch]):
-            flow.catch_up(stored)
+        take(raw, flow, ticks[first:end], f"live-{first}")
     rows = store.published("research.features", known.symbol, DAY)
     assert len(rows) > 1  # segments
     flow.finish()
     assert agreement(store, known, DAY, SETTINGS) == dict.fromkeys(TABLES, True)
     assert flow.n_anew >= 2
+    draft = Draft(symbol=known.symbol, day=DAY, code_version="9", tables={}, started=0.0)
+    digest = store.content_hash("research.features", known.symbol, DAY)
+    assert equals_live(store, draft, "research.features", digest).passed
+    assert not equals_live(store, draft, "research.features", "another").passed
     assert not [p for p in store.verify() if p.symbol == known.symbol]
     with store.publish(known.symbol, DAY, run_id="batch", code_version="9") as publication:
         publication.write("research.features", store.read("research.features", known.symbol, DAY)
@@ -111,6 +110,29 @@ def test_segments_stand_beside_each_other_and_agree_with_the_batch_run(store, re
         publication.commit()
     (whole,) = store.published("research.features", known.symbol, DAY)
     assert whole.unit == ""
+    # Nothing is left of the session to compare with.
+    assert equals_live(store, draft, "research.features", "another").passed
+
+
+def test_a_new_day_closes_the_one_before(store, request):
+    known = dataclasses.replace(ES, symbol=request.node.name)
+    raw = RawSegments(store=store, instrument=known, run_id="test")
+    flow = FlowSegments(store=store, instrument=known, settings=SETTINGS, run_id="test")
+    raw.derive = flow.rows_of
+    take(raw, flow, bridge_ticks(300, seed=6), "live-1")
+    next_day = bridge_ticks(50, seed=7, first=FIRST + 300, start_ns=T0_NS + 86_400 * 10**9)
+    take(raw, flow, next_day, "live-2")
+    assert agreement(store, known, DAY, SETTINGS) == dict.fromkeys(TABLES, True)
+
+
+def take(raw, flow, ticks, unit):
+    batch = parse_bridge_log(source_file(bridge_log(ticks)), raw.instrument)
+    names = ("trades", "quotes", "gaps", "quarantine")
+    batch = dataclasses.replace(
+        batch, unit=unit, **{name: with_unit(getattr(batch, name), unit) for name in names}
+    )
+    for stored in raw.publish([batch]):
+        flow.catch_up(stored)
 
 
 def with_unit(rows, unit):
