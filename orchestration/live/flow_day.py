@@ -24,6 +24,7 @@ from orchestration.arrays import (
     quote_at_trade_arrays,
     table_of,
     trade_arrays,
+    without_depth,
 )
 from orchestration.config import Settings
 from orchestration.defs.classification.tables import DEFAULT_RULES, market_trades
@@ -158,6 +159,7 @@ class FlowDay:
         """
         if self.is_over:
             raise NotInOrder("the day was closed")
+        gaps = without_depth(gaps)
         trades, quotes = self._ready(trades, quotes, ended=ended)
         self._note_gaps(gaps)
         classified = self._classified(trades, quotes)

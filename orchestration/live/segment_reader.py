@@ -149,7 +149,9 @@ def read_segment(
         replace(batch, gaps=_own_gaps(batch, known[i : i + 1], ahead[i : i + 1]))
         for i, batch in enumerate(batches)
     ]
-    batches = [batch for batch in batches if batch.offered or batch.depth_offered or len(batch.gaps)]
+    batches = [
+        batch for batch in batches if batch.offered or batch.depth_offered or len(batch.gaps)
+    ]
     after = ReaderState(
         done_through=segment.first_line + len(own) - 1,
         context=context,
