@@ -94,8 +94,9 @@ def test_segments_stand_beside_each_other_and_agree_with_the_batch_run(store, re
     # The fourth part comes before the third: a repaired gap.
     for first, end in ((0, 200), (200, 400), (600, 900), (400, 600)):
         take(raw, flow, ticks[first:end], f"live-{first}")
-    rows = store.published("research.features", known.symbol, DAY)
-    assert len(rows) > 1  # segments
+        if first == 600:
+            rows = store.published("research.features", known.symbol, DAY)
+            assert [row.unit for row in rows] == ["", "live-200", "live-600"]
     flow.finish()
     assert agreement(store, known, DAY, SETTINGS) == dict.fromkeys(TABLES, True)
     assert flow.n_anew >= 2
