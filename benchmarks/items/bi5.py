@@ -16,11 +16,15 @@ from benchmarks.data import MS_NS, Market
 from orchestration.instruments import load_instruments
 from orchestration.sources import dukascopy
 from orchestration.sources.dukascopy.bi5 import HOUR_MS, TICK, file_path
-from orchestration.sources.dukascopy.quotes import IDS_PER_MS
 from orchestration.sources.records import SourceBatch
 
 CODE = "EURUSD"
 MILLION = 1_000_000
+SEED = 7
+STEP_MS, SHARE_OF_STEP = np.array([51, 102, 153, 204]), [0.1, 0.4, 0.25, 0.25]
+SHARE_LATE, LATE_MS = 0.3, 1900.0
+# In hundredths of a million.
+ROUND_SIZES, SHARE_ROUND, SHARE_SAME_SIZE = np.array([100, 100, 100, 150, 125, 112, 225]), 0.5, 0.1
 NAMES = ("ts_ms", "bid", "ask", "bid_lots", "ask_lots")
 
 
@@ -51,15 +55,8 @@ def contestants(market: Market) -> list[Contestant]:
 
 
 def _write(market: Market, folder: Path) -> dict[Path, int]:
-    # A path of each hour and the hour's start; a repeated quote of one millisecond is no second one.
-    quotes = market.quotes
-    rows = np.stack(
-        [quotes.ts_event_ns // MS_NS, quotes.ask_ticks, quotes.bid_ticks,
-         np.minimum(quotes.ask_lots, MILLION), np.minimum(quotes.bid_lots, MILLION)]
-    )  # fmt: skip
-    rows = rows[:, np.sort(np.unique(rows, axis=1, return_index=True)[1])]
-    # Ids leave room for a thousand quotes of one millisecond, which the vendor never sends.
-    rows = rows[:, np.arange(rows.shape[1]) - np.searchsorted(rows[0], rows[0]) < IDS_PER_MS]
+    # A path of each hour and the hour's start.
+    rows = _as_recorded(market)
     hour = rows[0] // HOUR_MS
     ticks = np.empty(rows.shape[1], TICK)
     ticks["ms"], ticks["ask"], ticks["bid"] = rows[0] % HOUR_MS, rows[1], rows[2]
@@ -71,6 +68,29 @@ def _write(market: Market, folder: Path) -> dict[Path, int]:
         path.write_bytes(lzma.compress(ticks[hour == start].tobytes(), lzma.FORMAT_ALONE))
         hours[path] = start * HOUR_MS
     return hours
+
+
+def _as_recorded(market: Market) -> np.ndarray:
+    # Prices of the market; spacing, sizes and spreads as a recorded day of EURUSD has them (136,741
+    # quotes in 24 files): no two quotes of one ms, half of them within 167 ms and a tenth after
+    # 1.5 s, 5,200 an hour, sizes of whole hundredths of a million, a quarter of them one million.
+    n = len(market.quotes)
+    rng = np.random.default_rng(SEED)
+    steps = rng.choice(STEP_MS, n, p=SHARE_OF_STEP) + rng.integers(0, 3, n)
+    is_late = rng.random(n) < SHARE_LATE
+    steps[is_late] += rng.exponential(LATE_MS, int(is_late.sum())).astype(np.int64)
+    ts = market.quotes.ts_event_ns[:1] // MS_NS + np.cumsum(steps)
+    bid = market.quotes.bid_ticks
+    ask = bid + rng.choice([1, 2, 3, 4], n, p=[0.1, 0.5, 0.3, 0.1])
+    sizes = np.where(
+        rng.random((2, n)) < SHARE_ROUND,
+        rng.choice(ROUND_SIZES, (2, n)),
+        np.minimum(10 + rng.exponential(250, (2, n)), 1500).astype(np.int64),
+    )
+    is_again = rng.random((2, n)) < SHARE_SAME_SIZE
+    last = np.maximum.accumulate(np.where(is_again, 0, np.arange(n)), axis=1)
+    sizes = np.take_along_axis(sizes, last, axis=1) * (MILLION // 100)
+    return np.stack([ts, ask, bid, *sizes])
 
 
 def _unpacked(path: Path) -> bytes:

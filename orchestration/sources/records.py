@@ -74,6 +74,11 @@ class SourceError(Exception):
         self.detail = detail
 
 
+# Making an empty table takes as long as reading a thousand quotes; tables do not change.
+_NO_TRADES, _NO_QUOTES, _NO_DEPTH = (kind.empty_table() for kind in (TRADES, QUOTES, DEPTH))
+_NO_GAPS, _NONE_REFUSED = GAPS.empty_table(), QUARANTINE.empty_table()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
     """A stretch in which records are known to be missing; see the columns of ``raw.gaps``."""
@@ -246,9 +251,9 @@ def make_batch(
         Records were refused, none was stored and no time could be read: nothing says which
         day they belong to, and nothing says that this is the right kind of file.
     """
-    trades = TRADES.empty_table() if trades is None else trades
-    quotes = QUOTES.empty_table() if quotes is None else quotes
-    depth = DEPTH.empty_table() if depth is None else depth
+    trades = _NO_TRADES if trades is None else trades
+    quotes = _NO_QUOTES if quotes is None else quotes
+    depth = _NO_DEPTH if depth is None else depth
     ordered = sorted(rejects, key=lambda r: (r.line, r.reason))
     n_stored = len(trades) + len(quotes)
     # A receive time says the day only where no neighbour does: two clocks may differ.
@@ -261,7 +266,7 @@ def make_batch(
             f"holds no readable record of {instrument.symbol}: all {len(ordered)} are damaged, "
             f"first line {first.line}: {first.reason}, {first.detail}",
         )
-    gap_rows = gaps_table(gaps, source, unit)
+    gap_rows = gaps_table(gaps, source, unit) if gaps else _NO_GAPS
     n_depth_refused = sum(r.kind == DEPTH_KIND for r in ordered)
     batch = SourceBatch(
         symbol=instrument.symbol,
@@ -270,7 +275,7 @@ def make_batch(
         trades=trades,
         quotes=quotes,
         gaps=gap_rows,
-        quarantine=quarantine_table(ordered, source, unit),
+        quarantine=quarantine_table(ordered, source, unit) if ordered else _NONE_REFUSED,
         quarantine_ns=np.array(times, np.int64),
         offered=n_stored + len(ordered) - n_depth_refused,
         depth=depth,

@@ -31,12 +31,13 @@ from orchestration.sources.dukascopy.quotes import (
     price_texts,
     quote_batch,
     require_plausible,
+    size_texts,
 )
+from orchestration.sources.dukascopy.whole_hours import HOUR_MS, plain_hour
 from orchestration.sources.files import SourceFile
 from orchestration.sources.records import SourceBatch, SourceError
 from orderflow_core.instrument import Instrument
 
-HOUR_MS = 3_600_000
 TICK = np.dtype(
     [("ms", ">u4"), ("ask", ">u4"), ("bid", ">u4"), ("ask_size", ">f4"), ("bid_size", ">f4")]
 )
@@ -48,7 +49,7 @@ MAX_MEMORY_BYTES = 256 << 20
 # Single damaged rows are quarantined; more of them mean that the rest is no data either.
 MAX_BAD_ROWS = 10
 MAX_BAD_SHARE = 0.01
-_MILLION = Decimal(1_000_000)
+_NEGATIVE_ZERO = 1 << 31
 
 _PATH = re.compile(
     r"(?:^|/)([A-Z0-9]+)/([0-9]{4})/([0-9]{2})/([0-9]{2})/([0-9]{2})h_ticks\.(?:bi5|bin)$"
@@ -196,6 +197,10 @@ def parse_bi5(file: SourceFile, instrument: Instrument, hour: Hour | None = None
     is_raw = file.path.suffix == ".bin"
     content = file.data if is_raw or not file.data else unpack(file.path, file.data)
     n_rest = len(content) % TICK.itemsize
+    if not n_rest and not _is_candles(content):
+        batch = plain_hour(file, instrument, listing, hour.start_ms, content)
+        if batch is not None:
+            return batch
     ticks = decode_ticks(file.path, content)
     if n_rest and not is_raw:
         raise SourceError(
@@ -243,12 +248,8 @@ def _rows(
 
 
 def _units(millions: np.ndarray) -> tuple[list[str], np.ndarray]:
-    # The shortest text of a single-precision number gives the vendor's decimal back: 2.06.
-    # Zero has two signs, of which the text would show one.
-    found, which = distinct_values(millions.astype(np.float32) + np.float32(0))
-    is_number = np.isfinite(found)
-    texts = [
-        str(Decimal(str(value)) * _MILLION) if good else str(value)
-        for value, good in zip(found, is_number, strict=True)
-    ]
-    return texts, which
+    # Zero has two signs, of which the text would show one. By its bits, as some numbers that are none
+    # may not be computed with.
+    bits = millions.astype(np.float32).view(np.uint32)
+    found, which = distinct_values(np.where(bits == _NEGATIVE_ZERO, 0, bits).astype(np.uint32))
+    return size_texts(found.view(np.float32)), which

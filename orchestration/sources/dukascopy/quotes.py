@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from orchestration.sources.coded import CodedTexts, distinct_values, joined
+from orchestration.sources.dukascopy.codes import Listing
 from orchestration.sources.files import SourceFile
 from orchestration.sources.gate import Gate, QuoteRecords
 from orchestration.sources.records import (
@@ -33,6 +34,7 @@ IDS_PER_MS = 1000
 MAX_MS = 4_102_444_800_000
 # Sizes with more digits before or after the point are damage.
 _MOST_DIGITS = 20
+_MILLION = Decimal(1_000_000)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -95,6 +97,20 @@ def price_texts(points: np.ndarray, point: Decimal) -> CodedTexts:
     factor = int("".join(map(str, digits)))
     found, code = distinct_values(points)
     return CodedTexts([f"{p * factor}e{exponent}" for p in found.tolist()], code)
+
+
+def size_texts(millions: np.ndarray) -> list[str]:
+    """Return sizes in millions as texts in units of the base currency.
+
+    Notes
+    -----
+    The shortest text of a single-precision number gives the vendor's decimal back: 2.06.
+    """
+    is_number = np.isfinite(millions)
+    return [
+        str(Decimal(str(value)) * _MILLION) if good else str(value)
+        for value, good in zip(millions, is_number, strict=True)
+    ]
 
 
 @dataclass(slots=True)
@@ -164,7 +180,17 @@ def require_plausible(path: object, rows: QuoteRows, low: Decimal, high: Decimal
         return
     # A hundred rows over the whole file say it as well as all.
     prices = sorted(Decimal(text) for text in rows.bid[:: len(rows) // 100 + 1])
-    median = prices[len(prices) // 2]
+    _require_between(path, prices[len(prices) // 2], low, high)
+
+
+def require_plausible_points(path: object, bid: np.ndarray, listing: Listing) -> None:
+    """Do what :func:`require_plausible` does, with bids in whole points."""
+    points = np.sort(bid[:: len(bid) // 100 + 1])
+    median = int(points[len(points) // 2]) * listing.point
+    _require_between(path, median, listing.low, listing.high)
+
+
+def _require_between(path: object, median: Decimal, low: Decimal, high: Decimal) -> None:
     if not low <= median <= high:
         raise SourceError(
             str(path),
