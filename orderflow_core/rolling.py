@@ -1,24 +1,27 @@
 """Order flow in a moving time window: sums by side and a causal quantile of trade sizes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from orderflow_core.kernels.rolling import (
-    _first_fault_nb,
     _last_at_nb,
-    _rolling_quantile_nb,
-    _rolling_sums_nb,
+    _quantile_at_ends_nb,
+    _sums_at_ends_nb,
 )
+from orderflow_core.kernels.rolling_checks import _faults_nb, _runs_back_nb
 from orderflow_core.row_ranges import ranges_of, side_by_side
 from orderflow_core.types import Bool, Float64, Int8, Int64
 from orderflow_core.validate import (
     INT64_MAX,
+    require_apart,
     require_int64,
     require_positive,
     require_positive_scalar,
+    require_room,
     require_same_length,
     require_session_starts,
     require_sign,
@@ -28,6 +31,15 @@ from orderflow_core.validate import (
 
 # Buckets of sizes: one a size below 65,536 lots, then 512 to each doubling up to 2**63.
 _DIRECT_SIZES, _N_WIDE = 65_536, (63 - 16) * 512
+# Of results that are no int64.
+_DTYPES: dict[str, type] = {
+    "imbalance": np.float64,
+    "avg_buy_lots": np.float64,
+    "avg_sell_lots": np.float64,
+    "is_warm": np.bool_,
+    "large_buy_ratio": np.float64,
+    "large_sell_ratio": np.float64,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +99,7 @@ def rolling_sums(
     *,
     window_ns: int,
     session_start_idx: ArrayLike,
+    out: RollingSums | None = None,
 ) -> RollingSums:
     """Return lots, trades, imbalance and means by side of the last `window_ns` at given positions.
 
@@ -103,6 +116,9 @@ def rolling_sums(
         The window of row k holds what it knows with time in ``(t - window_ns, t]``.
     session_start_idx : ndarray of int64, strictly increasing, first element 0
         Where the window starts empty again: session starts, and the first trades after gaps.
+    out : RollingSums, n_rows elements, optional
+        An earlier result that is no longer needed. Its arrays are written over and returned: memory
+        that has been written to before costs half of what new memory does (docs/performance.md).
 
     Returns
     -------
@@ -129,28 +145,19 @@ def rolling_sums(
     trades, ends, starts, window = _checked(
         ts_ns, qty_lots, sign, end_idx, window_ns, session_start_idx
     )
-    lots = tuple(np.empty(len(ends), np.int64) for _ in range(4))
-    ratios = tuple(np.empty(len(ends)) for _ in range(3))
-    is_warm, left_ns = np.empty(len(ends), np.bool_), _left_ns(trades[0], ends, window)
-    out: tuple[Int64 | Float64, ...] = (*lots, *ratios)
+    flow = _room(RollingSums, out, (*trades, ends, starts))
+    columns: tuple[Int64 | Float64, ...] = (
+        flow.buy_lots, flow.sell_lots, flow.n_buy, flow.n_sell,
+        flow.imbalance, flow.avg_buy_lots, flow.avg_sell_lots,
+    )  # fmt: skip
 
     def work(part: slice) -> None:
-        rows = (ends[part], left_ns[part])
-        held, later = window_start(trades[0], rows, starts, 7)
-        cut = tuple(column[part] for column in out)
-        _rolling_sums_nb(trades, rows, later, held, cut, is_warm[part])
+        held, later = _begin(trades[0], ends[part], starts, window, 7)
+        cut = tuple(column[part] for column in columns)
+        _sums_at_ends_nb(trades, ends[part], window, later, held, cut, flow.is_warm[part])
 
     side_by_side([partial(work, part) for part in ranges_of(len(ends))])
-    return RollingSums(
-        buy_lots=lots[0],
-        sell_lots=lots[1],
-        n_buy=lots[2],
-        n_sell=lots[3],
-        imbalance=ratios[0],
-        avg_buy_lots=ratios[1],
-        avg_sell_lots=ratios[2],
-        is_warm=is_warm,
-    )
+    return flow
 
 
 def rolling_quantile(
@@ -163,6 +170,7 @@ def rolling_quantile(
     session_start_idx: ArrayLike,
     share_num: int = 95,
     share_den: int = 100,
+    out: RollingQuantile | None = None,
 ) -> RollingQuantile:
     """Return an exact quantile of the sizes of the last `window_ns`, and what lies above it.
 
@@ -173,6 +181,8 @@ def rolling_quantile(
     share_num, share_den : int, 0 < share_num <= share_den
         The quantile is the nearest rank: the smallest size with at least
         ``ceil(n * share_num / share_den)`` of the window's n sizes at or below it.
+    out : RollingQuantile, n_rows elements, optional
+        As in `rolling_sums`.
 
     Returns
     -------
@@ -201,24 +211,19 @@ def rolling_quantile(
     trades, ends, starts, window = _checked(
         ts_ns, qty_lots, sign, end_idx, window_ns, session_start_idx
     )
-    quantile, buy_ratio, sell_ratio = (
-        np.empty(len(ends), np.int64), np.empty(len(ends)), np.empty(len(ends)),
+    flow = _room(RollingQuantile, out, (*trades, ends, starts))
+    columns: tuple[Int64 | Float64, ...] = (
+        flow.quantile_lots, flow.large_buy_ratio, flow.large_sell_ratio,
     )  # fmt: skip
-    out: tuple[Int64 | Float64, ...] = (quantile, buy_ratio, sell_ratio)
-    left_ns = _left_ns(trades[0], ends, window)
 
     def work(part: slice) -> None:
-        rows = (ends[part], left_ns[part])
-        held, later = window_start(trades[0], rows, starts, 8)
+        held, later = _begin(trades[0], ends[part], starts, window, 8)
+        cut = tuple(column[part] for column in columns)
         counters = size_counters(len(trades[0]))
-        _rolling_quantile_nb(
-            trades, rows, later, share, counters, held, tuple(column[part] for column in out)
-        )
+        _quantile_at_ends_nb(trades, ends[part], window, later, share, counters, held, cut)
 
     side_by_side([partial(work, part) for part in ranges_of(len(ends))])
-    return RollingQuantile(
-        quantile_lots=quantile, large_buy_ratio=buy_ratio, large_sell_ratio=sell_ratio
-    )
+    return flow
 
 
 def window_start(
@@ -245,8 +250,8 @@ def size_counters(n_trades: int) -> tuple[Int64, Int64, Int64, Int64]:
     """
     n_buckets = _DIRECT_SIZES + _N_WIDE
     return (
-        np.zeros((n_buckets, 4), np.int64),
-        np.zeros(n_buckets // 64, np.int64),
+        np.zeros((n_buckets + _N_WIDE, 3), np.int64),
+        np.zeros(n_buckets // 64 + 64, np.int64),
         np.zeros((_N_WIDE, 2), np.int64),
         np.zeros(n_trades, np.int64),
     )
@@ -300,13 +305,7 @@ def _checked(
     n_trades = require_same_length(ts_ns=ts, qty_lots=qty, sign=signs)
     starts = require_session_starts("session_start_idx", session_start_idx, n_trades)
     window = require_positive_scalar("window_ns", window_ns)
-    _, fault, largest = _first_fault_nb(ts, qty, signs)
-    if fault:  # the slower contracts tell what is wrong
-        require_sign("sign", signs)
-        require_sorted("ts_ns", ts)
-        require_positive("qty_lots", qty)
-    require_sum_fits("qty_lots", int(largest), n_trades)
-    require_sorted("end_idx", ends)
+    _require_trades(ts, qty, signs, ends)
     if len(ends) and not (ends[0] >= 1 and ends[-1] <= n_trades):
         raise ValueError(f"end_idx must lie in 1..{n_trades}, got {ends[0]} to {ends[-1]}")
     if n_trades and (int(ts[0]) - window < -INT64_MAX or int(ts[-1]) - int(ts[0]) > INT64_MAX):
@@ -325,11 +324,54 @@ def _int8(name: str, values: ArrayLike) -> Int8:
     return require_sign(name, array)
 
 
-def _left_ns(ts: Int64, ends: Int64, window: int) -> Int64:
-    # Trades at or before this have left the window of the row.
-    left: Int64 = ts[ends - 1]
-    left -= window
-    return left
+def _require_trades(ts: Int64, qty: Int64, sign: Int8, ends: Int64) -> None:
+    # Orders, domains and the sum of sizes: kernels look, and slower contracts tell what is wrong.
+    sizes, faults = [], []
+
+    def trades(part: slice) -> None:
+        part = slice(max(part.start - 1, 0), part.stop)  # the step into it too
+        is_bad, bits = _faults_nb(ts[part], qty[part], sign[part])
+        faults.append(is_bad)
+        sizes.append(int(bits))
+
+    def rows(part: slice) -> None:
+        faults.append(_runs_back_nb(ends[max(part.start - 1, 0) : part.stop]))
+
+    side_by_side(
+        [partial(trades, part) for part in ranges_of(len(ts))]
+        + [partial(rows, part) for part in ranges_of(len(ends))]
+    )
+    if any(faults):
+        require_sign("sign", sign)
+        require_sorted("ts_ns", ts)
+        require_positive("qty_lots", qty)
+    if max(sizes) * len(qty) > INT64_MAX:  # the bits of all sizes together: at least the largest
+        require_sum_fits("qty_lots", int(qty.max()), len(qty))
+    if any(faults):
+        require_sorted("end_idx", ends)
+
+
+_Result = TypeVar("_Result", RollingSums, RollingQuantile)
+
+
+def _room(kind: type[_Result], out: _Result | None, inputs: tuple[Int64 | Int8, ...]) -> _Result:
+    # The caller's arrays, or new ones.
+    n_rows = len(inputs[3])
+    dtypes = {f.name: _DTYPES.get(str(f.name), np.int64) for f in fields(kind)}
+    if out is None:
+        return kind(**{name: np.empty(n_rows, dtype) for name, dtype in dtypes.items()})
+    columns = {f"out.{name}": getattr(out, name) for name in dtypes}
+    for (name, column), dtype in zip(columns.items(), dtypes.values(), strict=True):
+        require_room(name, column, n_rows, dtype)
+    names = ("ts_ns", "qty_lots", "sign", "end_idx", "session_start_idx")
+    require_apart(columns, dict(zip(names, inputs, strict=True)))
+    return out
+
+
+def _begin(ts: Int64, ends: Int64, starts: Int64, window: int, n_held: int) -> tuple[Int64, Int64]:
+    # As `window_start`, for rows whose own time is that of their last trade.
+    first = ends[:1]
+    return window_start(ts, (first, ts[first - 1] - window), starts, n_held)
 
 
 def _checked_share(share_num: int, share_den: int) -> tuple[int, int]:

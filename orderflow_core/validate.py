@@ -4,9 +4,10 @@ Every error names the argument, the rule and the value found.
 """
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from orderflow_core.types import Bool, Float64, Int8, Int64
 
@@ -123,6 +124,25 @@ def require_count(name: str, value: int, *, least: int = 0) -> int:
     if value > INT64_MAX:
         raise ValueError(f"{name} must be below 2**63, got {value}")
     return int(value)
+
+
+def require_room(name: str, array: np.ndarray, n: int, dtype: DTypeLike) -> None:
+    """Demand that results of ``n`` elements can be written over ``array``, which the caller owns."""
+    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.shape != (n,):
+        found = getattr(array, "dtype", type(array)), getattr(array, "shape", None)
+        raise ValueError(f"{name} must be {np.dtype(dtype)} of shape ({n},), got {found}")
+    if not (array.flags.c_contiguous and array.flags.writeable):
+        raise ValueError(f"{name} must be contiguous and writeable")
+
+
+def require_apart(out: Mapping[str, np.ndarray], inputs: Mapping[str, np.ndarray]) -> None:
+    """Demand that no array in ``out`` shares memory with another one or with an input."""
+    seen = list(inputs.items())
+    for name, array in out.items():
+        for other, taken in seen:  # bounds tell all, as both are contiguous
+            if np.may_share_memory(array, taken):
+                raise ValueError(f"{name} must not share memory with {other}")
+        seen.append((name, array))
 
 
 def require_session_starts(name: str, starts: ArrayLike, n: int) -> Int64:

@@ -10,7 +10,7 @@ into the buckets: one trade in or out moves it by at most one bucket that occurs
 from typing import TypeAlias
 
 import numpy as np
-from numba import njit
+from numba import njit, uintp
 
 from orderflow_core.types import Bool, Float64, Int8, Int64
 
@@ -20,25 +20,83 @@ _Counters: TypeAlias = tuple[Int64, Int64, Int64, Int64]
 
 
 @njit(cache=True, nogil=True)
-def _first_fault_nb(ts: Int64, qty: Int64, sign: Int8) -> tuple[int, int, int]:
-    # Position of the first trade that breaks a rule, and the rule: 1 times run back, 2 size not
-    # positive, 3 sign outside the domain, 0 none. And the largest size, at a position without fault.
-    largest, bad = 0, 0
-    for i in range(len(qty)):
-        largest = max(largest, qty[i])
-        bad |= (qty[i] <= 0) | (sign[i] < -1) | (sign[i] > 1)
-    earlier, later = ts[:-1], ts[1:]
-    for i in range(len(later)):
-        bad |= later[i] < earlier[i]
-    if bad:
-        for i in range(len(ts)):
-            if i > 0 and ts[i] < ts[i - 1]:
-                return i, 1, largest
-            if qty[i] <= 0:
-                return i, 2, largest
-            if sign[i] < -1 or sign[i] > 1:
-                return i, 3, largest
-    return 0, 0, largest
+def _window_sums_nb(
+    trades: tuple[Int64, Int64, Int8],
+    rows: tuple[Int64, Int64],
+    start_idx: Int64,
+    held: Int64,
+    sums: Int64,
+    is_warm: Bool,
+) -> None:
+    # Unsigned positions need no test for counting from the end.
+    (ts, qty, sign), (end_idx, left_ns) = trades, rows
+    first, end, floor = held[0], held[1], held[2]
+    buy, sell, n_buy, n_sell = held[3], held[4], held[5], held[6]
+    sum_buy, sum_sell, sum_n_buy, sum_n_sell = sums[0], sums[1], sums[2], sums[3]
+    start = held[7]
+    for k in range(len(end_idx)):
+        while end < end_idx[k]:
+            i = uintp(end)
+            is_buy, is_sell = sign[i] > 0, sign[i] < 0
+            buy += is_buy * qty[i]
+            sell += is_sell * qty[i]
+            n_buy += is_buy
+            n_sell += is_sell
+            end += 1
+        while start < len(start_idx) and start_idx[start] < end:
+            floor = start_idx[start]
+            start += 1
+        while first < floor or (first < end and ts[uintp(first)] <= left_ns[k]):
+            i = uintp(first)
+            is_buy, is_sell = sign[i] > 0, sign[i] < 0
+            buy -= is_buy * qty[i]
+            sell -= is_sell * qty[i]
+            n_buy -= is_buy
+            n_sell -= is_sell
+            first += 1
+        sum_buy[k], sum_sell[k], sum_n_buy[k], sum_n_sell[k] = buy, sell, n_buy, n_sell
+        is_warm[k] = first > floor
+    held[0], held[1], held[2], held[3], held[4] = first, end, floor, buy, sell
+    held[5], held[6], held[7] = n_buy, n_sell, start
+
+
+@njit(cache=True, nogil=True)
+def _ratios_nb(sums: Int64, imbalance: Float64, mean_buy: Float64, mean_sell: Float64) -> None:
+    # NaN over 0. Overwrites the sums: whole numbers below 2**52 become floats by their bits, for
+    # which processors have vectors, unlike for the conversion; each division has a loop.
+    rows, bits = range(len(imbalance)), 0
+    for k in rows:
+        bits |= sums[0, k] | sums[1, k] | sums[2, k] | sums[3, k]
+    if bits >= 1 << 51:
+        for k in rows:
+            buy, sell, n_buy, n_sell = sums[0, k], sums[1, k], sums[2, k], sums[3, k]
+            imbalance[k] = (buy - sell) / (buy + sell) if buy + sell else np.nan
+            mean_buy[k] = buy / n_buy if n_buy else np.nan
+            mean_sell[k] = sell / n_sell if n_sell else np.nan
+        return
+    for column in range(4):
+        for k in rows:
+            sums[column, k] |= 0x4330000000000000
+    raised, two_52 = sums.view(np.float64), 4503599627370496.0
+    for k in rows:
+        bought, sold = raised[0, k] - two_52, raised[1, k] - two_52
+        lots = bought + sold
+        ratio = (bought - sold) / (lots if lots != 0.0 else 1.0)
+        imbalance[k] = ratio if lots != 0.0 else np.nan
+    for k in rows:
+        n = raised[2, k] - two_52
+        mean = (raised[0, k] - two_52) / (n if n != 0.0 else 1.0)
+        mean_buy[k] = mean if n != 0.0 else np.nan
+    for k in rows:
+        n = raised[3, k] - two_52
+        mean = (raised[1, k] - two_52) / (n if n != 0.0 else 1.0)
+        mean_sell[k] = mean if n != 0.0 else np.nan
+
+
+@njit(cache=True, nogil=True)
+def _copied_nb(values: Int64, out: Int64 | Float64) -> None:
+    for k in range(len(out)):
+        out[k] = values[k]
 
 
 @njit(cache=True, nogil=True)
@@ -51,37 +109,48 @@ def _rolling_sums_nb(
     is_warm: Bool,
 ) -> None:
     # A row is an end, and the time at or before which trades have left. ``held``: first and end of
-    # the window, first trade since the last start; lots and trades bought and sold.
-    (ts, qty, sign), (end_idx, left_ns) = trades, rows
-    out_buy, out_sell, out_n_buy, out_n_sell, imbalance, mean_buy, mean_sell = out
-    first, end, floor = held[0], held[1], held[2]
-    buy, sell, n_buy, n_sell = held[3], held[4], held[5], held[6]
-    start = 0
-    for k in range(len(end_idx)):
-        while end < end_idx[k]:
-            is_buy, is_sell = sign[end] > 0, sign[end] < 0
-            buy += is_buy * qty[end]
-            sell += is_sell * qty[end]
-            n_buy += is_buy
-            n_sell += is_sell
-            end += 1
-        while start < len(start_idx) and start_idx[start] < end:
-            floor = start_idx[start]
-            start += 1
-        while first < floor or (first < end and ts[first] <= left_ns[k]):
-            is_buy, is_sell = sign[first] > 0, sign[first] < 0
-            buy -= is_buy * qty[first]
-            sell -= is_sell * qty[first]
-            n_buy -= is_buy
-            n_sell -= is_sell
-            first += 1
-        out_buy[k], out_sell[k], out_n_buy[k], out_n_sell[k] = buy, sell, n_buy, n_sell
-        imbalance[k] = (buy - sell) / (buy + sell) if buy + sell else np.nan
-        mean_buy[k] = buy / n_buy if n_buy else np.nan
-        mean_sell[k] = sell / n_sell if n_sell else np.nan
-        is_warm[k] = first > floor
-    held[0], held[1], held[2], held[3], held[4] = first, end, floor, buy, sell
-    held[5], held[6] = n_buy, n_sell
+    # the window, first trade since the last start; lots and trades bought and sold. In blocks of
+    # rows that stay in the nearest cache, so that each column of results has a loop of its own.
+    end_idx, left_ns = rows
+    buy, sell, n_buy, n_sell, imbalance, mean_buy, mean_sell = out
+    sums = np.empty((4, min(len(end_idx), 256)), np.int64)
+    passed = np.zeros(8, np.int64)
+    passed[:7] = held
+    for a in range(0, len(end_idx), 256):
+        z = min(a + 256, len(end_idx))
+        block = (end_idx[a:z], left_ns[a:z])
+        _window_sums_nb(trades, block, start_idx, passed, sums, is_warm[a:z])
+        _copied_nb(sums[0], buy[a:z])
+        _copied_nb(sums[1], sell[a:z])
+        _copied_nb(sums[2], n_buy[a:z])
+        _copied_nb(sums[3], n_sell[a:z])
+        _ratios_nb(sums, imbalance[a:z], mean_buy[a:z], mean_sell[a:z])
+    held[:] = passed[:7]
+
+
+@njit(cache=True, nogil=True)
+def _sums_at_ends_nb(
+    trades: tuple[Int64, Int64, Int8],
+    end_idx: Int64,
+    window_ns: int,
+    start_idx: Int64,
+    held: Int64,
+    out: tuple[Int64 | Float64, ...],
+    is_warm: Bool,
+) -> None:
+    # The same for rows whose own time is that of their last trade.
+    buy, sell, n_buy, n_sell, imbalance, mean_buy, mean_sell = out
+    left_ns = np.empty(min(len(end_idx), 8_192), np.int64)
+    for a in range(0, len(end_idx), 8_192):
+        z = min(a + 8_192, len(end_idx))
+        for k in range(a, z):
+            left_ns[k - a] = trades[0][end_idx[k] - 1] - window_ns
+        columns = (
+            buy[a:z], sell[a:z], n_buy[a:z], n_sell[a:z], imbalance[a:z], mean_buy[a:z], mean_sell[a:z],
+        )  # fmt: skip
+        later = start_idx[np.searchsorted(start_idx, held[1]) :]
+        rows = (end_idx[a:z], left_ns[: z - a])
+        _rolling_sums_nb(trades, rows, later, held, columns, is_warm[a:z])
 
 
 @njit(cache=True, nogil=True)
@@ -94,17 +163,32 @@ def _wide_bucket_nb(size: int) -> int:
 
 
 @njit(cache=True, nogil=True)
+def _trades_at_nb(by_bucket: Int64, bucket: int) -> int:
+    return by_bucket[bucket, 0] + by_bucket[bucket, 1] + by_bucket[bucket, 2]
+
+
+@njit(cache=True, nogil=True)
+def _lots_at_nb(by_bucket: Int64, bucket: int, side: int) -> int:
+    # Of trades with one sign. Below 65,536 a bucket is a size; the lots of wide buckets have rows
+    # behind those of all counts.
+    if bucket < 65_536:
+        return by_bucket[bucket, 1 + side] * bucket
+    n_wide = (len(by_bucket) - 65_536) // 2
+    return by_bucket[bucket + n_wide, 1 + side]
+
+
+@njit(cache=True, nogil=True)
 def _next_bucket_nb(by_bucket: Int64, by_64: Int64, bucket: int) -> int:
     # Smallest bucket above that occurs in the window; the caller knows that there is one.
     bucket += 1
-    while bucket & 63 and by_bucket[bucket, 0] == 0:
+    while bucket & 63 and _trades_at_nb(by_bucket, bucket) == 0:
         bucket += 1
     if bucket & 63 == 0:
         block = bucket >> 6
         while by_64[block] == 0:
             block += 1
         bucket = block << 6
-        while by_bucket[bucket, 0] == 0:
+        while _trades_at_nb(by_bucket, bucket) == 0:
             bucket += 1
     return bucket
 
@@ -113,32 +197,33 @@ def _next_bucket_nb(by_bucket: Int64, by_64: Int64, bucket: int) -> int:
 def _previous_bucket_nb(by_bucket: Int64, by_64: Int64, bucket: int) -> int:
     # Largest bucket below that occurs in the window; the caller knows that there is one.
     bucket -= 1
-    while bucket & 63 != 63 and by_bucket[bucket, 0] == 0:
+    while bucket & 63 != 63 and _trades_at_nb(by_bucket, bucket) == 0:
         bucket -= 1
     if bucket & 63 == 63:
         block = bucket >> 6
-        while by_64[block] == 0:
+        while block > 0 and by_64[block] == 0:  # sizes below 64 have no count together
             block -= 1
         bucket = (block << 6) + 63
-        while by_bucket[bucket, 0] == 0:
+        while _trades_at_nb(by_bucket, bucket) == 0:
             bucket -= 1
     return bucket
 
 
 @njit(cache=True, nogil=True)
-def _linked_bucket_nb(counters: _Counters, size: int, position: int, step: int) -> int:
+def _linked_bucket_nb(counters: _Counters, size: int, position: int, step: int, side: int) -> int:
     # The wide bucket of a trade, which joins the end of its chain (the order of time) or, with step
-    # -1, leaves its front.
+    # -1, leaves its front. Its lots are counted here.
     by_bucket, ends, follower = counters[0], counters[2], counters[3]
     bucket = _wide_bucket_nb(size)
     wide = bucket - 65_536
     if step < 0:
         ends[wide, 0] = follower[position]
-    elif by_bucket[bucket, 0] == 0:
+    elif _trades_at_nb(by_bucket, bucket) == 0:
         ends[wide, 0] = ends[wide, 1] = position
     else:
         follower[ends[wide, 1]] = position
         ends[wide, 1] = position
+    by_bucket[bucket + (len(by_bucket) - 65_536) // 2, 1 + side] += step * size
     return bucket
 
 
@@ -159,13 +244,13 @@ def _settle_nb(
         return 0, 0, 0, 0
     while n_low * share_den < wanted:
         pointer = _next_bucket_nb(by_bucket, by_64, pointer)
-        n_low += by_bucket[pointer, 0]
-        sold -= by_bucket[pointer, 1]
-        bought -= by_bucket[pointer, 3]
-    while (n_low - by_bucket[pointer, 0]) * share_den >= wanted:
-        n_low -= by_bucket[pointer, 0]
-        sold += by_bucket[pointer, 1]
-        bought += by_bucket[pointer, 3]
+        n_low += _trades_at_nb(by_bucket, pointer)
+        sold -= _lots_at_nb(by_bucket, pointer, -1)
+        bought -= _lots_at_nb(by_bucket, pointer, 1)
+    while (n_low - _trades_at_nb(by_bucket, pointer)) * share_den >= wanted:
+        n_low -= _trades_at_nb(by_bucket, pointer)
+        sold += _lots_at_nb(by_bucket, pointer, -1)
+        bought += _lots_at_nb(by_bucket, pointer, 1)
         pointer = _previous_bucket_nb(by_bucket, by_64, pointer)
     return pointer, n_low, sold, bought
 
@@ -177,7 +262,7 @@ def _within_bucket_nb(
     # The size with ``n_above`` of the wide bucket's trades after it in order of size, and the lots
     # sold and bought above it within the bucket.
     ends, follower = counters[2], counters[3]
-    n = counters[0][bucket, 0]
+    n = _trades_at_nb(counters[0], bucket)
     sizes = np.empty(n, np.int64)
     position = ends[bucket - 65_536, 0]
     for j in range(n):
@@ -196,6 +281,87 @@ def _within_bucket_nb(
 
 
 @njit(cache=True, nogil=True)
+def _window_sizes_nb(
+    trades: tuple[Int64, Int64, Int8],
+    rows: tuple[Int64, Int64],
+    start_idx: Int64,
+    share: tuple[int, int],
+    counters: _Counters,
+    held: Int64,
+    quantile: Int64,
+    lots_of: tuple[Int64, Int64, Int64],
+) -> None:
+    # ``lots_of``: bought and sold above the quantile, and all. Functions are called in rare cases
+    # only: to hand over an array costs more than to count a trade.
+    (ts, qty, sign), (end_idx, left_ns), (share_num, share_den) = trades, rows, share
+    by_bucket, by_64, above_buy, above_sell, in_all = counters[0], counters[1], *lots_of
+    first, end, floor, pointer, start = held[0], held[1], held[2], held[3], held[8]
+    n_low, lots, sold, bought = held[4], held[5], held[6], held[7]
+    n_at = _trades_at_nb(by_bucket, pointer)
+    for k in range(len(end_idx)):
+        while start < len(start_idx) and start_idx[start] < end_idx[k]:
+            floor, start = start_idx[start], start + 1
+        while True:
+            if end < end_idx[k]:
+                i, step, end = end, 1, end + 1
+            elif first < floor or (first < end and ts[uintp(first)] <= left_ns[k]):
+                i, step, first = first, -1, first + 1
+            else:
+                break
+            size, side = qty[uintp(i)], sign[uintp(i)]
+            bucket, moved = size, step * size
+            if size >= 65_536:
+                bucket = _linked_bucket_nb(counters, size, i, step, side)
+            by_bucket[uintp(bucket), uintp(1 + side)] += step
+            # Most sizes are small: one count for all of them would wait for itself at each trade.
+            by_64[uintp(bucket >> 6 if bucket >= 64 else len(by_64) - 64 + bucket)] += step
+            lots, n_low = lots + moved, n_low + (step if bucket <= pointer else 0)
+            n_at += step if bucket == pointer else 0
+            above = moved if bucket > pointer else 0
+            sold, bought = sold + (above if side < 0 else 0), bought + (above if side > 0 else 0)
+        wanted = share_num * (end - first)
+        if n_low * share_den < wanted or (n_low - n_at) * share_den >= wanted:
+            pointer, n_low, sold, bought = _settle_nb(
+                (by_bucket, by_64), pointer, n_low, wanted, share_den, (sold, bought)
+            )
+            n_at = _trades_at_nb(by_bucket, pointer)
+        quantile[k], above_buy[k], above_sell[k], in_all[k] = pointer, bought, sold, lots
+        if pointer >= 65_536:
+            quantile[k], more_sold, more_bought = _within_bucket_nb(
+                counters, qty, sign, pointer, n_low - -(-wanted // share_den)
+            )
+            above_buy[k], above_sell[k] = bought + more_bought, sold + more_sold
+    held[0], held[1], held[2], held[3], held[8] = first, end, floor, pointer, start
+    held[4], held[5], held[6], held[7] = n_low, lots, sold, bought
+
+
+@njit(cache=True, nogil=True)
+def _shares_nb(lots_of: Int64, buy_ratio: Float64, sell_ratio: Float64) -> None:
+    # Lots bought and sold above over all lots, NaN without any; as in _ratios_nb.
+    rows, bits = range(len(buy_ratio)), 0
+    for k in rows:
+        bits |= lots_of[2, k]
+    if bits >= 1 << 51:
+        for k in rows:
+            lots = lots_of[2, k]
+            buy_ratio[k] = lots_of[0, k] / lots if lots else np.nan
+            sell_ratio[k] = lots_of[1, k] / lots if lots else np.nan
+        return
+    for column in range(3):
+        for k in rows:
+            lots_of[column, k] |= 0x4330000000000000
+    raised, two_52 = lots_of.view(np.float64), 4503599627370496.0
+    for k in rows:
+        lots = raised[2, k] - two_52
+        share = (raised[0, k] - two_52) / (lots if lots != 0.0 else 1.0)
+        buy_ratio[k] = share if lots != 0.0 else np.nan
+    for k in rows:
+        lots = raised[2, k] - two_52
+        share = (raised[1, k] - two_52) / (lots if lots != 0.0 else 1.0)
+        sell_ratio[k] = share if lots != 0.0 else np.nan
+
+
+@njit(cache=True, nogil=True)
 def _rolling_quantile_nb(
     trades: tuple[Int64, Int64, Int8],
     rows: tuple[Int64, Int64],
@@ -207,48 +373,42 @@ def _rolling_quantile_nb(
 ) -> None:
     # Rows as in _rolling_sums_nb. ``held``: first and end of the window, first trade since the last
     # start, pointer; trades at or below it, all lots, lots sold and bought above it. ``out``: the
-    # quantile, and the lots bought and sold above it over all lots. Helpers are called in rare
-    # cases only: to hand over an array costs more than to count a trade.
-    (ts, qty, sign), (end_idx, left_ns), (quantile, buy_ratio, sell_ratio) = trades, rows, out
-    by_bucket, by_64, _, _ = counters
-    first, end, floor, pointer = held[0], held[1], held[2], held[3]
-    n_low, lots, sold, bought = held[4], held[5], held[6], held[7]
-    (share_num, share_den), start = share, 0
-    for k in range(len(end_idx)):
-        while start < len(start_idx) and start_idx[start] < end_idx[k]:
-            floor = start_idx[start]
-            start += 1
-        while True:
-            if end < end_idx[k]:
-                i, step, end = end, 1, end + 1
-            elif first < floor or (first < end and ts[first] <= left_ns[k]):
-                i, step, first = first, -1, first + 1
-            else:
-                break
-            bucket = qty[i]
-            if bucket >= 65_536:
-                bucket = _linked_bucket_nb(counters, qty[i], i, step)
-            by_bucket[bucket, 0] += step
-            by_bucket[bucket, 2 + sign[i]] += step * qty[i]
-            by_64[bucket >> 6] += step
-            lots, n_low = lots + step * qty[i], n_low + step * (bucket <= pointer)
-            above = (bucket > pointer) * step * qty[i]
-            sold, bought = sold + (sign[i] < 0) * above, bought + (sign[i] > 0) * above
-        wanted = share_num * (end - first)
-        if n_low * share_den < wanted or (n_low - by_bucket[pointer, 0]) * share_den >= wanted:
-            pointer, n_low, sold, bought = _settle_nb(
-                (by_bucket, by_64), pointer, n_low, wanted, share_den, (sold, bought)
-            )
-        size, more_sold, more_bought = pointer, 0, 0
-        if pointer >= 65_536:
-            size, more_sold, more_bought = _within_bucket_nb(
-                counters, qty, sign, pointer, n_low - -(-wanted // share_den)
-            )
-        quantile[k] = size
-        buy_ratio[k] = (bought + more_bought) / lots if lots else np.nan
-        sell_ratio[k] = (sold + more_sold) / lots if lots else np.nan
-    held[0], held[1], held[2], held[3] = first, end, floor, pointer
-    held[4], held[5], held[6], held[7] = n_low, lots, sold, bought
+    # quantile, and the lots bought and sold above it over all lots.
+    (end_idx, left_ns), (quantile, buy_ratio, sell_ratio) = rows, out
+    lots_of = np.empty((3, min(len(end_idx), 256)), np.int64)
+    passed = np.zeros(9, np.int64)
+    passed[:8] = held
+    for a in range(0, len(end_idx), 256):
+        z = min(a + 256, len(end_idx))
+        block = (end_idx[a:z], left_ns[a:z])
+        above = (lots_of[0], lots_of[1], lots_of[2])
+        _window_sizes_nb(trades, block, start_idx, share, counters, passed, quantile[a:z], above)
+        _shares_nb(lots_of, buy_ratio[a:z], sell_ratio[a:z])
+    held[:] = passed[:8]
+
+
+@njit(cache=True, nogil=True)
+def _quantile_at_ends_nb(
+    trades: tuple[Int64, Int64, Int8],
+    end_idx: Int64,
+    window_ns: int,
+    start_idx: Int64,
+    share: tuple[int, int],
+    counters: _Counters,
+    held: Int64,
+    out: tuple[Int64 | Float64, ...],
+) -> None:
+    # The same for rows whose own time is that of their last trade.
+    quantile, buy_ratio, sell_ratio = out
+    left_ns = np.empty(min(len(end_idx), 8_192), np.int64)
+    for a in range(0, len(end_idx), 8_192):
+        z = min(a + 8_192, len(end_idx))
+        for k in range(a, z):
+            left_ns[k - a] = trades[0][end_idx[k] - 1] - window_ns
+        columns = (quantile[a:z], buy_ratio[a:z], sell_ratio[a:z])
+        later = start_idx[np.searchsorted(start_idx, held[1]) :]
+        rows = (end_idx[a:z], left_ns[: z - a])
+        _rolling_quantile_nb(trades, rows, later, share, counters, held, columns)
 
 
 @njit(cache=True, nogil=True)

@@ -1,5 +1,7 @@
 """Rolling window: oracle, golden examples of the quantile and of the window's edges."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -77,6 +79,23 @@ def test_ranges_of_rows_give_the_rows_of_the_whole(stream, window, rows_a_range)
     for names, one, other in zip((SUMS, LARGE), whole, parts, strict=True):
         for name in names:
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+
+
+@pytest.mark.parametrize("largest", [9, 100_000, 2**50])
+def test_many_rows_agree_with_the_obvious_loop(largest):
+    # More rows than a block has; windows that hold the sizes of blocks before; all three forms of
+    # sums: of small sizes, of sizes that share buckets, and of lots beyond exact floats.
+    rng = np.random.default_rng(5)
+    n = 1_100
+    ts = np.cumsum(rng.integers(0, 3, n)).tolist()
+    qty, sign = rng.integers(1, largest, n).tolist(), rng.integers(-1, 2, n).tolist()
+    ends = np.sort(rng.integers(1, n + 1, 900)).tolist()
+    rule = {"window_ns": 40, "session_start_idx": [0, 300, 301, 1_000]}
+    columns = (ts, qty, sign, ends)
+    assert_rows(rolling_sums(*arrays(*columns), **rule), SUMS, naive.rolling_sums(*columns, **rule))
+    rule |= {"share_num": 9, "share_den": 10}
+    found = rolling_quantile(*arrays(*columns), **rule)
+    assert_rows(found, LARGE, naive.rolling_quantile(*columns, **rule))
 
 
 @given(st.lists(st.integers(0, 9), max_size=12), st.lists(st.integers(-2, 12), max_size=12))
@@ -162,6 +181,48 @@ def test_session_start_empties_the_window():
         [0, 1, 2], [1, 2, 4], np.ones(3, np.int8), [2, 3], window_ns=100, session_start_idx=[0, 2]
     )
     assert flow.buy_lots.tolist() == [3, 4]
+
+
+@given(streams(), st.integers(1, 12))
+def test_results_written_over_earlier_ones_are_those_of_new_arrays(stream, window):
+    *columns, starts = stream
+    rule = {"window_ns": window, "session_start_idx": starts}
+    for function, names in ((rolling_sums, SUMS), (rolling_quantile, LARGE)):
+        wanted = function(*arrays(*columns), **rule)
+        old = dataclasses.replace(
+            wanted, **{name: np.full_like(getattr(wanted, name), 7) for name in names}
+        )
+        assert function(*arrays(*columns), **rule, out=old) is old
+        for name in names:
+            np.testing.assert_array_equal(getattr(old, name), getattr(wanted, name), err_msg=name)
+
+
+def read_only(array):
+    array.flags.writeable = False
+    return array
+
+
+TS = np.array([1, 2])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"buy_lots": np.zeros(3, np.int64)}, r"out.buy_lots must be int64 of shape \(2,\)"),
+        ({"n_buy": np.zeros(2, np.int32)}, "out.n_buy must be int64 of shape"),
+        ({"is_warm": [True, True]}, "out.is_warm must be bool of shape"),
+        ({"imbalance": np.zeros(4)[::2]}, "out.imbalance must be contiguous and writeable"),
+        ({"imbalance": read_only(np.zeros(2))}, "out.imbalance must be contiguous and writeable"),
+        ({"sell_lots": TS}, "out.sell_lots must not share memory with ts_ns"),
+        ({"buy_lots": TS.copy()[:], "sell_lots": None}, "out.sell_lots must not share memory with"),
+    ],
+)
+def test_results_need_arrays_of_their_own(change, message):
+    columns, rule = (TS, [1, 1], [1, -1], [1, 2]), {"window_ns": 1, "session_start_idx": [0]}
+    flow = rolling_sums(*columns, **rule)
+    change = {name: change["buy_lots"] if a is None else a for name, a in change.items()}
+    with pytest.raises(ValueError, match=message):
+        rolling_sums(*columns, **rule, out=dataclasses.replace(flow, **change))
 
 
 def test_no_rows():
