@@ -28,6 +28,20 @@ class Elsewhere:
     peak_mb: float
 
 
+class Reused:
+    """Work that is handed its result of the run before, whose memory it may write over.
+
+    The first run gets None and makes its own, so that the peak of memory holds it.
+    """
+
+    def __init__(self, work: Callable[[Any], Any]) -> None:
+        self._work, self._room = work, None
+
+    def __call__(self) -> Any:
+        self._room = self._work(self._room)
+        return self._room
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contestant:
     """One way to do the work of an item.

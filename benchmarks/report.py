@@ -18,6 +18,8 @@ quotes (`benchmarks/data.py`). After a first call on few rows, which compiles wh
 results were found equal; the memory that this run needed above what was held before, its result
 included, is the peak. Then all were timed.
 Inputs lie in each library's own form. Every contestant may use all cores and its fastest engine.
+Ours and numpy write over the result of their run before where a result has as many rows as the
+trades (`out=`); the other libraries have no way to be handed memory, and reuse what they keep.
 Checks of the input are part of our time. Medians.
 
 - **ratio**: our rows per second over the best peer's, in the same process.

@@ -19,6 +19,7 @@ from orderflow_core.kernels.quote_rules import (
 from orderflow_core.tick_rules import TickState, tick_rule
 from orderflow_core.types import Bool, Int8, Int64, QuoteArrays, QuoteAtTrade
 from orderflow_core.validate import (
+    require_apart,
     require_bool,
     require_int64,
     require_positive,
@@ -111,6 +112,7 @@ def lee_ready_joined(
     state: TickState | None = None,
     *,
     lag_ns: int = 0,
+    out: Int8 | None = None,
 ) -> tuple[Int8, TickState]:
     """Return `lee_ready` by the quote strictly before each trade, join and rule in one pass.
 
@@ -123,6 +125,8 @@ def lee_ready_joined(
         The memory that the preceding chunk of the same session returned.
     lag_ns : int, unit ns, >= 0
         As in `orderflow_core.alignment.quote_at_trade`.
+    out : ndarray of int8, shape (n_trades,), optional
+        As in `orderflow_core.tick_rules.tick_rule`.
 
     Returns
     -------
@@ -156,7 +160,10 @@ def lee_ready_joined(
     ask = require_int64("quotes.ask_ticks", quotes.ask_ticks)
     require_same_length(trade_ts_ns=trade_ts, price_ticks=price)
     require_same_length(ts_event_ns=quote_ts, bid_ticks=bid, ask_ticks=ask)
-    sign, after = tick_rule(price, state)
+    if out is not None:
+        inputs = {"trade_ts_ns": trade_ts, "quotes.ts_event_ns": quote_ts}
+        require_apart({"out": out}, inputs | {"quotes.bid_ticks": bid, "quotes.ask_ticks": ask})
+    sign, after = tick_rule(price, state, out=out)
     if _join(trade_ts, price, (quote_ts, bid, ask), shift, sign):  # the checks that name the fault
         require_sorted("trade_ts_ns", trade_ts)
         require_sorted("quote_ts_ns", quote_ts)

@@ -12,7 +12,12 @@ from orderflow_core.kernels.tick_rules import (
     _tick_sessions_nb,
 )
 from orderflow_core.types import Bool, Int8, Int64
-from orderflow_core.validate import require_int64, require_session_starts
+from orderflow_core.validate import (
+    require_apart,
+    require_int64,
+    require_room,
+    require_session_starts,
+)
 
 _WHOLE = np.zeros(1, np.int64)  # one session from the first trade on
 # Trades that one thread takes at a time: less is not worth a thread, more leaves one idle.
@@ -61,6 +66,7 @@ def tick_rule(
     state: TickState | None = None,
     *,
     session_start_idx: ArrayLike | None = None,
+    out: Int8 | None = None,
 ) -> tuple[Int8, TickState]:
     """Return the sign of each trade's step from the last different trade price.
 
@@ -71,6 +77,8 @@ def tick_rule(
         The memory that the preceding chunk returned, when the first trade continues its session.
     session_start_idx : ndarray of int64, strictly increasing from 0, optional
         Where the memory starts empty: sessions, recorded gaps. One session without it.
+    out : ndarray of int8, shape (n_trades,), optional
+        Signs that are no longer needed, to be written over and returned: new memory costs more.
 
     Returns
     -------
@@ -98,7 +106,9 @@ def tick_rule(
     """
     price = require_int64("price_ticks", price_ticks)
     starts = _checked_starts(session_start_idx, len(price))
-    sign = np.empty(len(price), np.int8)
+    sign = np.empty(len(price), np.int8) if out is None else out
+    require_room("out", sign, len(price), np.int8)
+    require_apart({"out": sign}, {"price_ticks": price, "session_start_idx": starts})
     if len(price) == 0:
         return sign, state if state is not None else TickState()
     edges, is_start = _segments(starts, len(price))

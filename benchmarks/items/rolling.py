@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
-from benchmarks.contest import OURS, Columns, Contestant, Item
+from benchmarks.contest import OURS, Columns, Contestant, Item, Reused
 from benchmarks.data import MS_NS, START_NS, Market
 from benchmarks.peers import (
     Arrays,
@@ -55,8 +55,14 @@ def contestants(market: Market) -> list[Contestant]:
     by_time = pandas_frame(columns | {"ts_ns": columns["ts_ns"].view("M8[ns]")}).set_index("ts_ns")
     database = duckdb_tables(trades=columns)
     return [
-        Contestant(name=OURS, run=lambda: flow_at(columns, ends), columns=flow_columns),
-        Contestant(name="numpy", run=lambda: _numpy(**columns)),
+        Contestant(
+            name=OURS, run=Reused(lambda room: flow_at(columns, ends, room)), columns=flow_columns
+        ),
+        Contestant(
+            name="numpy",
+            run=Reused(lambda room: _numpy(**columns, room=room)),
+            columns=lambda made: {name: made[name] for name in (*SUMS, *RATIOS)},
+        ),
         Contestant(name="pandas", run=lambda: _pandas(by_time), columns=pandas_columns),
         Contestant(
             name="polars",
@@ -73,8 +79,8 @@ def contestants(market: Market) -> list[Contestant]:
     ]
 
 
-def flow_at(columns: Arrays, ends: Int64) -> RollingSums:
-    """Return our rolling sums of one session."""
+def flow_at(columns: Arrays, ends: Int64, room: RollingSums | None) -> RollingSums:
+    """Return our rolling sums of one session, in the memory of an earlier result."""
     return rolling_sums(
         columns["ts_ns"],
         columns["qty_lots"],
@@ -82,6 +88,7 @@ def flow_at(columns: Arrays, ends: Int64) -> RollingSums:
         ends,
         window_ns=WINDOW_NS,
         session_start_idx=np.zeros(1, np.int64),
+        out=room,
     )
 
 
@@ -139,23 +146,28 @@ def _polars_ratio(numerator: pl.Expr, denominator: pl.Expr) -> pl.Expr:
     return pl.when(denominator != 0).then(numerator / denominator)
 
 
-def _numpy(ts_ns: Int64, qty_lots: Int64, sign: np.ndarray) -> Columns:
-    first = np.searchsorted(ts_ns, ts_ns - WINDOW_NS, side="right")
-    sums = {}
+def _numpy(ts_ns: Int64, qty_lots: Int64, sign: np.ndarray, room: Arrays | None) -> Arrays:
+    # In the memory of the run before, but for what searchsorted and masks make.
+    n = len(ts_ns)
+    if room is None:
+        room = {name: np.empty(n, np.int64) for name in (*SUMS, "left_ns", "term", "past")}
+        room |= {name: np.empty(n) for name in RATIOS} | {"running": np.zeros(n + 1, np.int64)}
+    term, running, past = room["term"], room["running"], room["past"]
+    first = np.searchsorted(ts_ns, np.subtract(ts_ns, WINDOW_NS, out=room["left_ns"]), side="right")
     for side, is_side in (("buy", sign > 0), ("sell", sign < 0)):
-        for name, term in (
-            (f"{side}_lots", np.where(is_side, qty_lots, 0)),
-            (f"n_{side}", is_side),
-        ):
-            running = np.concatenate((np.zeros(1, np.int64), np.cumsum(term)))
-            sums[name] = running[1:] - running[first]
+        for name, values in ((f"{side}_lots", qty_lots), (f"n_{side}", 1)):
+            np.multiply(is_side, values, out=term)
+            np.cumsum(term, out=running[1:])
+            np.take(running, first, out=past, mode="clip")
+            np.subtract(running[1:], past, out=room[name])
+    buy, sell = room["buy_lots"], room["sell_lots"]
     with np.errstate(invalid="ignore"):
-        return sums | {
-            "imbalance": (sums["buy_lots"] - sums["sell_lots"])
-            / (sums["buy_lots"] + sums["sell_lots"]),
-            "avg_buy_lots": sums["buy_lots"] / sums["n_buy"],
-            "avg_sell_lots": sums["sell_lots"] / sums["n_sell"],
-        }
+        np.divide(
+            np.subtract(buy, sell, out=term), np.add(buy, sell, out=past), out=room["imbalance"]
+        )
+        np.divide(buy, room["n_buy"], out=room["avg_buy_lots"])
+        np.divide(sell, room["n_sell"], out=room["avg_sell_lots"])
+    return room
 
 
 def _pandas(trades: pd.DataFrame) -> pd.DataFrame:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
-from benchmarks.contest import OURS, Columns, Contestant, Item
+from benchmarks.contest import OURS, Columns, Contestant, Item, Reused
 from benchmarks.data import Market
 from benchmarks.peers import (
     Chdb,
@@ -39,8 +39,12 @@ def contestants(market: Market) -> list[Contestant]:
     database = duckdb_tables(trades={"price_ticks": price})
     chdb = Chdb(trades={"price_ticks": price})
     return [
-        Contestant(name=OURS, run=lambda: tick_rule(price)[0], columns=_column),
-        Contestant(name="numpy", run=lambda: numpy_tick_rule(price), columns=_column),
+        Contestant(
+            name=OURS, run=Reused(lambda room: tick_rule(price, out=room)[0]), columns=_column
+        ),
+        Contestant(
+            name="numpy", run=Reused(lambda room: _numpy(price, room)), columns=lambda made: made[0]
+        ),
         Contestant(name="pandas", run=lambda: _pandas(series), columns=_column),
         Contestant(name="polars", run=lambda: _polars(frame), columns=polars_columns),
         Contestant(
@@ -56,6 +60,21 @@ def numpy_tick_rule(price: Int64) -> Int8:
     step = np.sign(np.diff(price, prepend=price[:1])).astype(np.int8)
     position = np.where(step != 0, np.arange(len(price)), 0)
     return step[np.maximum.accumulate(position)]
+
+
+def _numpy(price: Int64, room: tuple[Columns, Columns] | None) -> tuple[Columns, Columns]:
+    # As above, in the memory of the run before; the result and what it needs on the way.
+    n = len(price)
+    if room is None:
+        way = {"step": np.zeros(n, np.int64), "at": np.arange(n), "position": np.empty(n, np.int64)}
+        room = {"sign": np.empty(n, np.int8)}, way | {"short": np.empty(n, np.int8)}
+    made, way = room
+    np.subtract(price[1:], price[:-1], out=way["step"][1:])
+    np.sign(way["step"], out=way["short"], casting="unsafe")
+    np.multiply(way["at"], way["short"] != 0, out=way["position"])
+    np.maximum.accumulate(way["position"], out=way["position"])
+    np.take(way["short"], way["position"], out=made["sign"], mode="clip")
+    return room
 
 
 def polars_tick_sign(price: str) -> pl.Expr:

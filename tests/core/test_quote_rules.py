@@ -100,6 +100,26 @@ def test_segments_of_the_tick_rule_know_what_came_before(trades):
     assert got.tolist() == expected
 
 
+def test_signs_are_written_over_the_callers_array():
+    price, at = np.array([10, 11, 11]), np.array([1, 2, 3])
+    quotes = QuoteArrays(ts_event_ns=at, bid_ticks=at, bid_lots=at, ask_ticks=at, ask_lots=at)
+    for sign_all in (
+        lambda out: tick_rule(price, out=out),
+        lambda out: lee_ready_joined(at, price, quotes, out=out),
+    ):
+        room = np.full(3, 7, np.int8)
+        sign, _ = sign_all(room)
+        assert sign is room
+        assert sign.tolist() == sign_all(None)[0].tolist()
+        for wrong in (np.zeros(3, np.int64), np.zeros(2, np.int8), np.zeros(6, np.int8)[::2]):
+            with pytest.raises(ValueError, match="out must be"):
+                sign_all(wrong)
+        with pytest.raises(ValueError, match="out must not share memory with"):
+            sign_all(price.view(np.int8)[:3])
+    with pytest.raises(ValueError, match="out must not share memory with trade_ts_ns"):
+        lee_ready_joined(at, price, quotes, out=at.view(np.int8)[:3])
+
+
 def test_long_input_joins_as_a_binary_search_does():
     # Longer than a block (8,192) and a range (65,536), with more than four quotes between trades.
     rng = np.random.default_rng(5)
