@@ -132,8 +132,8 @@ def main() -> None:
 def table(head: tuple[str, ...], rows: Rows) -> None:
     """Print a Markdown table."""
     for line in (head, ("---",) * len(head), *rows):
-        print("| " + " | ".join(line) + " |")
-    print()
+        print("| " + " | ".join(line) + " |", flush=True)
+    print(flush=True)
 
 
 def best_s(work: Callable[[], object], runs: int = RUNS) -> float:
@@ -142,14 +142,16 @@ def best_s(work: Callable[[], object], runs: int = RUNS) -> float:
     return min(timed(work)[1] for _ in range(runs))
 
 
-def cpu_s(work: Callable[[], object], runs: int = RUNS) -> float:
-    """Return the least CPU seconds of this thread alone, whatever else the cores are doing."""
+def cpu_s(
+    work: Callable[[], object], runs: int = RUNS, clock: Callable[[], float] = time.thread_time
+) -> float:
+    """Return the least CPU seconds, of this thread alone by default: others use the cores too."""
     work()
     least = float("inf")
     for _ in range(runs):
-        start = time.thread_time()
+        start = clock()
         work()
-        least = min(least, time.thread_time() - start)
+        least = min(least, clock() - start)
     return least
 
 
@@ -207,16 +209,14 @@ def _rolling_parts(market: Market) -> Iterable[tuple[str, float]]:
     columns, trades = (t.ts_event_ns, t.qty_lots, t.sign, ends), (t.ts_event_ns, t.qty_lots, t.sign)
     rule = {"window_ns": WINDOW_NS, "session_start_idx": np.zeros(1, np.int64)}
     flow, large = rolling_sums(*columns, **rule), rolling_quantile(*columns, **rule)
-    yield "rolling, new arrays", best_s(lambda: rolling_sums(*columns, **rule), 3)
-    yield "rolling, out=", best_s(lambda: rolling_sums(*columns, **rule, out=flow), 3)
-    yield (
-        "rolling_quantile alone, new arrays",
-        best_s(lambda: rolling_quantile(*columns, **rule), 3),
-    )
-    yield (
-        "rolling_quantile alone, out=",
-        best_s(lambda: rolling_quantile(*columns, **rule, out=large), 3),
-    )
+    for name, work in {
+        "rolling, new arrays": lambda: rolling_sums(*columns, **rule),
+        "rolling, out=": lambda: rolling_sums(*columns, **rule, out=flow),
+        "rolling_quantile alone, new arrays": lambda: rolling_quantile(*columns, **rule),
+        "rolling_quantile alone, out=": lambda: rolling_quantile(*columns, **rule, out=large),
+    }.items():
+        yield name, best_s(work, 3)
+        yield f"{name}, CPU of all threads", cpu_s(work, 3, time.process_time)
     yield "- one thread: checks of the trades", cpu_s(lambda: _faults_nb(*trades))
     out = (
         flow.buy_lots, flow.sell_lots, flow.n_buy, flow.n_sell,
