@@ -61,7 +61,12 @@ def _window_sums_nb(
 
 
 @njit(cache=True, nogil=True)
-def _ratios_nb(sums: Int64, imbalance: Float64, mean_buy: Float64, mean_sell: Float64) -> None:
+def _ratios_nb(
+    sums: Int64,
+    imbalance: Int64 | Float64,
+    mean_buy: Int64 | Float64,
+    mean_sell: Int64 | Float64,
+) -> None:
     # NaN over 0. Overwrites the sums: whole numbers below 2**52 become floats by their bits, for
     # which processors have vectors, unlike for the conversion; each division has a loop.
     rows, bits = range(len(imbalance)), 0
@@ -164,7 +169,7 @@ def _wide_bucket_nb(size: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _trades_at_nb(by_bucket: Int64, bucket: int) -> int:
-    return by_bucket[bucket, 0] + by_bucket[bucket, 1] + by_bucket[bucket, 2]
+    return int(by_bucket[bucket, 0] + by_bucket[bucket, 1] + by_bucket[bucket, 2])
 
 
 @njit(cache=True, nogil=True)
@@ -172,9 +177,9 @@ def _lots_at_nb(by_bucket: Int64, bucket: int, side: int) -> int:
     # Of trades with one sign. Below 65,536 a bucket is a size; the lots of wide buckets have rows
     # behind those of all counts.
     if bucket < 65_536:
-        return by_bucket[bucket, 1 + side] * bucket
+        return int(by_bucket[bucket, 1 + side] * bucket)
     n_wide = (len(by_bucket) - 65_536) // 2
-    return by_bucket[bucket + n_wide, 1 + side]
+    return int(by_bucket[bucket + n_wide, 1 + side])
 
 
 @njit(cache=True, nogil=True)
@@ -288,7 +293,7 @@ def _window_sizes_nb(
     share: tuple[int, int],
     counters: _Counters,
     held: Int64,
-    quantile: Int64,
+    quantile: Int64 | Float64,
     lots_of: tuple[Int64, Int64, Int64],
 ) -> None:
     # ``lots_of``: bought and sold above the quantile, and all. Functions are called in rare cases
@@ -336,7 +341,7 @@ def _window_sizes_nb(
 
 
 @njit(cache=True, nogil=True)
-def _shares_nb(lots_of: Int64, buy_ratio: Float64, sell_ratio: Float64) -> None:
+def _shares_nb(lots_of: Int64, buy_ratio: Int64 | Float64, sell_ratio: Int64 | Float64) -> None:
     # Lots bought and sold above over all lots, NaN without any; as in _ratios_nb.
     rows, bits = range(len(buy_ratio)), 0
     for k in rows:
