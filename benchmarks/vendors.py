@@ -88,7 +88,8 @@ def _contents(path: Path) -> list[bytes]:
     if path.suffix != ".zip":
         return [path.read_bytes()]
     with zipfile.ZipFile(path) as archive:
-        names = [name for name in archive.namelist() if name.endswith((".csv", ".txt"))]
+        # A text beside tables says what they hold.
+        names = [name for name in archive.namelist() if name.endswith(".csv")] or archive.namelist()
         return [archive.read(name) for name in names]
 
 
