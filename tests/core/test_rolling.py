@@ -176,6 +176,17 @@ def test_quantile_is_exact_among_sizes_that_share_a_bucket():
     assert late.quantile_lots.tolist() == [70_000, 70_000]
 
 
+def test_quantile_falls_over_sizes_that_do_not_occur():
+    # 1,000 alone is its own quantile; with 5 the ceil(0.5 * 2) = 1st of the two is 5, 15 counts of 64
+    # sizes below. At time 2 the first 1,000 has left and another has come: 5 and 1,000 still.
+    flow = rolling_quantile(
+        *arrays([0, 1, 2], [1_000, 5, 1_000], [1, -1, 1], [1, 2, 3]),
+        window_ns=2, session_start_idx=[0], share_num=1, share_den=2,
+    )  # fmt: skip
+    assert flow.quantile_lots.tolist() == [1_000, 5, 5]
+    assert flow.large_buy_ratio.tolist() == [0, 1_000 / 1_005, 1_000 / 1_005]
+
+
 def test_session_start_empties_the_window():
     flow = rolling_sums(
         [0, 1, 2], [1, 2, 4], np.ones(3, np.int8), [2, 3], window_ns=100, session_start_idx=[0, 2]
