@@ -19,7 +19,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SOAK = {"ORDERFLOW_SOAK_KILLS": "100", "ORDERFLOW_SOAK_MUTANTS": "100000"}
+SOAK = {
+    "ORDERFLOW_SOAK_KILLS": "100",
+    "ORDERFLOW_SOAK_MUTANTS": "100000",
+    "ORDERFLOW_SOAK_MESSAGES": "1000000",
+}
 SMALL = {"ORDERFLOW_TEST_EXAMPLES": "15"}
 N_CORES = 2
 # Folders of the parts of the suite but the last, the longest first.

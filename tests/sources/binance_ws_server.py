@@ -15,7 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from websockets.asyncio.server import Request, Response, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
-from websockets.frames import Opcode
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
 
 from tests.sources.binance_http_server import BinanceServer
 
@@ -55,6 +56,14 @@ class _Counted(ServerConnection):
             Opcode.TEXT, Opcode.BINARY, Opcode.PING, Opcode.PONG,
         ):  # fmt: skip
             self.exchange.count(client)
+        if client is not None and getattr(event, "opcode", None) is Opcode.PONG:
+            fault = self.exchange.pongs.pop(0) if self.exchange.pongs else None
+            if fault == "wrong":
+                event = Frame(Opcode.PONG, b"of another ping")
+            elif fault == "late":
+                late_s = 2 * self.exchange.pong_within_s * self.exchange.scale
+                self.loop.call_later(late_s, super().process_event, event)
+                return
         super().process_event(event)
 
 
@@ -70,6 +79,8 @@ class Exchange:
         One a connection: an HTTP status to refuse it with, ``(429, Retry-After)``, ``"drop"``, or None.
     replies : list
         One a SUBSCRIBE: ``"error"``, ``"none"`` (no answer), ``"mute"`` (acknowledged, then silence), or None.
+    pongs : list
+        One a pong, as it comes in: ``"wrong"`` (another payload), ``"late"`` (after the server's patience), or None.
     extra : dict
         Keys that the client does not know, in every event.
     on_accept : callable or None
@@ -85,6 +96,7 @@ class Exchange:
     paths: dict[str, set[str]] = field(default_factory=dict)
     handshakes: list = field(default_factory=list)
     replies: list = field(default_factory=list)
+    pongs: list = field(default_factory=list)
     extra: dict = field(default_factory=dict)
     on_accept: Callable[[Client], None] | None = None
     clients: list[Client] = field(default_factory=list)
@@ -104,6 +116,19 @@ class Exchange:
             for client in list(self.clients):
                 if client.serves(stream):
                     await self.send(client, stream, data)
+
+    async def burst(self, events: list[tuple[str, dict]]) -> None:
+        """Send as :meth:`publish` does, all events in one write a connection."""
+        for client in list(self.clients):
+            if client.socket.state is not State.OPEN or client.socket.transport.is_closing():
+                continue
+            for stream, data in events:
+                if client.serves(stream):
+                    client.n_sent += 1
+                    message = {"stream": stream, "data": data} if client.is_combined else data
+                    client.socket.protocol.send_text(_encoded(message))
+            client.socket.send_data()
+            await client.socket.drain()
 
     async def send(self, client: Client, stream: str, data: dict) -> None:
         body = data | self.extra
@@ -206,7 +231,7 @@ class Exchange:
 
     async def _say(self, client: Client, message: dict) -> None:
         with suppress(ConnectionClosed):  # the client has left
-            await client.socket.send(json.dumps(message, separators=(",", ":")))
+            await client.socket.send(_encoded(message), text=True)
 
     async def _ping(self, client: Client) -> None:
         number = 0
@@ -227,6 +252,10 @@ class Exchange:
         await asyncio.sleep(self.lifetime_s * self.scale)
         self.closed_for.append("24 hours")
         await client.socket.close(1000, "24 hours")
+
+
+def _encoded(message: dict) -> bytes:
+    return json.dumps(message, separators=(",", ":")).encode()
 
 
 def _named(path: str) -> list[str]:

@@ -54,6 +54,29 @@ def test_pings_are_answered_with_their_payload():
     assert server.closed_for == []
 
 
+@pytest.mark.parametrize("fault", ["wrong", "late"])
+def test_a_pong_that_is_wrong_or_late_costs_the_connection_and_no_trade(fault):
+    async def script(server):
+        client = await server.accept(1)
+        await server.publish([trade(1), trade(2)])
+        await server.gone(client)
+        await server.publish([trade(3), trade(4)])  # nobody hears it
+        await server.accept(2)
+        while server.n_pongs < 2:  # the answered pings after it are in order
+            await asyncio.sleep(0.01)
+        await server.publish([trade(5)])
+
+    lines, status, server = run(
+        script, until=lambda p: b'"t":5,' in p, rest=True, pongs=[fault], ping_every_s=10.0,
+        pong_within_s=10.0,
+    )  # fmt: skip
+    batch = parse(b"".join(lines), SPOT)
+    assert column(batch.trades, "trade_id") == [1, 2, 3, 4, 5]
+    assert batch.quarantined == 0
+    assert server.closed_for == ["no pong"]
+    assert (status.n_connects, status.n_backfilled) == (2, 2)
+
+
 def test_wrong_path_of_usd_m_is_silent_and_the_right_ones_are_used():
     async def script(server):
         await server.accept(2)

@@ -24,7 +24,8 @@ from tests.sources.cases import ES, column, reasons, require_whole, source_file
 from tests.sources.kinetick_server import Bridge, encode
 from tests.sources.test_kinetick_log import FIRST, INST, T0, heartbeat, hello, quote, trade
 
-N_STORM = int(os.environ.get("ORDERFLOW_SOAK_MESSAGES", "2000"))
+# The bridge's own share of a soak's messages: its ticks are made and held in memory.
+N_STORM = min(int(os.environ.get("ORDERFLOW_SOAK_MESSAGES", "2000")), 50_000)
 
 
 def ticks(n: int) -> list[dict]:
@@ -43,7 +44,7 @@ async def log_of(bridge: Bridge, known: BridgeSettings, status: BridgeStatus, la
     """Lines of the log until the message ``last`` has come, or the client gives up."""
     lines = []
     stream = messages(ES, known, status)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(20 + N_STORM / 500):
         async for recv_ns, payload in stream:
             lines.append(b"%d %s\n" % (recv_ns, payload))
             if status.last_seq >= FIRST + last:

@@ -134,10 +134,13 @@ class Connection:
 
     async def close(self) -> None:
         """Close the socket and stop reading; what is in the queue stays there."""
-        if self.pump is not None:
-            self.pump.cancel()
-            await asyncio.gather(self.pump, return_exceptions=True)
-        await self.socket.close()
+        try:
+            if self.pump is not None:
+                self.pump.cancel()
+                await asyncio.gather(self.pump, return_exceptions=True)
+            await self.socket.close()
+        finally:  # also where the farewell is cut short
+            self.socket.transport.abort()
 
     async def _subscribe(self) -> None:
         # At once where there are few streams, otherwise at the pace that the venue allows.

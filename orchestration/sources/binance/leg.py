@@ -19,6 +19,7 @@ from orchestration.sources.records import SourceError
 
 Line: TypeAlias = tuple[int, bytes]
 _SNAPSHOT_PAUSE_S = 5.0
+_FAREWELL_S = 1.0
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -68,6 +69,8 @@ class Leg:
         except Exception as error:
             await self.lines.put(error)
         finally:
+            if self.tasks:  # connections that say farewell
+                await asyncio.wait(self.tasks, timeout=_FAREWELL_S * self.settings.time_scale)
             for task in self.tasks:
                 task.cancel()
             await asyncio.gather(*self.tasks, return_exceptions=True)

@@ -135,7 +135,11 @@ class _Pages:
         # The records from one id to another, both included. Only an empty page says that there are no more: a short one
         # may come from a server that gives fewer than it was asked for.
         wanted = first_id
-        while wanted <= last_id and (page := self.ask(fromId=wanted)):
+        while wanted <= last_id:
+            # One more than lacks: what lies behind it says at once that the rest does not exist.
+            page = self.ask(fromId=wanted, limit=min(PAGE, last_id - wanted + 2))
+            if not page:
+                return
             for text, item in page:
                 if item[self.id_key] < wanted:
                     raise SourceError(

@@ -84,6 +84,12 @@ class Roll:
         """Stop opening a successor and return what is to be closed."""
         if self.opening is not None:
             self.opening.cancel()
+            if (
+                self.opening.done()
+                and not self.opening.cancelled()
+                and not self.opening.exception()
+            ):
+                self.unwanted.append(self.opening.result())
         if self.successor is not None:
             self.unwanted.append(self.successor)
         return self.given_up()
