@@ -121,8 +121,6 @@ def require_count(name: str, value: int, *, least: int = 0) -> int:
         raise ValueError(f"{name} must be at least {least}, got {value}")
     if value > INT64_MAX:
         raise ValueError(f"{name} must be below 2**63, got {value}")
-    if value > INT64_MAX:
-        raise ValueError(f"{name} must be below 2**63, got {value}")
     return int(value)
 
 

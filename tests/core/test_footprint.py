@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import wickra
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -223,7 +224,6 @@ def test_float_prices_are_refused():
 
 def peer_rows(price, qty, is_buy, tick):
     """Rows of wickra's footprint after the given trades, as price -> (bid, ask) in floats."""
-    wickra = pytest.importorskip("wickra")
     peer = wickra.Footprint(tick)
     for p, q, b in zip(price[:-1], qty[:-1], is_buy[:-1], strict=True):
         peer.update(p, q, b)

@@ -1,6 +1,8 @@
 """Purged walk-forward: brute force, oracle, agreement with an independent implementation."""
 
 import numpy as np
+import pandas as pd
+import purgedcv
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,12 +75,10 @@ def test_agrees_with_an_independent_walk_forward(times, n_folds):
 
     Their interval test ignores empty intervals, so labels here last at least one unit.
     """
-    peer = pytest.importorskip("purgedcv")
-    pd = pytest.importorskip("pandas")
     t0, t1 = times
     folds = folds_or_none(t0, t1, n_folds, 0)
     begins, ends = (pd.Series(pd.to_datetime(t, unit="ns")) for t in times)
-    theirs = peer.WalkForwardSplit(
+    theirs = purgedcv.WalkForwardSplit(
         n_splits=n_folds,
         test_size=len(t0) // (n_folds + 1),
         prediction_times=begins,
@@ -91,7 +91,22 @@ def test_agrees_with_an_independent_walk_forward(times, n_folds):
     ):
         assert fold.test_idx.tolist() == test_idx.tolist()
         assert fold.train_idx.tolist() == train_idx.tolist()
-        peer.diagnostics.assert_no_temporal_leakage(fold.train_idx, test_idx, begins, ends)
+        purgedcv.diagnostics.assert_no_temporal_leakage(fold.train_idx, test_idx, begins, ends)
+
+
+def test_a_purge_that_opens_at_the_first_labels_end_leaks():
+    # Test rows 3, 4 start at 30; their first label ends at 60. Row 1 ends at 45: inside [30, 60), so it
+    # knows what is tested, yet not inside [60, 80), the window that mlfinpy 0.1.2 purges.
+    t0, t1 = np.array([0, 10, 20, 30, 40]), np.array([10, 45, 70, 60, 80])
+    begins, ends = (pd.Series(pd.to_datetime(t, unit="ns")) for t in (t0, t1))
+    test = [3, 4]
+    leaky = naive.purge_from_the_first_labels_end(t0.tolist(), t1.tolist(), test)
+    assert leaky == [0, 1]
+    with pytest.raises(purgedcv.exceptions.TemporalLeakageError):
+        purgedcv.diagnostics.assert_no_temporal_leakage(np.array(leaky), test, begins, ends)
+    (fold,) = purged_walk_forward(t0, t1, n_folds=1, embargo_ns=0)
+    assert (fold.train_idx.tolist(), fold.test_idx.tolist()) == ([0], test)
+    purgedcv.diagnostics.assert_no_temporal_leakage(fold.train_idx, test, begins, ends)
 
 
 def test_label_that_ends_at_the_tests_start_may_train():

@@ -2,7 +2,9 @@
 
 from itertools import pairwise
 
+import market_profile
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -252,7 +254,6 @@ def test_rows_too_far_apart_are_refused():
 
 
 def hourly_profiles(test_data, ticks_per_row):
-    pd = pytest.importorskip("pandas")
     frame = pd.read_csv(test_data / "emini_mlfinpy/tick_data.csv.gz")
     price = np.rint(frame["Price"].to_numpy() * 4).astype(np.int64)
     qty = frame["Volume"].to_numpy().astype(np.int64)
@@ -284,8 +285,6 @@ def test_two_rows_against_one_on_recorded_hours(test_data):
 
 def test_one_row_agrees_with_a_peer_on_recorded_hours(test_data):
     """MarketProfile, one row at a time: rows, point of control and area are equal in all 39 hours."""
-    peer = pytest.importorskip("market_profile")
-    pd = pytest.importorskip("pandas")
     frame, hours = hourly_profiles(test_data, 1)
     bars = pd.DataFrame(
         dict.fromkeys(("Open", "High", "Low", "Close"), frame["Price"])
@@ -294,7 +293,7 @@ def test_one_row_agrees_with_a_peer_on_recorded_hours(test_data):
     for first, end, rows in hours:
         part = bars.iloc[first:end].set_index(pd.to_datetime(frame["DateTime"].iloc[first:end]))
         span = slice(part.index[0], part.index[-1])
-        theirs = peer.MarketProfile(part, tick_size=0.25, mode="vol")[span]
+        theirs = market_profile.MarketProfile(part, tick_size=0.25, mode="vol")[span]
         assert (np.diff(rows.price_tick) == 1).all()  # over a gap its neighbour is another one
         assert theirs.profile.to_numpy().tolist() == rows.volume_lots.tolist()
         ours = value_area(rows.price_tick, rows.volume_lots, ticks_per_row=1, algorithm="one_row")

@@ -24,3 +24,19 @@ def purged_walk_forward(t0_ns, t1_ns, *, n_folds, embargo_ns):
         ]
         folds.append((train, test, max((t1_ns[i] for i in train), default=None)))
     return folds
+
+
+def purge_from_the_first_labels_end(t0_ns, t1_ns, test):
+    """Training rows before the test as mlfinpy 0.1.2 purges them, with its mistake.
+
+    Its window runs from the *end* of the first test label to the end of the last: a training label
+    that ends after the test has begun, and before that first end, is kept.
+    """
+    opens, closes = t1_ns[test[0]], t1_ns[test[-1]]
+    return [
+        i
+        for i in range(test[0])
+        if not opens <= t0_ns[i] <= closes
+        and not opens <= t1_ns[i] <= closes
+        and not (t0_ns[i] <= opens and closes <= t1_ns[i])
+    ]
