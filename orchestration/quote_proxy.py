@@ -18,10 +18,10 @@ from orchestration.sources.dukascopy.proxy import proxy_flow
 from orchestration.sources.records import QUOTE_PROXY
 from orderflow_core.instrument import Instrument
 
-# Assets that a quote proxy may pass through.
+# Assets that a quote proxy may pass through; the raw ones are made by one step.
 TABLES = (
-    "raw.trades", "raw.quotes", "raw.gaps", "raw.quarantine", "flow.classified_trades", "flow.bars",
-    "flow.footprint",
+    "raw.trades", "raw.quotes", "raw.depth", "raw.gaps", "raw.quarantine",
+    "flow.classified_trades", "flow.bars", "flow.footprint",
 )  # fmt: skip
 NOTE = (
     "quote_proxy: this market reports no trades. Sizes and sides stand in for them: the side of the "
