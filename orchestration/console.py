@@ -14,8 +14,9 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 # A pipe has no width: wide enough that a table keeps its columns.
 _PIPE_WIDTH = 160
 INTERRUPTED = 130  # as a shell says it: 128 + SIGINT
-out = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
-err = Console(stderr=True, soft_wrap=True)
+# A record's own text may hold ":x:": it is shown as it is, never as a picture.
+out = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, emoji=False)
+err = Console(stderr=True, soft_wrap=True, emoji=False)
 
 Symbol = Annotated[str, typer.Option("--symbol", "-s", help="A name from instruments.toml.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]

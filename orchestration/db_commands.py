@@ -33,7 +33,7 @@ def status(as_json: AsJson = False) -> None:
     """Show what each table holds, what it takes of the disk, and which migrations were applied."""
     from dataclasses import asdict
 
-    from orchestration.ingest import iso_utc
+    from orchestration.ingest_summary import iso_utc
     from orchestration.runtime import open_store
     from orchestration.terminal import store_tables
 
@@ -97,7 +97,7 @@ def history(
     as_json: AsJson = False,
 ) -> None:
     """List every publication of a table's day: when, by which run, how many rows, which hash."""
-    from orchestration.ingest import iso_utc
+    from orchestration.ingest_summary import iso_utc
     from orchestration.runtime import open_store
     from orchestration.terminal import history_table
 

@@ -7,9 +7,8 @@ trade ids are found over all units of a day (:mod:`orchestration.across_units`).
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,6 +16,7 @@ import pyarrow.compute as pc
 from orchestration import across_units, sources, without_ids
 from orchestration.across_units import DAY_UNIT, KEYS
 from orchestration.errors import IngestRefused
+from orchestration.ingest_summary import IngestSummary
 from orchestration.quality.expectations import check_contract
 from orchestration.quality.invariants import check_order
 from orchestration.quality.outcome import CheckOutcome
@@ -86,37 +86,6 @@ class DayTables:
     def n_depth_quarantined(self) -> int:
         """Rejected updates of the book among them."""
         return count_kind(self.tables["raw.quarantine"], DEPTH_KIND)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IngestSummary:
-    """What became of the records that were offered: ``offered == stored + quarantined``.
-
-    The same holds for updates of the book, whose account is kept apart.
-    ``days`` are all days that a unit touched, also where another unit had brought all of it.
-    """
-
-    offered: int
-    stored: int
-    quarantined: int
-    other: dict[str, int]
-    first_ns: int | None
-    last_ns: int | None
-    days: tuple[date, ...]
-    depth_offered: int = 0
-    depth_stored: int = 0
-    depth_quarantined: int = 0
-
-    def __post_init__(self) -> None:
-        for what, offered, stored, quarantined in (
-            ("records", self.offered, self.stored, self.quarantined),
-            ("updates", self.depth_offered, self.depth_stored, self.depth_quarantined),
-        ):
-            if offered != stored + quarantined:
-                raise AssertionError(
-                    f"{what} were lost: offered {offered}, stored {stored}, "
-                    f"quarantined {quarantined}"
-                )
 
 
 def read_units(name: str, paths: Sequence[Path], instrument: Instrument) -> Iterator[SourceBatch]:
@@ -416,36 +385,3 @@ def ingest(
 def _ends(made: DayTables) -> list[int]:
     times = [made.tables[name]["ts_event_ns"] for name in KEYS]
     return [int(value.as_py()) for t in times if len(t) for value in pc.min_max(t).values()]
-
-
-def iso_utc(ts_ns: int | None) -> str | None:
-    """Return a time as ISO-8601 UTC text, with nanoseconds only where there are any."""
-    if ts_ns is None:
-        return None
-    seconds, ns = divmod(ts_ns, 1_000_000_000)
-    whole = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    fraction = f"{ns:09d}" if ns % 1000 else f"{ns // 1000:06d}"
-    return f"{whole}.{fraction}Z"
-
-
-def summary_json(summary: IngestSummary, store: Store, symbol: str) -> dict[str, Any]:
-    """Return the summary as the object that ``orderflow ingest --json`` prints."""
-    hashes = {name: store.content_hash_days(name, symbol, summary.days) for name in KEYS}
-    if summary.depth_offered:
-        hashes["raw.depth"] = store.content_hash_days("raw.depth", symbol, summary.days)
-    return {
-        "offered": summary.offered,
-        "stored": summary.stored,
-        "quarantined": summary.quarantined,
-        "first": iso_utc(summary.first_ns),
-        "last": iso_utc(summary.last_ns),
-        "hash": hashes["raw.trades"],
-        "hashes": hashes,
-        "days": [day.isoformat() for day in summary.days],
-        "other": summary.other,
-        "depth": {
-            "offered": summary.depth_offered,
-            "stored": summary.depth_stored,
-            "quarantined": summary.depth_quarantined,
-        },
-    }

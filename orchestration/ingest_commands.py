@@ -1,5 +1,6 @@
 """``orderflow ingest``: files that the user has, or days that a vendor is asked for."""
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from itertools import chain
@@ -8,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestration.console import AsJson, Day, Symbol, out, print_json, progress
+from orchestration.console import AsJson, Day, Symbol, err, out, print_json, progress
 
 if TYPE_CHECKING:
     from orchestration.fetching import Asked
+    from orchestration.ingest import DayTables
     from orchestration.sources.records import SourceBatch
     from orderflow_core.instrument import Instrument
 
@@ -53,7 +55,7 @@ def ingest(
     """
     from orchestration.fetching import BINANCE_KINDS, asked
     from orchestration.ingest import ingest as ingest_batches
-    from orchestration.ingest import summary_json
+    from orchestration.ingest_summary import summary_json
     from orchestration.runtime import instrument, open_store, settings
     from orchestration.sources import SOURCES
 
@@ -73,6 +75,7 @@ def ingest(
         raise typer.BadParameter("--to needs a --day that is not after it")
     known = instrument(symbol)
     missing: list[str] = []
+    reasons: Counter[str] = Counter()
     with progress(f"reading {source}", quiet=as_json) as say:
         ask = asked(settings(), tuple(kind or ("aggTrades",)))
         if recheck:
@@ -92,15 +95,28 @@ def ingest(
         # The store is opened only when there is something to put into it.
         first = next(batches, None)
         store = open_store()
+
+        def published(made: "DayTables") -> None:
+            for found in made.tables["raw.quarantine"]["reason"].value_counts().to_pylist():
+                reasons[str(found["values"])] += found["counts"]
+            say(f"{symbol} {made.day}: {made.n_stored:,} records published")
+
         summary = ingest_batches(
             store,
             batches if first is None else chain([first], batches),
             known,
             run_id=f"cli-ingest-{source}",
-            on_day=lambda made: say(f"{symbol} {made.day}: {made.n_stored:,} records published"),
+            on_day=published,
         )
         result = summary_json(summary, store, symbol) | ({"missing": missing} if missing else {})
     _show(symbol, result, as_json=as_json)
+    # Some vendors' files do not name their symbol: that most prices do not fit is all that tells.
+    if reasons["off_grid"] * 2 > summary.offered:
+        err.print(
+            f"note: {reasons['off_grid']:,} of {summary.offered:,} records are off the grid of {symbol}:"
+            " is it the symbol of these files?",
+            style="yellow", highlight=False, markup=False,
+        )  # fmt: skip
 
 
 def _show(symbol: str, result: dict[str, Any], *, as_json: bool) -> None:

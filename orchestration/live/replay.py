@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 
 from orchestration.across_units import DAY_UNIT
 from orchestration.config import Settings
-from orchestration.ingest import IngestSummary, summary_json
+from orchestration.ingest_summary import IngestSummary, summary_json
 from orchestration.live.build import open_line
 from orchestration.live.capture_log import segments_of
 from orchestration.live.feeds import Feed

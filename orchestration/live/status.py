@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from orchestration.ingest import iso_utc
+from orchestration.ingest_summary import iso_utc
 from orchestration.live.flow_day import FlowDay
 from orchestration.live.raw_segments import Stored
 

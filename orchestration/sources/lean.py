@@ -114,8 +114,11 @@ def _require_kind(path: Path, instrument: Instrument) -> None:
     kind = instrument.kind
     is_crypto = kind == "spot" or kind.endswith("perpetual")
     if len(said) == 1 and said != {"crypto" if is_crypto else kind}:
+        (folder,) = said
         raise SourceError(
-            path, f"lies in a folder {said.pop()!r}, but {instrument.symbol} is of kind {kind!r}"
+            path,
+            f"lies in a folder {folder!r}, but {instrument.symbol} is of kind {kind!r}: an instrument"
+            f" of kind {folder!r} (in $ORDERFLOW_HOME/instruments.toml) reads it",
         )
 
 

@@ -170,3 +170,13 @@ def test_damaged_records_are_kept_apart_and_shown(tmp_path):
         (100, "trade", "truncated"),
     ]
     assert lines[-1].startswith(shown["records"][1]["record"])
+
+
+def test_a_file_of_another_symbol_that_does_not_say_whose_it_is(tmp_path):
+    path = tmp_path / "ES 06-25.Last.txt"
+    rows = [f"20250319 07000{i} 0520000;1.{i}1;1.00;1.25;1\n" for i in range(3)]
+    path.write_text("".join(rows) + "20250319 070004 0520000;1.25;1.00;1.25;1\n")
+    take = ("ingest", "kinetick", "--path", str(path), "--symbol", "ES", "--json")
+    found = orderflow(tmp_path / "home", *take)
+    assert (found.json["offered"], found.json["quarantined"]) == (4, 3)
+    assert "3 of 4 records are off the grid of ES: is it the symbol" in found.err

@@ -9,14 +9,8 @@ import pytest
 
 from orchestration.arrays import depth_updates, without_depth
 from orchestration.errors import IngestRefused
-from orchestration.ingest import (
-    day_tables,
-    ingest,
-    iso_utc,
-    publish_day,
-    read_source,
-    summary_json,
-)
+from orchestration.ingest import day_tables, ingest, publish_day, read_source
+from orchestration.ingest_summary import iso_utc, summary_json
 from orchestration.instruments import load_instruments
 from orchestration.sources.capture import read_capture
 from orchestration.sources.records import SourceError
