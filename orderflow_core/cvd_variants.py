@@ -224,7 +224,7 @@ def size_bucket(qty_lots: ArrayLike, edges_lots: ArrayLike) -> Int64:
 
     Parameters
     ----------
-    qty_lots : ndarray of int64, shape (n,), unit lots
+    qty_lots : ndarray of int64, shape (n,), unit lots, > 0
         Sizes of sweeps: the fills of a large order are small.
     edges_lots : ndarray of int64, shape (n_edges,), unit lots, strictly increasing
 
@@ -236,7 +236,7 @@ def size_bucket(qty_lots: ArrayLike, edges_lots: ArrayLike) -> Int64:
     Raises
     ------
     TypeError, ValueError
-        Not integers, or edges that don't rise.
+        Not integers, a size that is not positive, or edges that don't rise.
 
     Notes
     -----
@@ -248,6 +248,7 @@ def size_bucket(qty_lots: ArrayLike, edges_lots: ArrayLike) -> Int64:
     array([0, 1, 2])
     """
     qty, edges = require_int64("qty_lots", qty_lots), require_int64("edges_lots", edges_lots)
+    require_positive("qty_lots", qty)
     require_sorted("edges_lots", edges, strict=True)
     return np.searchsorted(edges, qty, side="right").astype(np.int64)
 

@@ -258,6 +258,7 @@ def continue_anchored_vwap(
     ts = require_int64("ts_ns", ts_ns)
     price, qty = require_int64("price_ticks", price_ticks), require_int64("qty_lots", qty_lots)
     n = require_same_length(ts_ns=ts, price_ticks=price, qty_lots=qty)
+    require_positive("qty_lots", qty)  # those before the first anchor, too
     earlier_ns = None if state is None else state.last_ns
     starts = restart_idx("anchor", ts, anchor_ns=anchor_ns, earlier_ns=earlier_ns)
     if n == 0:
