@@ -20,7 +20,7 @@ from orderflow_core.types import Float64, Int64
 from orderflow_core.validate import INT64_MAX
 from orderflow_core.window_tier import WINDOW_NS, begun_windows, fill_windows
 
-_SHARE = (95, 100)  # the quantile from which on trades are large
+SHARE = (95, 100)  # the quantile from which on trades are large
 _NONE = np.empty(0, np.int64)
 _NO_QUOTES = (_NONE, _NONE, _NONE, _NONE, np.empty(0, np.bool_))
 
@@ -65,7 +65,7 @@ def _fill_large_ratios(state: FeatureState, rows: Rows, starts: Int64, values: F
     trades = (history.ts, history.qty, history.sign)
     large = (np.empty(len(ends), np.int64), values[7], values[8])
     left = (ends, known_ns - WINDOW_NS)
-    _rolling_quantile_nb(trades, left, starts, _SHARE, state.counters, state.quantile, large)
+    _rolling_quantile_nb(trades, left, starts, SHARE, state.counters, state.quantile, large)
 
 
 def fill_running(state: FeatureState, chunk: Chunk, end_idx: Int64, values: Float64) -> None:
@@ -115,7 +115,7 @@ def _fill_large_ratios_from(chunk: Chunk, rows: Rows, values: Float64) -> None:
     held, starts = window_start(chunk.ts, left, chunk.starts, 8)
     large = (np.empty(len(rows[0]), np.int64), values[7], values[8])
     trades, counters = (chunk.ts, chunk.qty, chunk.sign), size_counters(len(chunk.ts))
-    _rolling_quantile_nb(trades, left, starts, _SHARE, counters, held, large)
+    _rolling_quantile_nb(trades, left, starts, SHARE, counters, held, large)
 
 
 def require_sums_fit(state: FeatureState) -> None:

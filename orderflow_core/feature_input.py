@@ -21,7 +21,7 @@ from orderflow_core.validate import (
 
 _INT64, _INT8, _BOOL = np.dtype(np.int64), np.dtype(np.int8), np.dtype(np.bool_)
 _LATEST_NS = 2**62 - 3600 * 10**9  # differences fit int64, the longest look back included
-_BOUNDS = (_LATEST_NS, MAX_PRICE)
+BOUNDS = (_LATEST_NS, MAX_PRICE)
 _TIGHT = (8,)
 _TRADE_COLUMNS = (
     "trades.ts_event_ns", "trades.trade_id", "trades.price_ticks", "trades.qty_lots", "sweep",
@@ -134,7 +134,7 @@ def checked_chunk(
         starts = np.concatenate((np.zeros(1, np.int64), starts))
     quotes = None if at_trade is None else _quotes(at_trade, price)
     prices = (quotes[0], quotes[2]) if quotes else (_NOTHING, _NOTHING)
-    is_bad, total = _first_fault_nb((ts, price, qty, sign, ordinal), prices, starts, last, _BOUNDS)
+    is_bad, total = _first_fault_nb((ts, price, qty, sign, ordinal), prices, starts, last, BOUNDS)
     if is_bad:
         _raise_fault((ts, price, qty, sign, ordinal), prices, last)
     return Chunk(
@@ -191,6 +191,9 @@ def _bool(values: ArrayLike) -> Bool:
 
 
 def _positions(name: str, values: ArrayLike, n: int) -> Int64:
+    # An empty array has no strides to be tight.
+    if type(values) is np.ndarray and values.dtype is _INT64 and values.size == 0:
+        return _NOTHING
     idx = _int64(name, values)
     if idx.size == 0:
         return _NOTHING

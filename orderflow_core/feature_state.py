@@ -8,6 +8,7 @@ from orderflow_core.decision_clocks import ClockState, new_clock_state
 from orderflow_core.further_features import FurtherState
 from orderflow_core.rolling import size_counters
 from orderflow_core.types import Float64, Int8, Int64
+from orderflow_core.validate import INT64_MAX
 from orderflow_core.window_tier import WindowState, new_window_state
 
 _LEAST_ROOM = 4096
@@ -117,6 +118,17 @@ class FeatureState:
         moved = np.zeros(room, np.int64)
         moved[:size] = follower[kept] - drop
         self.counters = (by_bucket, by_64, ends - drop, moved)
+
+
+def count_lots(state: FeatureState, lots: float) -> None:
+    """Add the sizes of a chunk; demand that all together fit int64."""
+    # Half of the range leaves room for the rounding of the sum. A plain float, which Python compares
+    # with an integer exactly: numpy rounds the integer first.
+    state.total_lots += float(lots)
+    if state.total_lots > INT64_MAX // 2:
+        raise ValueError(
+            f"trades.qty_lots may overflow int64: they add up to {state.total_lots:.3g}"
+        )
 
 
 def new_state(*, is_whole: bool) -> FeatureState:

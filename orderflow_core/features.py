@@ -18,7 +18,8 @@ from orderflow_core.feature_input import Chunk, checked_chunk
 from orderflow_core.feature_registry import FEATURES as FEATURES
 from orderflow_core.feature_registry import Feature as Feature
 from orderflow_core.feature_settings import FeatureSettings
-from orderflow_core.feature_state import FeatureState, new_state
+from orderflow_core.feature_state import FeatureState, count_lots, new_state
+from orderflow_core.feature_step import usual_step
 from orderflow_core.further_features import fill_further, further_tasks, new_further_state
 from orderflow_core.further_registry import ALL_FEATURES as ALL_FEATURES
 from orderflow_core.ofi import OfiAtTrade
@@ -37,6 +38,7 @@ SECOND_NS = 1_000_000_000
 NAMES = tuple(feature.name for feature in FEATURES)
 ALL_NAMES = tuple(feature.name for feature in ALL_FEATURES)
 Clock: TypeAlias = str | Decisions
+_INT64 = np.dtype(np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +153,7 @@ def decision_features(
         trades, sweep, at_trade, session_start_idx, gap_idx, ofi, state.clock.last
     )
     _require_session_first(chunk, session_start_idx)
-    _count_lots(state, chunk)
+    count_lots(state, chunk.total_lots)
     decisions = _due(clock, state, chunk, session_ended)
     names = ALL_NAMES if settings else NAMES
     values = _room(out, len(names), len(decisions))
@@ -225,10 +227,15 @@ def continue_decision_features(
     The cost of a chunk grows with its trades, not with those before it.
     """
     state = state or new_state(is_whole=settings is not None)
+    is_plain = clock == "sweep" and out is None and not session_ended
+    if settings and is_plain and _is_none(session_start_idx) and _is_none(gap_idx):
+        step = usual_step(state, trades, sweep, at_trade, ofi, settings)
+        if step is not None:
+            return _matrix_of_step(*step), state
     chunk = checked_chunk(
         trades, sweep, at_trade, session_start_idx, gap_idx, ofi, state.clock.last
     )
-    _count_lots(state, chunk)
+    count_lots(state, chunk.total_lots)
     decisions = _due(clock, state, chunk, session_ended)
     state.take(chunk.ts, chunk.price, chunk.qty, chunk.sign)
     names = ALL_NAMES if settings else NAMES
@@ -310,14 +317,8 @@ def _require_session_first(chunk: Chunk, session_start_idx: ArrayLike) -> None:
     require_session_starts("session_start_idx", session_start_idx, len(chunk.ts))
 
 
-def _count_lots(state: FeatureState, chunk: Chunk) -> None:
-    # Half of the range leaves room for the rounding of the sum. A plain float, which Python compares
-    # with an integer exactly: numpy rounds the integer first.
-    state.total_lots += float(chunk.total_lots)
-    if state.total_lots > INT64_MAX // 2:
-        raise ValueError(
-            f"trades.qty_lots may overflow int64: they add up to {state.total_lots:.3g}"
-        )
+def _is_none(idx: ArrayLike) -> bool:
+    return type(idx) is np.ndarray and idx.dtype is _INT64 and idx.size == 0
 
 
 def _nothing(names: tuple[str, ...]) -> FeatureMatrix:
@@ -343,4 +344,17 @@ def _matrix(decisions: Decisions, names: tuple[str, ...], values: Float64) -> Fe
         last_idx=decisions.end_idx - 1,
         values=values.T,
         names=names,
+    )
+
+
+def _matrix_of_step(rows: Int64, values: Float64) -> FeatureMatrix:
+    if values.size == 0:
+        return _NO_ROWS[ALL_NAMES]
+    last_idx, t0_ns, decision_id = rows
+    return FeatureMatrix(
+        t0_ns=t0_ns,
+        decision_id=decision_id,
+        last_idx=last_idx,
+        values=values.T,
+        names=ALL_NAMES,
     )

@@ -21,7 +21,7 @@ from orderflow_core.types import Float64, Int8, Int64, TradeArrays
 
 NAMES = trade_tier.COLUMNS + bar_tier.COLUMNS
 _FIRST_BAR_ROW = len(FEATURES) + len(trade_tier.COLUMNS)
-_IS_LEVEL = np.isin(np.arange(len(bar_tier.COLUMNS)), bar_tier.LEVELS)
+IS_LEVEL = np.isin(np.arange(len(bar_tier.COLUMNS)), bar_tier.LEVELS)
 _NOTHING = np.empty(0, np.int64)
 _EARLIEST = int(np.iinfo(np.int64).min)
 _Trades: TypeAlias = tuple[Int64, Int64, Int64, Int8]
@@ -123,8 +123,8 @@ def _fill_by_bar(
     trades, starts, n_before = history
     known = (decisions.end_idx + n_before, decisions.t0_ns)
     bars, since = _closed_bars(state, trades, known, starts, settings)
-    _carry_bars_nb(known, trades[1], bars, since, _IS_LEVEL, values[_FIRST_BAR_ROW:])
-    state.last_bar = bars[:, -1:]
+    _carry_bars_nb(known, trades[1], bars, since, IS_LEVEL, values[_FIRST_BAR_ROW:])
+    state.last_bar = np.ascontiguousarray(bars[:, -1:])
 
 
 def _closed_bars(

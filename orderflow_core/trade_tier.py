@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from orderflow_core.feature_blocks import Rows, moved, room_for
-from orderflow_core.feature_input import Chunk
+from orderflow_core.feature_input import BOUNDS, Chunk
 from orderflow_core.feature_registry import FEATURES
 from orderflow_core.feature_settings import FeatureSettings
 from orderflow_core.kernels.large_trades import _large_sweeps_nb
@@ -25,9 +25,9 @@ COLUMNS = (
     "cvd_large_lots", "cvd_small_lots", "cluster_sign", "big_buy_lots_60s", "big_sell_lots_60s",
     "ofi_10s_lots", "ofi_60s_lots", "vwap_trend", "vwap_reversal", "cvd_price_divergence_60s",
 )  # fmt: skip
-_FAST_PERCENT, _SHARE = 150, (95, 100)
+FAST_PERCENT, _SHARE = 150, (95, 100)
 _FIRST = len(FEATURES)
-_OF_CORE = np.array(
+OF_CORE = np.array(
     [
         [feature.name for feature in FEATURES].index(name)
         for name in (
@@ -52,6 +52,8 @@ class TradeTierState:
         What the kernels of tape and costs, and of sweeps, hold.
     tape_ring, size_ring, size_count : ndarray of int64
         Last paces; last sizes of sweeps by rank, and how many of each rank.
+    step_rule : ndarray of int64
+        Bounds, windows and settings, as the kernel of a usual call takes them.
     """
 
     table: Int64
@@ -60,6 +62,7 @@ class TradeTierState:
     tape_ring: Int64
     size_ring: Int64
     size_count: Int64
+    step_rule: Int64
 
     def make_room(self, n: int) -> None:
         """Drop what no window reaches, and move to a larger table if less than half becomes free."""
@@ -79,6 +82,9 @@ def new_trade_tier(settings: FeatureSettings) -> TradeTierState:
     def zeros(n: int) -> Int64:
         return np.zeros(n, np.int64)
 
+    of_tape = (settings.spread_horizon_ns, TAPE_WINDOW_NS, FAST_PERCENT)
+    of_sweeps = (settings.large_least, settings.cluster_gap_ns, settings.cluster_least)
+
     return TradeTierState(
         table=np.zeros((_N_TABLE, 1), np.int64),
         figures=zeros(9),
@@ -86,6 +92,7 @@ def new_trade_tier(settings: FeatureSettings) -> TradeTierState:
         tape_ring=zeros(settings.tape_trades),
         size_ring=zeros(settings.large_trailing),
         size_count=zeros(N_RANKS),
+        step_rule=np.array([*BOUNDS, *_SHARE, WINDOW_NS, *of_tape, *of_sweeps]),
     )
 
 
@@ -125,7 +132,7 @@ def fill_trade_tier(
         bid, _, ask, _, is_known = chunk.quotes
         quotes = (bid, ask, is_known)
     trades, columns = (chunk.ts, chunk.price, chunk.qty, chunk.sign, chunk.sweep), values[_FIRST:]
-    spans = (WINDOW_NS, settings.spread_horizon_ns, TAPE_WINDOW_NS, _FAST_PERCENT)
+    spans = (WINDOW_NS, settings.spread_horizon_ns, TAPE_WINDOW_NS, FAST_PERCENT)
     held = (state.figures, state.tape_ring)
     _trade_rows_nb(trades, quotes, chunk.starts, spans, rows[0], held, state.table, columns)
     by_size = (
@@ -146,4 +153,4 @@ def fill_signals(values: Float64, settings: FeatureSettings) -> None:
     values : ndarray of float64, shape (n_features, n_rows)
     settings : FeatureSettings
     """
-    _signals_nb(values, _OF_CORE, _FIRST, settings.min_imbalance)
+    _signals_nb(values, OF_CORE, _FIRST, settings.min_imbalance)

@@ -95,8 +95,13 @@ def fill_windows(state: WindowState, chunk: Chunk, rows: Rows, values: Float64) 
     reach = _windows_nb(
         trades, _seen(chunk), chunk.starts, rows, state.held, state.sizes, tables, values
     )
+    require_reach_fits(reach, chunk.qty)
+
+
+def require_reach_fits(reach: float, qty: Int64) -> None:
+    """Demand that no sum of impact can have left int64; ``reach`` is what the kernel found."""
     if reach == math.inf:
-        raise ValueError(f"trades.qty_lots must be at most {MAX_LOTS}, got {chunk.qty.max()}")
+        raise ValueError(f"trades.qty_lots must be at most {MAX_LOTS}, got {qty.max()}")
     if reach > INT64_MAX // 2:
         raise ValueError(
             "trades.price_ticks and trades.qty_lots overflow int64: products in a window sum to "

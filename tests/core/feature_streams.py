@@ -186,7 +186,9 @@ def stream_of(ts, price, qty, sign, sweep, quotes=None, sessions=(0,), gaps=(), 
     )
     at_trade = None
     if quotes is not None:
-        columns = np.array([q or (0, 0, 0, 0) for q in quotes], np.int64).reshape(-1, 4).T
+        rows = np.array([q or (0, 0, 0, 0) for q in quotes], np.int64).reshape(-1, 4)
+        # Each column by itself, as a live stream brings them: other arrays take the slower way.
+        columns = np.ascontiguousarray(rows.T)
         at_trade = QuoteAtTrade(
             bid_ticks=columns[0],
             bid_lots=columns[1],
