@@ -10,6 +10,7 @@ import pytest
 from orchestration import runtime
 from orchestration.definitions import defs
 from orchestration.defs import publishing
+from orchestration.defs.ingest.assets import TABLES
 from orchestration.defs.inputs import DayReader
 from orchestration.defs.training.assets import MIN_ROWS
 from orchestration.errors import IngestRefused, RunFailed
@@ -246,7 +247,12 @@ def test_a_failed_blocking_check_publishes_nothing_and_records_no_materializatio
     assert (store.snapshot(), store.published(symbol="ETHUSDT")) == (snapshot, published)
     assert store.orphans() == []
     found = {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
-    assert found == {"contract": True, "order": False, "volume_conserved": True}
+    assert found == {
+        "contract": True,
+        "equals_live": True,
+        "order": False,
+        "volume_conserved": True,
+    }
 
 
 def test_what_reads_a_table_whose_check_failed_is_not_run(broken_day, store):
@@ -259,9 +265,7 @@ def test_what_reads_a_table_whose_check_failed_is_not_run(broken_day, store):
 
 def test_a_failed_blocking_check_of_raw_rows_records_no_materialization(broken_day):
     with dg.DagsterInstance.ephemeral() as instance:
-        result = run_assets(
-            instance, broken_day, "raw.trades", "raw.quotes", "raw.gaps", "raw.quarantine"
-        )
+        result = run_assets(instance, broken_day, *TABLES)
     assert not result.success
     assert result.get_asset_materialization_events() == []
 
