@@ -50,12 +50,13 @@ def live(
     feed = _feed(source)
     if len(set(symbols)) != len(symbols):
         raise typer.BadParameter(f"a symbol is named twice: {' '.join(symbols)}")
+    config = settings()
     try:
-        client = feed.settings_from(options or [])
+        client = feed.settings_from(options or [], config)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     known = [instrument(symbol) for symbol in symbols]
-    config, store = settings(), open_store()
+    store = open_store()
     with ExitStack() as held:
         lines = [
             open_line(

@@ -16,11 +16,12 @@ from typing import Any, get_type_hints
 
 import pyarrow as pa
 
+from orchestration.config import Settings as Config
 from orchestration.live.capture_log import lines_newest_first
 from orchestration.sources import binance, capture, dukascopy, iqfeed, kinetick
 from orchestration.sources.binance import stream as binance_stream
+from orchestration.sources.binance.addresses import stream_settings
 from orchestration.sources.binance.layouts import archive_folder
-from orchestration.sources.binance.stream_settings import StreamSettings
 from orchestration.sources.dukascopy import api as dukascopy_api
 from orchestration.sources.dukascopy.settings import DukascopySettings, DukascopyUnavailable
 from orchestration.sources.files import SourceFile
@@ -60,8 +61,9 @@ class Feed:
     Attributes
     ----------
     name : str
-    settings : type
-        Dataclass of the client's settings; ``--option`` sets its simple fields.
+    settings : callable Config -> settings
+        The client's settings, a dataclass, by those of the installation: whom it asks, above all. ``--option`` sets
+        its simple fields.
     connect : callable (Instrument, settings, resume) -> async generator of (recv_ns, line)
     parse : callable (SourceFile, Instrument) -> list of SourceBatch
         Reads a log.
@@ -78,7 +80,7 @@ class Feed:
     """
 
     name: str
-    settings: type
+    settings: Callable[[Config], Any]
     connect: Callable[[Instrument, Any, Resume], Messages]
     parse: Callable[[SourceFile, Instrument], list[SourceBatch]]
     is_record: Callable[[bytes], bool] = _always
@@ -95,13 +97,15 @@ class Feed:
                 return found
         return {}
 
-    def settings_from(self, options: Sequence[str]) -> Any:
-        """Return the client's settings with ``name=value`` texts laid over the defaults.
+    def settings_from(self, options: Sequence[str], config: Config) -> Any:
+        """Return the client's settings with ``name=value`` texts laid over those of the installation.
 
         Raises
         ------
         ValueError
             No such setting, no value, or one that it cannot have; the message names those there are.
+        SourceError
+            The installation names an address that the vendor does not have.
         """
         pairs = []
         for option in options:
@@ -109,7 +113,7 @@ class Feed:
             if not equals:
                 raise ValueError(f"{option!r} must be name=value")
             pairs.append((name, text))
-        return _laid_over(self.settings(), pairs, self.name)
+        return _laid_over(self.settings(config), pairs, self.name)
 
 
 def _laid_over(settings: Any, pairs: Sequence[tuple[str, str]], where: str) -> Any:
@@ -190,7 +194,7 @@ async def _kinetick(instrument: Instrument, settings: Any, resume: Resume) -> Me
 
 KINETICK = Feed(
     name=kinetick.NAME,
-    settings=bridge.BridgeSettings,
+    settings=lambda _: bridge.BridgeSettings(),
     connect=_kinetick,
     parse=lambda file, instrument: [parse_bridge_log(file, instrument)],
     is_record=lambda message: _KINETICK_RECORD.search(message) is not None,
@@ -236,7 +240,9 @@ async def _iqfeed(instrument: Instrument, settings: Any, resume: Resume) -> Mess
 
 IQFEED = Feed(
     name=iqfeed.NAME,
-    settings=iqfeed.Settings,
+    settings=lambda config: iqfeed.Settings(
+        host=config.iqfeed_host, lookup_port=config.iqfeed_lookup_port
+    ),
     connect=_iqfeed,
     parse=parse_iqfeed_log,
     is_record=lambda message: message.startswith((b"Q,", b"C,")),
@@ -277,7 +283,11 @@ async def _dukascopy(instrument: Instrument, settings: Any, resume: Resume) -> M
 
 DUKASCOPY = Feed(
     name=dukascopy.NAME,
-    settings=DukascopySettings,
+    settings=lambda config: DukascopySettings(
+        api_url=config.dukascopy_api_url,
+        files_url=config.dukascopy_files_url,
+        requests_per_s=config.dukascopy_requests_per_s,
+    ),
     connect=_dukascopy,
     parse=lambda file, instrument: [dukascopy_api.parse_log(file, instrument)],
     resume=_dukascopy_resume,
@@ -321,7 +331,7 @@ _BINANCE_ID = re.compile(
 
 BINANCE = Feed(
     name=binance.NAME,
-    settings=StreamSettings,
+    settings=lambda config: stream_settings(config.binance_urls),
     connect=_binance,
     parse=lambda file, instrument: [capture.parse_capture(file, instrument)],
     is_record=lambda message: message.startswith(b"{"),

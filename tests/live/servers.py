@@ -22,7 +22,6 @@ class PacedBridge(Bridge):
     piece: int = 40
     pause_s: float = 0.02
     freeze_at: int = 0
-    n_sent: int = 0
     others: dict[str, "PacedBridge"] = field(default_factory=dict)
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -40,7 +39,6 @@ class PacedBridge(Bridge):
                 until = min(at + self.piece, end)
                 writer.write(b"".join(map(encode, self.ticks[at:until])))
                 at = until
-            self.n_sent = at
             self._beat(at, writer)
             await writer.drain()
             await asyncio.sleep(self.pause_s)

@@ -4,6 +4,8 @@ import os
 import random
 import signal
 import time
+from contextlib import suppress
+from subprocess import Popen
 
 import pytest
 
@@ -12,8 +14,9 @@ from tests.live.market import INST, SYMBOL, bridge_ticks
 from tests.live.servers import PacedBridge, serving
 from tests.live.stored import stored_in
 
-# A soak at the counts of the kills of other tests takes an hour; 50 are what the issue asks for.
-N_KILLS = min(int(os.environ.get("ORDERFLOW_SOAK_KILLS", "3")), 50)
+# A soak at the counts of the kills of other tests takes an hour; 50 are what the issue asks for. In
+# the suite the second signal is the kill here, and `test_binance` has one by -9: each start takes seconds.
+N_KILLS = min(int(os.environ.get("ORDERFLOW_SOAK_KILLS", "0")), 50)
 TICKS_A_LIFE = 1200
 FAST = {"ORDERFLOW_LIVE_SEGMENT_S": "0.3", "ORDERFLOW_LIVE_SYNC_MS": "50"}
 
@@ -38,26 +41,42 @@ def wait_for(condition, process, seconds=120.0):
 
 
 def life(home, bridge):
-    options = ("-o", f"port={bridge.port}", "-o", f"contract={INST}", "--json")
+    options = ("-o", f"port={bridge.port}", "-o", f"contract={INST}", "--json", "--status-s", "60")
     kernels = {"NUMBA_CACHE_DIR": os.environ.get("NUMBA_CACHE_DIR", "")}
     return start(home, "live", "kinetick", SYMBOL, *options, **FAST, **kernels)
+
+
+def is_logged(home, number):
+    """Return whether a message stands in the log: what is still in the socket a drain does not take."""
+    newest = sorted(home.glob("live/*/*/*/*"))[-1:]
+    with suppress(FileNotFoundError):  # it was renamed meanwhile
+        return any(b'"seq":%d,' % number in path.read_bytes() for path in newest)
+    return False
+
+
+def leave_at_once(process):
+    """Send two signals, the second before anything could be drained."""
+    # Both wait for the stopped process, so that it hears of them together.
+    for number in (signal.SIGSTOP, signal.SIGINT, signal.SIGTERM, signal.SIGCONT):
+        process.send_signal(number)
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, err) == (128 + signal.SIGTERM, ""), out
 
 
 @pytest.mark.timeout(300 + 60 * N_KILLS)
 def test_killed_at_random_moments_and_started_again(tmp_path):
     rng = random.Random(20250319)
-    ticks = bridge_ticks(TICKS_A_LIFE * (N_KILLS + 1))
+    ticks = bridge_ticks(TICKS_A_LIFE * (N_KILLS + 2))
     bridge = PacedBridge(ticks=ticks, piece=20, pause_s=0.01)
     with serving(bridge):
-        for _ in range(N_KILLS):
+        for end in [leave_at_once, *[Popen.kill] * N_KILLS]:
             before = len(bridge.asked)
             with life(tmp_path, bridge) as process:
                 wait_for(lambda n=before: len(bridge.asked) > n, process)
-                time.sleep(rng.random() * 0.9)
-                process.kill()
+                time.sleep(0.2 + rng.random() * 0.7)
+                end(process)
         with life(tmp_path, bridge) as process:
-            wait_for(lambda: bridge.n_sent == len(ticks), process)
-            time.sleep(0.2)
+            wait_for(lambda: is_logged(tmp_path, ticks[-1]["seq"]), process)
             process.send_signal(signal.SIGTERM)
             out, err = process.communicate(timeout=120)
     assert (process.returncode, err) == (0, ""), out

@@ -33,7 +33,7 @@ def config(tmp_path, **more):
 
 def line_of(name, instrument, options, store, settings, held):
     feed = FEEDS[name]
-    client = feed.settings_from(options)
+    client = feed.settings_from(options, settings)
     records = partial(live_records, feed, instrument, client)
     return open_line(feed, instrument, store, settings, settings.live_path, records, held)
 
