@@ -12,12 +12,14 @@ from orchestration.runtime import instrument
 from tests.e2e.command import start
 from tests.live.servers import serving
 from tests.live.stored import stored_in
-from tests.live.test_kill import FAST, wait_for
+from tests.live.test_kill import wait_for
 from tests.sources.binance_http_server import serving as rest_serving
 from tests.sources.binance_ws_cases import T0_US, aggregate, quote
 from tests.sources.binance_ws_server import UM_PATHS, Exchange, exchange
 
 SYMBOL, N_TRADES = "BTCUSDT", 400
+# Each segment costs a publication.
+SETTINGS = {"ORDERFLOW_LIVE_SEGMENT_S": "1", "ORDERFLOW_LIVE_SYNC_MS": "50"}
 REST = "/fapi/v1/aggTrades"
 # Never sent, sent after the next one, sent twice; where the connection breaks, where the process is killed.
 SKIPPED, LATE, TWICE = {61, 62, 63, 310}, 330, 350
@@ -101,7 +103,7 @@ def life(home, market, rest, status_s):
     return start(
         home, "live", "binance", SYMBOL, "--json", "--status-s", str(status_s),
         "-o", "first_pause_s=0.05", ORDERFLOW_BINANCE_URLS=json.dumps(addresses),
-        NUMBA_CACHE_DIR=os.environ.get("NUMBA_CACHE_DIR", ""), **FAST,
+        NUMBA_CACHE_DIR=os.environ.get("NUMBA_CACHE_DIR", ""), **SETTINGS,
     )  # fmt: skip
 
 

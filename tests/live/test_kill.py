@@ -41,7 +41,7 @@ def wait_for(condition, process, seconds=120.0):
 
 
 def life(home, bridge):
-    options = ("-o", f"port={bridge.port}", "-o", f"contract={INST}", "--json", "--status-s", "60")
+    options = ("-o", f"port={bridge.port}", "-o", f"contract={INST}", "--json", "--status-s", "600")
     kernels = {"NUMBA_CACHE_DIR": os.environ.get("NUMBA_CACHE_DIR", "")}
     return start(home, "live", "kinetick", SYMBOL, *options, **FAST, **kernels)
 
@@ -60,7 +60,9 @@ def leave_at_once(process):
     for number in (signal.SIGSTOP, signal.SIGINT, signal.SIGTERM, signal.SIGCONT):
         process.send_signal(number)
     out, err = process.communicate(timeout=120)
-    assert (process.returncode, err) == (128 + signal.SIGTERM, ""), out
+    # Which of the two is the second is the system's choice. A drain ends with a status line.
+    assert process.returncode in (128 + signal.SIGINT, 128 + signal.SIGTERM)
+    assert (out, err) == ("", "")
 
 
 @pytest.mark.timeout(300 + 60 * N_KILLS)
