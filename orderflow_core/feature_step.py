@@ -5,10 +5,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from orderflow_core.bar_tier import COLUMNS as BAR_COLUMNS
 from orderflow_core.core_features import require_sums_fit
+from orderflow_core.feature_registry import FEATURES
 from orderflow_core.feature_settings import FeatureSettings
 from orderflow_core.feature_state import FeatureState, count_lots
 from orderflow_core.further_features import IS_LEVEL, FurtherState
+from orderflow_core.further_registry import ALL_FEATURES
 from orderflow_core.kernels.feature_step import _step_nb
 from orderflow_core.ofi import OfiAtTrade
 from orderflow_core.trade_tier import OF_CORE
@@ -21,6 +24,12 @@ _TIGHT, _TIGHT_BYTES = (8,), (1,)
 _NONE, _NO_BOOL = np.empty(0, np.int64), np.empty(0, np.bool_)
 _NO_QUOTES, _NO_BOOK = (_NONE, _NONE, _NONE, _NONE, _NO_BOOL), (_NONE, _NO_BOOL)
 _LIMIT = INT64_MAX // 2
+# First column beyond the core, first of closed bars, how many.
+_COLUMNS = (
+    len(FEATURES),
+    len(ALL_FEATURES) - len(BAR_COLUMNS),
+    len(ALL_FEATURES),
+)
 
 
 def usual_step(
@@ -103,14 +112,18 @@ def _stepped(
         seen,
         (history.size, further.due_ns),
         state.clock.last,
-        history.columns(),
-        (state.quantile, state.counters),
-        (windows.table, windows.moves, windows.held, *windows.sizes),
-        (state.running, state.moments, state.quote),
-        (tier.table, tier.figures, tier.sweeps, tier.tape_ring, tier.size_count, tier.size_ring),
+        (history.columns(), state.quantile, state.counters),
+        (
+            (windows.table, windows.moves, windows.held, *windows.sizes),
+            (state.running, state.moments, state.quote),
+            (
+                tier.table, tier.figures, tier.sweeps, tier.tape_ring, tier.size_count,
+                tier.size_ring,
+            ),
+        ),
         (further.last_bar, IS_LEVEL, OF_CORE),
-        (tier.step_rule, settings.min_imbalance),
-    )
+        (tier.step_rule, settings.min_imbalance, _COLUMNS),
+    )  # fmt: skip
     if n_rows < 0:
         return None
     n = len(trades[0])

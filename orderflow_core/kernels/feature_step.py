@@ -24,6 +24,8 @@ _Quotes: TypeAlias = tuple[Int64, Int64, Int64, Int64, Bool]
 _Book: TypeAlias = tuple[Int64, Bool]
 # Time, price, lots and sign of earlier trades, with room for more.
 _History: TypeAlias = tuple[Int64, Int64, Int64, Int8]
+# With it what the quantile holds, and its counters.
+_Past: TypeAlias = tuple[_History, Int64, _Counters]
 # Table, moves, held figures, and sizes of three kinds.
 _Windows: TypeAlias = tuple[Int64, Int64, Int64, Float64, Float64, Float64]
 # Session and sweep, moments, touch.
@@ -32,7 +34,6 @@ _Running: TypeAlias = tuple[Int64, Float64, Int64]
 _Tier: TypeAlias = tuple[Int64, Int64, Int64, Int64, Int64, Int64]
 # Columns of the last closed bar, which of them are prices, which core columns signals are made of.
 _Carried: TypeAlias = tuple[Float64, Bool, Int64]
-_FIRST, _FIRST_BAR, _N_COLUMNS = 26, 44, 68
 
 
 @njit(cache=True, nogil=True)
@@ -63,76 +64,69 @@ def _is_usual_nb(
 
 
 @njit(cache=True, nogil=True)
+def _large_shares_nb(
+    trades: _Trades, size: int, due: tuple[Int64, Int64], past: _Past, spans: Int64, values: Float64
+) -> None:
+    # Appends the trades to the history at ``size``; of each row the lots above the quantile.
+    history, held, counters = past
+    for i in range(len(trades[0])):
+        history[0][size + i], history[1][size + i] = trades[0][i], trades[2][i]
+        history[2][size + i], history[3][size + i] = trades[3][i], trades[5][i]
+    ends, left_ns = due[0] + size, due[1] - spans[4]
+    if len(ends) > 0:
+        large = (np.empty(len(ends), np.int64), values[7], values[8])
+        flow, share = (history[0], history[2], history[3]), (spans[2], spans[3])
+        _rolling_quantile_nb(flow, (ends, left_ns), held[:0], share, counters, held, large)
+
+
+@njit(cache=True, nogil=True)
 def _step_nb(
     trades: _Trades,
     seen: tuple[_Quotes, _Book],
     at: tuple[int, int],
     last: Int64,
-    history: _History,
-    counted: tuple[Int64, _Counters],
-    windows: _Windows,
-    running: _Running,
-    tier: _Tier,
+    past: _Past,
+    states: tuple[_Windows, _Running, _Tier],
     carried: _Carried,
-    rule: tuple[Int64, float],
+    rule: tuple[Int64, float, tuple[int, int, int]],
 ) -> tuple[int, Int64, Float64, float, float, float]:
     # Returns the number of rows, -1 where the call is not the usual one and nothing was done; last
     # trades, times and ids of the rows; columns; what sizes, impact and other sums reach. ``at``: trades
     # in the history, time at which a bar ends. ``rule``: bounds of times and prices; share of the
     # quantile, window; horizon of costs, window and threshold of the tape; least number of sizes, gap and
-    # length of a cluster; and the least imbalance.
-    (ts, trade_id, price, qty, sweep, sign), (quotes, book) = trades, seen
-    (size, due_ns), (spans, min_imbalance), n = at, rule, len(trades[0])
+    # length of a cluster; the least imbalance; first column beyond the core, first of bars, how many.
+    (ts, trade_id, price, qty, sweep, sign), (quotes, book), n = trades, seen, len(trades[0])
+    (size, due_ns), (spans, min_imbalance, (first, first_bar, n_columns)) = at, rule
+    (windows, (session, moments, touch), tier), no_start = states, last[:0]
     table, moves, held, of_path, of_prices, of_moves = windows
     trade_table, figures, sweeps, paces, size_count, size_ring = tier
-    free = (
-        len(history[0]) - size,
-        table.shape[1] - held[0] - 1,
-        trade_table.shape[1] - figures[0] - 1,
-    )
-    is_usual, total = _is_usual_nb(trades, seen, free, due_ns, last, (spans[0], spans[1]))
+    room, bounds = table.shape[1] - held[0] - 1, (spans[0], spans[1])
+    free = (len(past[0][0]) - size, room, trade_table.shape[1] - figures[0] - 1)
+    is_usual, total = _is_usual_nb(trades, seen, free, due_ns, last, bounds)
     rows = np.empty((3, n), np.int64)
     if not is_usual:
         return -1, rows, np.empty((0, 0)), 0.0, 0.0, 0.0
-    no_start = last[:0]
-    n_rows = _sweep_rows_nb(
-        (ts, trade_id, sweep), no_start, n < 0, last, (rows[0], rows[1], rows[2])
-    )
-    values = np.empty((_N_COLUMNS, n_rows))
-    for i in range(n):
-        history[0][size + i], history[1][size + i] = ts[i], price[i]
-        history[2][size + i], history[3][size + i] = qty[i], sign[i]
-    end_idx, t0_ns, window_ns = rows[0][:n_rows], rows[1][:n_rows], spans[4]
-    ends, share = end_idx + size, (spans[2], spans[3])
-    if n_rows > 0:
-        large = (np.empty(n_rows, np.int64), values[7], values[8])
-        past, left = (history[0], history[2], history[3]), (ends, t0_ns - window_ns)
-        _rolling_quantile_nb(past, left, no_start, share, counted[1], counted[0], large)
-    taken, due = (ts, price, qty, sign, sweep), (end_idx, t0_ns)
-    met = (quotes[0], quotes[2], quotes[4])
-    reach = _windows_nb(
-        taken,
-        (met[0], met[1], met[2], book[0], book[1]),
-        no_start,
-        due,
-        held,
-        (of_path, of_prices, of_moves),
-        (table, moves),
-        values,
-    )
-    _running_nb(taken, quotes, end_idx, no_start, (running[0], running[2]), running[1], values)
-    further, costs = values[_FIRST:], (window_ns, spans[5], spans[6], spans[7])
-    _trade_rows_nb(taken, met, no_start, costs, end_idx, (figures, paces), trade_table, further)
-    by_size = (spans[8], share[0], share[1], spans[9], spans[10], window_ns, n > 0)
-    _large_sweeps_nb(
-        taken, no_start, due, by_size, sweeps, (size_count, size_ring), trade_table, further
-    )
-    sums = 0.0
+    each, order = (rows[0], rows[1], rows[2]), (ts, trade_id, sweep)
+    n_rows = _sweep_rows_nb(order, no_start, n < 0, last, each)
+    values = np.empty((n_columns, n_rows))
+    due = (rows[0][:n_rows], rows[1][:n_rows])
+    _large_shares_nb(trades, size, due, past, spans, values)
+    taken, met = (ts, price, qty, sign, sweep), (quotes[0], quotes[2], quotes[4])
+    quoted, sums = (met[0], met[1], met[2], book[0], book[1]), (of_path, of_prices, of_moves)
+    reach = _windows_nb(taken, quoted, no_start, due, held, sums, (table, moves), values)
+    _running_nb(taken, quotes, due[0], no_start, (session, touch), moments, values)
+    further, costs = values[first:], (spans[4], spans[5], spans[6], spans[7])
+    _trade_rows_nb(taken, met, no_start, costs, due[0], (figures, paces), trade_table, further)
+    by_size = (spans[8], spans[2], spans[3], spans[9], spans[10], spans[4], n > 0)
+    sizes = (size_count, size_ring)
+    _large_sweeps_nb(taken, no_start, due, by_size, sweeps, sizes, trade_table, further)
+    largest = 0.0
     if n_rows > 0:
         last_bar, is_level, of_core = carried
-        _signals_nb(values, of_core, _FIRST, min_imbalance)
-        known, since = (ends, t0_ns), (no_start, no_start)
-        _carry_bars_nb(known, history[1], last_bar, since, is_level, values[_FIRST_BAR:])
-        sums = max(running[1][2], of_path[0] + of_path[1] * of_path[1])
-        end_idx -= 1
-    return n_rows, rows, values, total, reach, sums
+        _signals_nb(values, of_core, first, min_imbalance)
+        known, since = (due[0] + size, due[1]), (no_start, no_start)
+        _carry_bars_nb(known, past[0][1], last_bar, since, is_level, values[first_bar:])
+        largest = max(moments[2], of_path[0] + of_path[1] * of_path[1])
+        last_known = due[0]
+        last_known -= 1
+    return n_rows, rows, values, total, reach, largest
