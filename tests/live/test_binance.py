@@ -7,7 +7,7 @@ import signal
 import threading
 from contextlib import asynccontextmanager, suppress
 
-from orchestration.ingest import iso_utc
+from orchestration.ingest_summary import iso_utc
 from orchestration.runtime import instrument
 from tests.e2e.command import start
 from tests.live.servers import serving

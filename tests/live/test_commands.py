@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from orchestration import runtime
 from orchestration.cli import app
-from orchestration.ingest import ingest, summary_json
+from orchestration.ingest import ingest
+from orchestration.ingest_summary import summary_json
 from orchestration.sources.files import read_file
 from orchestration.sources.kinetick.bridge_log import parse_bridge_log
 from tests.e2e.command import ROOT, orderflow

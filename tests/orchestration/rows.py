@@ -76,6 +76,7 @@ def gaps(
     n = len(spans)
     return pa.table(
         {
+            "kind": label("trade", n),
             "start_ns": np.array(start, np.int64),
             "end_ns": np.array(end, np.int64),
             "first_missing_id": np.full(n, first_missing_id),
