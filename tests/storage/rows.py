@@ -43,6 +43,10 @@ def _fix_bars(data: dict) -> None:
     data["t1_ns"] = data["t0_ns"] + 60
 
 
+def _fix_depth(data: dict) -> None:
+    data["last_id"] = data["first_id"] + 5
+
+
 def _fix_labels(data: dict) -> None:
     data["t1_ns"] = data["t0_ns"] + 60
 
@@ -54,6 +58,7 @@ def _fix_predictions(data: dict) -> None:
 
 _FIXES = {
     "raw.gaps": _fix_gaps,
+    "raw.depth": _fix_depth,
     "flow.bars": _fix_bars,
     "research.labels": _fix_labels,
     "research.predictions": _fix_predictions,

@@ -265,9 +265,9 @@ def test_snapshot_reads_the_day_as_it_was(store, symbol):
     publish(store, symbol, {"flow.bars": sample_rows(BARS, 9, seed=2)})
     assert len(store.read("flow.bars", symbol)) == 9
     as_of = store.read("flow.bars", symbol, snapshot=old)
-    assert as_of.drop_columns(["vwap_ticks", "vwap_sd_ticks"]).equals(
-        old_rows.drop_columns(["vwap_ticks", "vwap_sd_ticks"])
-    )
+    # As values: the order of a dictionary's texts is the engine's affair.
+    then, now = (t.drop_columns(["vwap_ticks", "vwap_sd_ticks"]) for t in (old_rows, as_of))
+    assert then.to_pylist() == now.to_pylist()
     assert store.content_hash("flow.bars", symbol, DAY, snapshot=old) == old_hash
     assert store.published(symbol=symbol, snapshot=before) == []
     assert len(store.read("flow.bars", symbol, snapshot=before)) == 0

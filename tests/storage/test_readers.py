@@ -45,7 +45,7 @@ def test_order_and_hash_do_not_depend_on_insertion_chunks_or_units(store, symbol
     assert reads[0].column("ts_event_ns").to_pylist() == sorted(
         rows.column("ts_event_ns").to_pylist()
     )
-    assert all(read.equals(reads[0]) for read in reads)
+    assert all(read.to_pylist() == reads[0].to_pylist() for read in reads)
     assert len(hashes) == 1
 
 
