@@ -81,21 +81,24 @@ def usual_step(
         book = (ofi.ofi_lots, ofi.is_known)
         if not _are_flags(book[1], n) or not _are_tight(book[:1]):
             return None
-    is_sign = type(narrow) is np.ndarray and narrow.dtype is _INT8
+    is_sign = type(narrow) is np.ndarray and narrow.dtype is _INT8 and narrow.flags.writeable
     if not is_sign or narrow.strides != _TIGHT_BYTES or not _are_tight(wide):
         return None
     return _stepped(state, further, (*wide, narrow), (quotes, book), settings)
 
 
 def _are_tight(columns: tuple[Any, ...]) -> bool:
+    # Read-only arrays are another type to the compiler: each mixture would be compiled anew.
     for values in columns:
         if not (type(values) is np.ndarray and values.dtype is _INT64 and values.strides == _TIGHT):
+            return False
+        if not values.flags.writeable:
             return False
     return True
 
 
 def _are_flags(values: Any, n: int) -> bool:
-    is_bool = type(values) is np.ndarray and values.dtype is _BOOL
+    is_bool = type(values) is np.ndarray and values.dtype is _BOOL and values.flags.writeable
     return is_bool and values.strides == _TIGHT_BYTES and len(values) == n
 
 
