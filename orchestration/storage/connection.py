@@ -66,7 +66,7 @@ class Connection:
         settings = _PINNED | {"max_memory_usage": memory_bytes, "max_execution_time": timeout_s}
         target = server_target(url) if url else {"interface": "chdb", "path": str(path)}
         self._retry_s = retry_s if url else 0.0
-        self._client = _connect(target, settings, self._retry_s)
+        self._client = _connect(target, settings)
         self._temp_dir = temp_dir
         self._is_embedded = url is None
         self._scanner = _Scanner(path, settings) if path is not None else None
@@ -181,16 +181,14 @@ class _Scanner:
         self._handle.close()
 
 
-def _connect(target: Mapping[str, Any], settings: Mapping[str, Any], retry_s: float) -> Any:
+def _connect(target: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
+    # Tried once: an address that nobody answers at is more often wrong than down for a moment.
     import clickhouse_connect
     from clickhouse_connect.driver.exceptions import ClickHouseError
 
-    def client() -> Any:
-        return clickhouse_connect.get_client(settings=dict(settings), **target)
-
     try:
-        return retried(client, for_s=retry_s, what="connecting")
-    except (ClickHouseError, StoreError) as error:
+        return clickhouse_connect.get_client(settings=dict(settings), **target)
+    except ClickHouseError as error:
         where = f"{target['host']}:{target['port']}" if "host" in target else target["path"]
         raise StoreError(f"no ClickHouse answers at {where}: {error}") from error
 

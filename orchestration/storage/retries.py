@@ -57,6 +57,6 @@ def retried(call: Callable[[], T], *, for_s: float, what: str) -> T:
                 raise StoreError(
                     f"{what} failed {n} times in {for_s:g} s, at last with: {error}"
                 ) from error
-            _log.warning("%s failed (%s): attempt %d follows in %.1f s", what, error, n + 1, wait)
+            _log.info("%s failed (%s): attempt %d follows in %.1f s", what, error, n + 1, wait)
             time.sleep(wait)
             pause, n = min(2 * pause, _LONGEST_PAUSE_S), n + 1
