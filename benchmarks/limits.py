@@ -25,13 +25,9 @@ from benchmarks.timing import timed
 from orderflow_core.bars import time_bar_index
 from orderflow_core.flow_bars import flow_bars
 from orderflow_core.kernels.profile import _bounds_nb, _range_lots_nb
-from orderflow_core.kernels.rolling import (
-    _rolling_quantile_nb,
-    _rolling_sums_nb,
-    _window_sizes_nb,
-    _window_sums_nb,
-)
+from orderflow_core.kernels.rolling import _rolling_sums_nb, _window_sums_nb
 from orderflow_core.kernels.rolling_checks import _faults_nb
+from orderflow_core.kernels.rolling_quantile import _rolling_quantile_nb, _window_sizes_nb
 from orderflow_core.profile import volume_profile
 from orderflow_core.quote_rules import lee_ready_joined
 from orderflow_core.rolling import rolling_quantile, rolling_sums, size_counters

@@ -13,7 +13,7 @@ from orderflow_core.feature_blocks import Rows, blocks_of, known_rows
 from orderflow_core.feature_input import Chunk
 from orderflow_core.feature_state import FeatureState
 from orderflow_core.kernels.features import _running_nb
-from orderflow_core.kernels.rolling import _rolling_quantile_nb
+from orderflow_core.kernels.rolling_quantile import _rolling_quantile_nb
 from orderflow_core.rolling import size_counters, window_start
 from orderflow_core.row_ranges import ranges_of
 from orderflow_core.types import Float64, Int64

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from orderflow_core.kernels.features import _first_fault_nb
 from orderflow_core.ofi import OfiAtTrade
+from orderflow_core.sessions import starts_within
 from orderflow_core.spreads import MAX_PRICE, require_price
 from orderflow_core.types import Bool, Int8, Int64, QuoteAtTrade, TradeArrays
 from orderflow_core.validate import (
@@ -70,10 +71,7 @@ class Chunk:
     def part(self, first: int, end: int) -> "Chunk":
         """Return the trades ``first <= i < end`` as views, without the sum of their sizes."""
         cut = slice(first, end)
-        inside = [
-            idx[(idx >= first) & (idx < end)] - first
-            for idx in (self.sessions, self.gaps, self.starts)
-        ]
+        inside = [starts_within(idx, first, end) for idx in (self.sessions, self.gaps, self.starts)]
         quotes = self.quotes
         if quotes is not None:
             bid, bid_lots, ask, ask_lots, is_known = quotes

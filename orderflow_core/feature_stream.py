@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from orderflow_core.feature_settings import FeatureSettings
 from orderflow_core.features import ALL_NAMES, NAMES, FeatureMatrix, continue_decision_features
 from orderflow_core.ofi import OfiAtTrade
+from orderflow_core.sessions import starts_within
 from orderflow_core.types import QuoteAtTrade, TradeArrays
 from orderflow_core.validate import require_int64, require_positive_scalar, require_session_starts
 
@@ -60,30 +61,17 @@ def feature_blocks(
     state, room = None, np.empty((len(ALL_NAMES if settings else NAMES), step + 1))
     for first in range(0, n, step):
         stop = min(first + step, n)
-        cut = slice(first, stop)
         matrix, state = continue_decision_features(
             state,
             trades.slice(first, stop),
-            ordinal[cut],
-            None if at_trade is None else _quotes_part(at_trade, cut),
-            session_start_idx=starts[(starts >= first) & (starts < stop)] - first,
-            gap_idx=gaps[(gaps >= first) & (gaps < stop)] - first,
+            ordinal[first:stop],
+            None if at_trade is None else at_trade.slice(first, stop),
+            session_start_idx=starts_within(starts, first, stop),
+            gap_idx=starts_within(gaps, first, stop),
             session_ended=session_ended and stop == n,
             clock=clock,
             settings=settings,
-            ofi=None
-            if ofi is None
-            else OfiAtTrade(ofi_lots=ofi.ofi_lots[cut], is_known=ofi.is_known[cut]),
+            ofi=None if ofi is None else ofi.slice(first, stop),
             out=room if clock == "sweep" else None,
         )
         yield replace(matrix, last_idx=matrix.last_idx + first)
-
-
-def _quotes_part(at_trade: QuoteAtTrade, cut: slice) -> QuoteAtTrade:
-    return QuoteAtTrade(
-        bid_ticks=at_trade.bid_ticks[cut],
-        bid_lots=at_trade.bid_lots[cut],
-        ask_ticks=at_trade.ask_ticks[cut],
-        ask_lots=at_trade.ask_lots[cut],
-        is_known=at_trade.is_known[cut],
-    )

@@ -64,6 +64,10 @@ class OfiAtTrade:
     def __len__(self) -> int:
         return len(self.is_known)
 
+    def slice(self, start: int, stop: int) -> "OfiAtTrade":
+        """Return the values of the trades ``start <= i < stop`` as views."""
+        return OfiAtTrade(ofi_lots=self.ofi_lots[start:stop], is_known=self.is_known[start:stop])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfiAtTradeState:

@@ -25,6 +25,7 @@ from orderflow_core.validate import (
     require_session_starts,
     require_sign,
     require_sorted,
+    require_window_fits,
 )
 
 # Up to so many prices between the lowest and the highest a cell is found by its price; a print far
@@ -276,8 +277,7 @@ def _memory(
 
 def _require_room(ts: Int64, qty: Int64, ring_lots: Int64, window_ns: int) -> None:
     require_differences_fit("ts_event_ns", ts)
-    if int(ts[0]) - window_ns < -INT64_MAX:
-        raise ValueError(f"ts_event_ns of {ts[0]} puts the window's start beyond int64")
+    require_window_fits("ts_event_ns", ts, window_ns)
     known, largest = int(ring_lots.max(initial=0)) * len(ring_lots), int(qty.max())
     if known + largest * len(qty) > INT64_MAX:
         raise ValueError(

@@ -13,7 +13,6 @@ import numpy as np
 from orderflow_core.kernels.refills import _refill_windows_nb
 from orderflow_core.types import Bool, Int8, Int64, QuoteArrays, TradeArrays
 from orderflow_core.validate import (
-    INT64_MAX,
     require_count,
     require_differences_fit,
     require_int64,
@@ -26,6 +25,7 @@ from orderflow_core.validate import (
     require_sign,
     require_sorted,
     require_sum_fits,
+    require_window_fits,
 )
 
 _QUOTES = ("ts_event_ns", "bid_ticks", "bid_lots", "ask_ticks", "ask_lots")
@@ -316,8 +316,7 @@ def _windows(
         session = np.append(np.full(n_tail, state.session_ns), session)
         is_above[:n_tail] = state.is_absorbing
     ts, price, sign, taken, refilled = together
-    if len(ts) and int(ts[0]) - rule.window_ns < -INT64_MAX:
-        raise ValueError(f"ts_event_ns of {ts[0]} puts the window's start beyond int64")
+    require_window_fits("ts_event_ns", ts, rule.window_ns)
     require_sum_fits(
         "qty_lots", 1000 * int(max(taken.max(initial=0), refilled.max(initial=0))), len(ts)
     )

@@ -7,12 +7,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from orderflow_core.kernels.rolling import (
-    _last_at_nb,
-    _quantile_at_ends_nb,
-    _sums_at_ends_nb,
-)
+from orderflow_core.kernels.rolling import _last_at_nb, _sums_at_ends_nb
 from orderflow_core.kernels.rolling_checks import _faults_nb, _runs_back_nb
+from orderflow_core.kernels.rolling_quantile import _quantile_at_ends_nb
 from orderflow_core.row_ranges import ranges_of, side_by_side
 from orderflow_core.types import Bool, Float64, Int8, Int64
 from orderflow_core.validate import (

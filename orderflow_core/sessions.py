@@ -29,6 +29,25 @@ def first_of_session(start: Int64, n: int) -> Int64:
     return np.maximum.accumulate(first)
 
 
+def starts_within(start: Int64, first: int, end: int) -> Int64:
+    """Return those of some positions that lie in ``first <= i < end``, counted from ``first``.
+
+    Parameters
+    ----------
+    start : ndarray of int64, sorted
+
+    Returns
+    -------
+    ndarray of int64
+
+    Examples
+    --------
+    >>> starts_within(np.array([0, 2, 5]), 2, 5)
+    array([0])
+    """
+    return start[(start >= first) & (start < end)] - first
+
+
 def opens_session(start: Int64, n: int) -> Bool:
     """Return for each of ``n`` elements whether a session begins at it.
 

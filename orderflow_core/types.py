@@ -90,6 +90,16 @@ class QuoteAtTrade:
     def __len__(self) -> int:
         return len(self.is_known)
 
+    def slice(self, start: int, stop: int) -> "QuoteAtTrade":
+        """Return the quotes of the trades ``start <= i < stop`` as views."""
+        return QuoteAtTrade(
+            bid_ticks=self.bid_ticks[start:stop],
+            bid_lots=self.bid_lots[start:stop],
+            ask_ticks=self.ask_ticks[start:stop],
+            ask_lots=self.ask_lots[start:stop],
+            is_known=self.is_known[start:stop],
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BarIndex:

@@ -183,6 +183,12 @@ def require_differences_fit(name: str, values: Int64) -> None:
         raise ValueError(f"{name} must lie within 2**62, got {values.min()} to {values.max()}")
 
 
+def require_window_fits(name: str, ts_ns: Int64, window_ns: int) -> None:
+    """Demand that the window before the first of some times, which do not run back, begins in int64."""
+    if len(ts_ns) and int(ts_ns[0]) - window_ns < -INT64_MAX:
+        raise ValueError(f"{name} of {ts_ns[0]} puts the window's start beyond int64")
+
+
 def require_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
     """Demand that ``value`` is one of the words in ``allowed``."""
     if value not in allowed:

@@ -10,8 +10,7 @@ from benchmarks.data import Market
 from benchmarks.items.features import matrix_columns
 from benchmarks.items.features_whole import all_columns, arguments
 from orderflow_core.features import FeatureMatrix, continue_decision_features, decision_features
-from orderflow_core.ofi import OfiAtTrade
-from orderflow_core.types import QuoteAtTrade
+from orderflow_core.sessions import starts_within
 
 MAX_TRADES = 50_000
 
@@ -34,22 +33,15 @@ def _chunks(market: Market, given: dict[str, Any], size: int) -> list[dict[str, 
     starts, at_trade, ofi = given["session_start_idx"], given["at_trade"], given["ofi"]
     chunks = []
     for first in range(0, len(market), size):
-        cut = slice(first, min(first + size, len(market)))
-        inside = starts[(starts >= cut.start) & (starts < cut.stop)] - first
+        end = min(first + size, len(market))
         chunks.append(
             given
             | {
-                "trades": market.trades.slice(cut.start, cut.stop),
-                "sweep": given["sweep"][cut],
-                "at_trade": QuoteAtTrade(
-                    bid_ticks=at_trade.bid_ticks[cut],
-                    bid_lots=at_trade.bid_lots[cut],
-                    ask_ticks=at_trade.ask_ticks[cut],
-                    ask_lots=at_trade.ask_lots[cut],
-                    is_known=at_trade.is_known[cut],
-                ),
-                "ofi": OfiAtTrade(ofi_lots=ofi.ofi_lots[cut], is_known=ofi.is_known[cut]),
-                "session_start_idx": inside,
+                "trades": market.trades.slice(first, end),
+                "sweep": given["sweep"][first:end],
+                "at_trade": at_trade.slice(first, end),
+                "ofi": ofi.slice(first, end),
+                "session_start_idx": starts_within(starts, first, end),
             }
         )
     return chunks

@@ -13,7 +13,7 @@ from orderflow_core.kernels.decision_clocks import _sweep_rows_nb
 from orderflow_core.kernels.feature_windows import _windows_nb
 from orderflow_core.kernels.features import _first_fault_nb, _running_nb
 from orderflow_core.kernels.large_trades import _large_sweeps_nb
-from orderflow_core.kernels.rolling import _Counters, _rolling_quantile_nb
+from orderflow_core.kernels.rolling_quantile import _Counters, _rolling_quantile_nb
 from orderflow_core.kernels.trade_tier import _carry_bars_nb, _signals_nb, _trade_rows_nb
 from orderflow_core.types import Bool, Float64, Int8, Int64
 
