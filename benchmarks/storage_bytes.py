@@ -66,7 +66,7 @@ def measure(store: Store, symbol: str, day, trades: pa.Table, unit: str) -> dict
     hash_s = seconds(lambda: content_hash(table_named(TABLE), rows))
     shuffled = rows.take(pa.array(range(n - 1, -1, -1)))
     hash_unsorted_s = seconds(lambda: content_hash(table_named(TABLE), shuffled))
-    store._connection.command(f"OPTIMIZE TABLE {TABLE} FINAL")
+    store._engine.connection.command(f"OPTIMIZE TABLE {TABLE} FINAL")
     return {
         "rows": n,
         "insert_rows_per_s": round(n / insert_s),
@@ -118,31 +118,33 @@ def recorded_batches(folder: Path) -> Iterator[tuple[str, Instrument, SourceBatc
 
 def recorded(store: Store, folder: Path) -> Iterator[dict[str, object]]:
     for name, instrument, batch in recorded_batches(folder):
-        store._connection.command(f"TRUNCATE TABLE {TABLE}")
+        store._engine.connection.command(f"TRUNCATE TABLE {TABLE}")
         for day, part in split_by_day(batch, instrument).items():
             with store.publish(name, day, run_id="bench", code_version="1") as publication:
                 publication.write(TABLE, part.trades, unit=batch.unit)
                 publication.commit()
-        store._connection.command(f"OPTIMIZE TABLE {TABLE} FINAL")
+        store._engine.connection.command(f"OPTIMIZE TABLE {TABLE} FINAL")
         per_row = bytes_per_row(store, *TABLE.split("."))
         yield {"file": name, "trades": len(batch.trades), "bytes a row": per_row}
 
 
 def compare_codecs(store: Store, symbol: str, day) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
-    store._connection.command("CREATE DATABASE IF NOT EXISTS codecs")
+    store._engine.connection.command("CREATE DATABASE IF NOT EXISTS codecs")
     for column in TABLES[TABLE].payload:
         if column.type not in ("Int64", "Int8"):
             continue
         for position, codec in enumerate(CODECS):
             name = f"{column.name}_{position}"
-            store._connection.command(
+            store._engine.connection.command(
                 f"CREATE TABLE codecs.{name} (v {column.type} CODEC({codec})) "
                 "ENGINE = MergeTree ORDER BY tuple() "
                 "SETTINGS min_bytes_for_wide_part = 0, min_rows_for_wide_part = 0"
             )
             rows = store.read(TABLE, symbol, day, columns=[column.name])
-            store._connection.insert(f"codecs.{name}", rows.rename_columns(["v"]), token=name)
+            store._engine.connection.insert(
+                f"codecs.{name}", rows.rename_columns(["v"]), token=name
+            )
             per_row = bytes_per_row(store, "codecs", name)["v"]
             found.setdefault(column.name, {})[codec] = per_row
     return found

@@ -110,7 +110,7 @@ def _ingest(store: Store, packed: Path, symbol: str) -> str:
     # What was taken in before goes, as in the peer's table; the same records under one symbol would
     # be found published and not inserted again.
     for name in ("trades", "quotes", "gaps", "quarantine"):
-        store._connection.command(f"TRUNCATE TABLE raw.{name}")
+        store._engine.connection.command(f"TRUNCATE TABLE raw.{name}")
     known = replace(SPOT, symbol=symbol)
     summary = ingest(store, ahead(read_units("binance", [packed], known)), known, run_id="bench")
     if summary.quarantined:

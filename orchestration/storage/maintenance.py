@@ -1,29 +1,16 @@
 """Looking after the store: removing what was never published, comparing it with its manifest."""
 
-# ruff: noqa: S608  identifiers come from the tables' own definitions; values are bound
-
 import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from orchestration.storage.connection import Connection
 from orchestration.storage.content_hash import content_hash
+from orchestration.storage.engine import Engine, Stored
 from orchestration.storage.manifest import ManifestRow, current
 from orchestration.storage.readers import read_generations
 from orchestration.storage.schema import Table
 from orchestration.storage.tables import TABLES
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
-    """Rows of one generation that a table holds."""
-
-    table: str
-    symbol: str
-    trading_day: date
-    generation: int
-    rows: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,30 +24,8 @@ class Problem:
     what: str
 
 
-def delete_generations(
-    connection: Connection, table: Table, day: date, generations: Collection[int]
-) -> None:
-    """Remove generations whose trading days share the month of ``day``; wait until they are gone."""
-    # Within one partition: a mutation of the table would make a new version of every part it has.
-    partition = day.year * 100 + day.month
-    connection.delete(
-        f"ALTER TABLE {table.quoted} DELETE IN PARTITION {partition} "
-        "WHERE generation IN {generations:Array(Int64)}",
-        {"generations": sorted(generations)},
-    )
-
-
-def stored_generations(connection: Connection, table: Table) -> list[Stored]:
-    """Return what a table holds, published or not, by generation."""
-    found = connection.select(
-        "SELECT toString(symbol) AS symbol, trading_day, generation, toInt64(count()) AS rows "
-        f"FROM {table.quoted} GROUP BY ALL ORDER BY symbol, trading_day, generation"
-    )
-    return [Stored(table=table.name, **values) for values in found.to_pylist()]
-
-
 def orphans(
-    connection: Connection,
+    engine: Engine,
     published: Iterable[ManifestRow],
     *,
     in_progress: Collection[int],
@@ -76,12 +41,12 @@ def orphans(
     return [
         stored
         for table in TABLES.values()
-        for stored in stored_generations(connection, table)
+        for stored in engine.stored_generations(table)
         if stored.generation not in known and (min_age_s == 0 or stored.generation <= newest)
     ]
 
 
-def remove(connection: Connection, unwanted: Sequence[Stored]) -> dict[str, int]:
+def remove(engine: Engine, unwanted: Sequence[Stored]) -> dict[str, int]:
     """Delete the given generations; return the number of rows removed by table."""
     counts: dict[str, int] = {}
     by_partition: dict[tuple[str, int, int], list[Stored]] = {}
@@ -90,13 +55,13 @@ def remove(connection: Connection, unwanted: Sequence[Stored]) -> dict[str, int]
         by_partition.setdefault(key, []).append(stored)
     for (name, _, _), mine in sorted(by_partition.items(), key=lambda item: item[0]):
         generations = [stored.generation for stored in mine]
-        delete_generations(connection, TABLES[name], mine[0].trading_day, generations)
+        engine.delete_generations(TABLES[name], mine[0].trading_day, generations)
         counts[name] = counts.get(name, 0) + sum(stored.rows for stored in mine)
     return counts
 
 
 def find_problems(
-    connection: Connection,
+    engine: Engine,
     published: Sequence[ManifestRow],
     *,
     retired: Collection[int],
@@ -106,12 +71,12 @@ def find_problems(
 
     ``retired`` are the generations whose rows retention has removed.
     """
-    problems = _column_problems(connection)
+    problems = _column_problems(engine)
     for table in TABLES.values():
         mine = [row for row in published if row.table == table.name]
         visible = current(mine)
         visible_generations = {row.generation for row in visible}
-        held = {s.generation: s.rows for s in stored_generations(connection, table)}
+        held = {s.generation: s.rows for s in engine.stored_generations(table)}
         for row in mine:
             if row.generation in retired:
                 continue
@@ -120,7 +85,7 @@ def find_problems(
                 what = f"manifest states {row.rows} rows, table holds {found}"
                 problems.append(_problem(row, what))
             elif is_deep and row.generation in visible_generations:
-                problems += _hash_problems(connection, table, row)
+                problems += _hash_problems(engine, table, row)
         problems += _ownership_problems(visible)
     return problems
 
@@ -135,8 +100,8 @@ def _problem(row: ManifestRow, what: str) -> Problem:
     )
 
 
-def _hash_problems(connection: Connection, table: Table, row: ManifestRow) -> list[Problem]:
-    found = content_hash(table, read_generations(connection, table, [row]))
+def _hash_problems(engine: Engine, table: Table, row: ManifestRow) -> list[Problem]:
+    found = content_hash(table, read_generations(engine, table, [row]))
     if found == row.hash:
         return []
     return [_problem(row, f"manifest states hash {row.hash}, rows have {found}")]
@@ -154,35 +119,15 @@ def _ownership_problems(rows: Sequence[ManifestRow]) -> list[Problem]:
     return problems
 
 
-def _column_problems(connection: Connection) -> list[Problem]:
-    found = connection.select(
-        "SELECT concat(database, '.', `table`) AS tab, name, type FROM system.columns "
-        "WHERE database IN ('raw', 'flow', 'research', 'backtest') ORDER BY tab, position"
-    ).to_pylist()
+def _column_problems(engine: Engine) -> list[Problem]:
+    found = engine.columns()
     problems = []
     for table in TABLES.values():
-        stored = [(row["name"], row["type"]) for row in found if row["tab"] == table.name]
-        expected = [(column.name, column.type) for column in table.columns]
+        stored = found.get(table.name, [])
+        expected = [(column.name, engine.type_of(column)) for column in table.columns]
         if stored != expected:
             what = f"columns are {stored}, the program expects {expected}"
             problems.append(
                 Problem(table=table.name, symbol="", trading_day=None, generation=0, what=what)
             )
     return problems
-
-
-def require_setting(connection: Connection, name: str, value: int) -> None:
-    """Give every table of ours that has none of its own a MergeTree setting."""
-    found = connection.select(
-        "SELECT database, name FROM system.tables WHERE engine LIKE {engine:String} AND "
-        "database IN {databases:Array(String)} AND position(engine_full, {setting:String}) = 0",
-        {
-            "engine": "%MergeTree",
-            "databases": sorted({"meta", *(table.split(".")[0] for table in TABLES)}),
-            "setting": name,
-        },
-    )
-    for row in found.to_pylist():
-        connection.command(
-            f"ALTER TABLE `{row['database']}`.`{row['name']}` MODIFY SETTING {name} = {value}"
-        )

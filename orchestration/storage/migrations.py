@@ -14,6 +14,7 @@ from importlib import resources
 import pyarrow as pa
 
 from orchestration.storage.connection import Connection
+from orchestration.storage.engine import AppliedMigration
 from orchestration.storage.errors import SchemaError
 
 _FILE = re.compile(r"(\d{4})_(\w+)\.sql")
@@ -74,15 +75,6 @@ def migrate(connection: Connection, migrations: Sequence[Migration] | None = Non
             connection.command(statement)
         _record(connection, migration)
     return [migration.version for migration in pending]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AppliedMigration:
-    """One migration that a store has, and when it was applied (ns UTC)."""
-
-    version: int
-    name: str
-    applied_at: int
 
 
 def list_applied(connection: Connection) -> list[AppliedMigration]:

@@ -1,7 +1,5 @@
 """One publication: tables of one symbol-day staged, audited, and made visible in one moment."""
 
-import secrets
-import threading
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,11 +13,11 @@ import pyarrow as pa
 
 from orchestration.storage.comparison import has_rows_of
 from orchestration.storage.conform import conform, require_key, with_store_columns
-from orchestration.storage.connection import Connection
 from orchestration.storage.content_hash import content_hash, n_duplicate_keys
+from orchestration.storage.engine import Staging
 from orchestration.storage.errors import PublicationConflictError, StoreCorruptError, StoreError
-from orchestration.storage.maintenance import delete_generations
-from orchestration.storage.manifest import Input, Manifest, ManifestRow, current
+from orchestration.storage.generation_clock import GenerationClock
+from orchestration.storage.manifest import Input, ManifestRow, current
 from orchestration.storage.readers import read_generations
 from orchestration.storage.schema import Table
 from orchestration.storage.tables import table_named
@@ -54,35 +52,15 @@ class _Staged:
     def replaces(self) -> tuple[int, ...]:
         return tuple(row.generation for row in self.replaced)
 
+    @property
+    def is_stored(self) -> bool:
+        return self.rows > 0 and not self.is_held
+
     def hash_of_chunks(self) -> str:
         """Return the content hash of all that was handed in."""
         if len(self.chunks) == 1 and self.first_hash is not None:
             return self.first_hash.result()
         return content_hash(self.table, pa.concat_tables(self.chunks))
-
-
-class GenerationClock:
-    """Hands out generations: nanoseconds UTC, always above every one handed out or published."""
-
-    def __init__(self) -> None:
-        self._last = 0
-        self._lock = threading.Lock()
-
-    def advance_to(self, generation: int) -> None:
-        """Never hand out ``generation`` or an earlier one again."""
-        with self._lock:
-            self._last = max(self._last, generation)
-
-    def next(self) -> int:
-        """Return the next generation."""
-        with self._lock:
-            now = time.time_ns()
-            if now <= self._last:
-                # The clock stands behind what is published: a killed run may have used last + 1
-                # for rows that are still there, so the next one is not last + 1 again.
-                now = self._last + 1 + secrets.randbelow(1_000_000)
-            self._last = now
-            return now
 
 
 class Publication(AbstractContextManager["Publication"]):
@@ -95,10 +73,8 @@ class Publication(AbstractContextManager["Publication"]):
     def __init__(
         self,
         *,
-        connection: Connection,
-        manifest: Manifest,
+        staging: Staging,
         clock: GenerationClock,
-        commit_lock: AbstractContextManager[object],
         in_progress: set[int],
         symbol: str,
         day: date,
@@ -107,10 +83,8 @@ class Publication(AbstractContextManager["Publication"]):
         inputs: Iterable[ManifestRow | Input],
     ) -> None:
         require_key(symbol, day)
-        self._connection = connection
-        self._manifest = manifest
+        self._staging = staging
         self._clock = clock
-        self._commit_lock = commit_lock
         self._in_progress = in_progress
         self._symbol = symbol
         self._day = day
@@ -186,7 +160,7 @@ class Publication(AbstractContextManager["Publication"]):
         if not chosen:
             raise ValueError(f"{table} was not written in this publication")
         rows = [self._manifest_row(staged, seq=0) for staged in chosen]
-        return read_generations(self._connection, chosen[0].table, rows, columns=columns)
+        return read_generations(self._staging, chosen[0].table, rows, columns=columns)
 
     def audit(self) -> dict[str, Audit]:
         """Read every staged table back and compare it with what was handed in.
@@ -225,8 +199,15 @@ class Publication(AbstractContextManager["Publication"]):
             if staged.hash == "":
                 self._read_back(staged)
         changed = [staged for staged in self._staged.values() if not self._is_unchanged(staged)]
-        published = self._append(changed) if changed else []
-        self._remove_except({staged.generation for staged in changed})
+        if not changed:
+            self._close(self._staged.values())
+            return []
+        kept = {staged.generation for staged in changed}
+        for staged in self._staged.values():
+            if staged.is_stored and staged.generation not in kept:
+                self._staging.remove(staged.table, self._day, [staged.generation])
+        published = self._append(changed)
+        self._close(())
         return published
 
     def __exit__(
@@ -235,10 +216,8 @@ class Publication(AbstractContextManager["Publication"]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # An interrupt is not the time for more work; Store.vacuum removes what it leaves.
-        if self._is_open and (error is None or isinstance(error, Exception)):
+        if self._is_open:
             self._abandon(error)
-        self._is_open = False
         self._hashing.shutdown(wait=False, cancel_futures=True)
         self._in_progress.difference_update(staged.generation for staged in self._staged.values())
 
@@ -249,7 +228,7 @@ class Publication(AbstractContextManager["Publication"]):
         if replaces_all and not table.has_units:
             raise ValueError(f"{table.name} has no units: a new generation replaces all anyway")
         if not self._staged:
-            self._clock.advance_to(self._manifest.last_generation())
+            self._clock.advance_to(self._staging.manifest.last_generation())
         replaced = self._replaced_by(table, unit, replaces_all, self._known)
         staged = _Staged(table=table, unit=unit, generation=self._clock.next(), replaced=replaced)
         self._in_progress.add(staged.generation)
@@ -265,24 +244,21 @@ class Publication(AbstractContextManager["Publication"]):
     ) -> list[ManifestRow]:
         # ``known`` holds what one query said of a unit in all tables.
         if replaces_all or not (table.has_units or unit):
-            rows = self._manifest.rows(table=table.name, symbol=self._symbol, days=[self._day])
+            rows = self._staging.manifest.rows(
+                table=table.name, symbol=self._symbol, days=[self._day]
+            )
             return current(rows)
         if unit not in known:
-            known[unit] = self._manifest.current_of_unit(self._symbol, self._day, unit)
+            known[unit] = self._staging.manifest.current_of_unit(self._symbol, self._day, unit)
         return [row for row in known[unit] if row.table == table.name]
 
     def _insert(self, staged: _Staged, chunk: pa.Table) -> None:
         if len(chunk) == 0:
             return
-        from clickhouse_connect.driver.exceptions import DatabaseError
-
-        try:
-            # The generation is unique, and its chunks come one after another.
-            token = f"{staged.table.name}-{staged.generation}-{staged.n_inserted}"
-            self._connection.insert(staged.table.name, chunk, token=token)
-            staged.n_inserted += 1
-        except DatabaseError as error:
-            raise StoreError(f"{staged.table.name} refused the rows: {error}") from error
+        # The generation is unique, and its chunks come one after another.
+        token = f"{staged.table.name}-{staged.generation}-{staged.n_inserted}"
+        self._staging.insert(staged.table, chunk, token=token)
+        staged.n_inserted += 1
 
     def _equals_published(self, staged: _Staged, chunk: pa.Table) -> bool:
         same = self._same_origin(staged)
@@ -315,7 +291,7 @@ class Publication(AbstractContextManager["Publication"]):
     def _read_back(self, staged: _Staged) -> pa.Table:
         """Return the stored rows of one generation; what was handed in is forgotten then."""
         row = self._manifest_row(staged, seq=0)
-        stored = read_generations(self._connection, staged.table, [row])
+        stored = read_generations(self._staging, staged.table, [row])
         if staged.hash == "":
             expected = staged.hash_of_chunks()
             if not has_rows_of(staged.table, stored, pa.concat_tables(staged.chunks), expected):
@@ -330,12 +306,12 @@ class Publication(AbstractContextManager["Publication"]):
         return stored
 
     def _append(self, changed: Sequence[_Staged]) -> list[ManifestRow]:
-        with self._commit_lock:
+        with self._staging.committing():
             for _ in range(_COMMIT_ATTEMPTS):
-                seq = self._manifest.last_seq() + 1
+                seq = self._staging.manifest.last_seq() + 1
                 self._require_no_conflict(changed)
                 rows = [self._manifest_row(staged, seq=seq) for staged in changed]
-                if self._manifest.append(rows):
+                if self._staging.append(rows):
                     return rows
         raise PublicationConflictError(
             f"{self._symbol} {self._day}: other writers took {_COMMIT_ATTEMPTS} sequence numbers "
@@ -373,23 +349,25 @@ class Publication(AbstractContextManager["Publication"]):
             published_at=time.time_ns() if seq else 0,
         )
 
-    def _abandon(self, error: Exception | None) -> None:
-        from clickhouse_connect.driver.exceptions import Error
-
+    def _abandon(self, error: BaseException | None) -> None:
+        # An interrupt is not the time for more work; Store.vacuum removes what it leaves.
+        is_interrupt = error is not None and not isinstance(error, Exception)
         try:
-            self._remove_except(set())
-        except Error as failure:
+            self._close(() if is_interrupt else self._staged.values())
+        except StoreError as failure:
             if error is None:
                 raise
-            error.add_note(f"staged rows were left for vacuum: {failure}")
+            error.add_note(str(failure))
 
-    def _remove_except(self, published: set[int]) -> None:
-        """End the publication and remove what was inserted and is not published."""
+    def _close(self, unpublished: Iterable[_Staged]) -> None:
         self._is_open = False
-        for staged in self._staged.values():
-            is_stored = staged.rows > 0 and not staged.is_held
-            if is_stored and staged.generation not in published:
-                delete_generations(self._connection, staged.table, self._day, [staged.generation])
+        self._staging.close(
+            [
+                (staged.table, self._day, staged.generation)
+                for staged in unpublished
+                if staged.is_stored
+            ]
+        )
 
     def _require_open(self) -> None:
         if not self._is_open:

@@ -1,23 +1,21 @@
 """Published rows out of the store: always whole generations, always in the table's order."""
 
-# ruff: noqa: S608  identifiers come from the tables' own definitions; values are bound
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
-from orchestration.storage.connection import Connection
+from orchestration.storage.engine import RowSource
 from orchestration.storage.errors import StoreCorruptError
 from orchestration.storage.manifest import ManifestRow
-from orchestration.storage.schema import FLOAT64, LABEL, Column, Table
+from orchestration.storage.schema import Column, Table
 
 # Bounds the bound parameters and the engine's memory of one query.
 _GENERATIONS_PER_QUERY = 200
 
 
 def read_generations(
-    connection: Connection,
+    source: RowSource,
     table: Table,
     published: Sequence[ManifestRow],
     *,
@@ -45,7 +43,8 @@ def read_generations(
     )
     parts = [_schema(chosen).empty_table()]
     for batch in _batches_of_whole_days(holding):
-        part = _select(connection, table, chosen, batch, where or {})
+        # The engine picks dictionary index widths by block; readers get one type.
+        part = source.select_rows(table, chosen, batch, where or {}).cast(_schema(chosen))
         expected = sum(row.rows for row in batch)
         if not where and len(part) != expected:
             raise StoreCorruptError(_count_message(table, batch, expected, len(part)))
@@ -61,48 +60,6 @@ def _batches_of_whole_days(rows: Sequence[ManifestRow]) -> list[list[ManifestRow
             batches.append([])
         batches[-1].append(row)
     return batches
-
-
-def _select(
-    connection: Connection,
-    table: Table,
-    columns: Sequence[Column],
-    batch: Sequence[ManifestRow],
-    where: Mapping[str, Any],
-) -> pa.Table:
-    params: dict[str, Any] = {
-        "symbol": batch[0].symbol,
-        "days": sorted({row.trading_day for row in batch}),
-        "generations": [row.generation for row in batch],
-    }
-    conditions = [
-        "symbol = {symbol:String}",
-        "trading_day IN {days:Array(Date)}",
-        "generation IN {generations:Array(Int64)}",
-    ]
-    for position, (name, value) in enumerate(where.items()):
-        column, bound = table.column(name), f"where_{position}"
-        kind = "String" if column.type == LABEL else column.type
-        is_list = isinstance(value, (list, tuple, set, frozenset))
-        params[bound] = list(value) if is_list else value
-        operator, bound_type = ("IN", f"Array({kind})") if is_list else ("=", kind)
-        conditions.append(f"`{name}` {operator} {{{bound}:{bound_type}}}")
-    # One generation a day: the primary key has the rows in order, and nothing is left to sort.
-    is_single = len(params["days"]) == len(batch)
-    order = ["symbol", "trading_day", *(["generation"] if is_single else [])]
-    order += [_order_term(column) for column in table.order_columns()]
-    chosen = ", ".join(f"`{column.name}`" for column in columns)
-    sql = (
-        f"SELECT {chosen} FROM {table.quoted} WHERE {' AND '.join(conditions)} "
-        f"ORDER BY {', '.join(order)}"
-    )
-    # The engine picks dictionary index widths by block; readers get one type.
-    return connection.select(sql, params).cast(_schema(columns))
-
-
-def _order_term(column: Column) -> str:
-    # Floats by their bits, as the content hash orders them: NaN and -0.0 have a place too.
-    return f"reinterpretAsUInt64(`{column.name}`)" if column.type == FLOAT64 else f"`{column.name}`"
 
 
 def _schema(columns: Sequence[Column]) -> pa.Schema:

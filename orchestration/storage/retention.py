@@ -7,12 +7,9 @@ an old snapshot is told, and what a kill in between leaves is an orphan that ``S
 import time
 from collections.abc import Collection, Iterable, Sequence
 
-import pyarrow as pa
-
 from orchestration.storage import maintenance
-from orchestration.storage.connection import Connection
+from orchestration.storage.engine import Engine, Stored
 from orchestration.storage.errors import SnapshotExpiredError
-from orchestration.storage.maintenance import Stored
 from orchestration.storage.manifest import ManifestRow
 
 
@@ -43,23 +40,15 @@ def replaced_before(
     ]
 
 
-def retired(connection: Connection) -> set[int]:
-    """Return the generations whose rows were removed."""
-    found = connection.select("SELECT DISTINCT generation FROM meta.retired")
-    return set(found.column("generation").to_pylist())
-
-
-def retire(connection: Connection, rows: Sequence[ManifestRow]) -> dict[str, int]:
+def retire(engine: Engine, rows: Sequence[ManifestRow]) -> dict[str, int]:
     """Record the generations as retired, then remove their rows; return how many by table."""
-    already = retired(connection)
+    already = engine.retired()
     new = [row for row in rows if row.generation not in already]
     if not new:
         return {}
-    now = time.time_ns()
-    block = {"generation": [row.generation for row in new], "retired_at": [now] * len(new)}
-    connection.insert("meta.retired", pa.table(block), token=f"retired-{now}")
+    engine.record_retired([row.generation for row in new], time.time_ns())
     return maintenance.remove(
-        connection,
+        engine,
         [
             Stored(
                 table=row.table,
@@ -74,7 +63,7 @@ def retire(connection: Connection, rows: Sequence[ManifestRow]) -> dict[str, int
     )
 
 
-def require_kept(connection: Connection, rows: Iterable[ManifestRow], snapshot: int) -> None:
+def require_kept(engine: Engine, rows: Iterable[ManifestRow], snapshot: int) -> None:
     """Demand that the rows which a snapshot shows are still stored.
 
     Raises
@@ -82,7 +71,7 @@ def require_kept(connection: Connection, rows: Iterable[ManifestRow], snapshot: 
     SnapshotExpiredError
         Retention has removed some.
     """
-    gone = retired(connection)
+    gone = engine.retired()
     for row in rows:
         if row.generation in gone:
             raise SnapshotExpiredError(

@@ -3,10 +3,11 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from orchestration.storage.connection import Connection
-from orchestration.storage.maintenance import Stored
+from orchestration.storage.engine import Size, Stored
 from orchestration.storage.manifest import ManifestRow, current
 from orchestration.storage.tables import TABLES
+
+_NOTHING = Size(0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,17 +35,12 @@ class TableStatus:
 
 
 def table_status(
-    connection: Connection,
+    sizes: dict[str, Size],
     published: list[ManifestRow],
     orphans: list[Stored],
     retired: set[int],
 ) -> list[TableStatus]:
     """Return the status of every table, from the whole manifest and what was found unpublished."""
-    found = connection.select(
-        "SELECT concat(database, '.', `table`) AS name, toInt64(count()) AS parts, "
-        "toInt64(sum(bytes_on_disk)) AS disk_bytes FROM system.parts WHERE active GROUP BY name"
-    )
-    disk = {row["name"]: row for row in found.to_pylist()}
     left: Counter[str] = Counter()
     for orphan in orphans:
         left[orphan.table] += orphan.rows
@@ -60,8 +56,8 @@ def table_status(
                 rows=sum(row.rows for row in visible),
                 replaced_rows=sum(r.rows for r in mine if r.generation not in shown | retired),
                 unpublished_rows=left[name],
-                parts=disk.get(name, {}).get("parts", 0),
-                disk_bytes=disk.get(name, {}).get("disk_bytes", 0),
+                parts=sizes.get(name, _NOTHING).parts,
+                disk_bytes=sizes.get(name, _NOTHING).disk_bytes,
             )
         )
     return statuses

@@ -11,25 +11,19 @@ from typing import Any, ClassVar, Self
 import pyarrow as pa
 
 from orchestration.storage import maintenance, retention
+from orchestration.storage.clickhouse import ClickHouse
 from orchestration.storage.connection import Connection
 from orchestration.storage.content_hash import content_hash, hash_of_days
+from orchestration.storage.engine import AppliedMigration, Engine, Stored
 from orchestration.storage.errors import NotPublishedError, StoreError
+from orchestration.storage.generation_clock import GenerationClock
 from orchestration.storage.lock import StoreLock
-from orchestration.storage.maintenance import Problem, Stored
-from orchestration.storage.manifest import Input, Manifest, ManifestRow, current
-from orchestration.storage.migrations import AppliedMigration, list_applied, migrate
-from orchestration.storage.publication import GenerationClock, Publication
+from orchestration.storage.maintenance import Problem
+from orchestration.storage.manifest import Input, ManifestRow, current
+from orchestration.storage.publication import Publication
 from orchestration.storage.readers import read_generations
 from orchestration.storage.status import TableStatus, table_status
 from orchestration.storage.tables import table_named
-
-# On a server other processes may be staging: only what is a day old counts as abandoned.
-_SERVER_ORPHAN_AGE_S = 86_400.0
-# Settings of tables: seconds, number of inserts.
-_OLD_PARTS, _INSERT_WINDOW = (
-    ("old_parts_lifetime", 10),
-    ("non_replicated_deduplication_window", 1000),
-)
 
 
 class Store:
@@ -44,14 +38,13 @@ class Store:
     _class_lock: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(
-        self, connection: Connection, *, path: Path | None, lock: StoreLock | None
+        self, engine: Engine, *, path: Path | None = None, lock: StoreLock | None = None
     ) -> None:
-        self._connection = connection
-        self._manifest = Manifest(connection)
+        self._engine = engine
+        self._manifest = engine.manifest
         self._path = path
         self._lock = lock
         self._clock = GenerationClock()
-        self._commit_lock = threading.RLock()
         self._in_progress: set[int] = set()
         self._users = 1
 
@@ -102,7 +95,7 @@ class Store:
             if path is not None:
                 raise ValueError("give the path of an embedded store or a server's url, not both")
             connection = Connection(path=None, url=url, temp_dir=None, retry_s=retry_s, **limits)
-            return cls._migrated(connection, path=None, lock=None)
+            return cls(ClickHouse(connection, is_embedded=False))
         if path is None:
             raise ValueError("give the path of an embedded store, or a server's url")
         folder = Path(path).resolve()
@@ -124,7 +117,7 @@ class Store:
             self._users -= 1
             if self._users > 0:
                 return
-            self._connection.close()
+            self._engine.close()
             if self._lock is not None:
                 self._lock.release()
             if Store._embedded is self:
@@ -165,7 +158,7 @@ class Store:
         unbound = [name for name in params if f"{{{name}:" not in sql]
         if unbound:
             raise ValueError(f"parameters {unbound} do not occur as {{name:Type}} in the query")
-        return self._connection.select(sql.rstrip().rstrip(";"), params)
+        return self._engine.query(sql.rstrip().rstrip(";"), params)
 
     def snapshot(self) -> int:
         """Return the number of the latest publication: what a run binds itself to."""
@@ -242,13 +235,13 @@ class Store:
         every = self._manifest.rows(table=table, symbol=symbol, days=wanted, snapshot=snapshot)
         rows = current(every)
         if snapshot is not None:
-            retention.require_kept(self._connection, rows, snapshot)
-        return read_generations(self._connection, definition, rows, columns=columns, where=where)
+            retention.require_kept(self._engine, rows, snapshot)
+        return read_generations(self._engine, definition, rows, columns=columns, where=where)
 
     def read_generation(self, row: ManifestRow) -> pa.Table:
         """Return the rows of one publication's generation, also of one that was replaced since."""
-        retention.require_kept(self._connection, [row], row.seq)
-        return read_generations(self._connection, table_named(row.table), [row])
+        retention.require_kept(self._engine, [row], row.seq)
+        return read_generations(self._engine, table_named(row.table), [row])
 
     def existing_keys(
         self,
@@ -265,9 +258,7 @@ class Store:
         unit being ingested, whose own rows are about to be replaced.
         """
         rows = [row for row in self.published(table, symbol, day) if row.unit != exclude_unit]
-        return read_generations(
-            self._connection, table_named(table), rows, columns=list(key_columns)
-        )
+        return read_generations(self._engine, table_named(table), rows, columns=list(key_columns))
 
     def publish(
         self,
@@ -291,10 +282,8 @@ class Store:
             nothing new is published.
         """
         return Publication(
-            connection=self._connection,
-            manifest=self._manifest,
+            staging=self._engine.staging(),
             clock=self._clock,
-            commit_lock=self._commit_lock,
             in_progress=self._in_progress,
             symbol=symbol,
             day=day,
@@ -319,7 +308,7 @@ class Store:
         if len(rows) == 1:
             return rows[0].hash
         definition = table_named(table)
-        return content_hash(definition, read_generations(self._connection, definition, rows))
+        return content_hash(definition, read_generations(self._engine, definition, rows))
 
     def content_hash_days(
         self, table: str, symbol: str, days: Sequence[date], *, snapshot: int | None = None
@@ -331,12 +320,12 @@ class Store:
 
     def orphans(self) -> list[Stored]:
         """Return generations that are not published: staged by killed or failed runs, or retired."""
-        gone = retention.retired(self._connection)
+        gone = self._engine.retired()
         return maintenance.orphans(
-            self._connection,
+            self._engine,
             [row for row in self._manifest.rows() if row.generation not in gone],
             in_progress=self._in_progress,
-            min_age_s=0.0 if self._path else _SERVER_ORPHAN_AGE_S,
+            min_age_s=self._engine.orphan_age_s,
         )
 
     def vacuum(self) -> dict[str, int]:
@@ -345,7 +334,7 @@ class Store:
         Replaced generations stay until `retain` removes them: snapshots taken before the
         replacement can still be read.
         """
-        return maintenance.remove(self._connection, self.orphans())
+        return maintenance.remove(self._engine, self.orphans())
 
     def retain(self, since_ns: int, *, kept: Collection[int] = ()) -> dict[str, int]:
         """Delete the rows of generations that were replaced before a time; return how many by table.
@@ -358,23 +347,23 @@ class Store:
             Generations that stay whatever their age: what registered models were trained on.
         """
         rows = retention.replaced_before(self._manifest.rows(), since_ns, kept=kept)
-        return retention.retire(self._connection, rows)
+        return retention.retire(self._engine, rows)
 
     def status(self) -> list[TableStatus]:
         """Return what each table holds and what it takes of the disk."""
-        gone = retention.retired(self._connection)
-        return table_status(self._connection, self._manifest.rows(), self.orphans(), gone)
+        gone = self._engine.retired()
+        return table_status(self._engine.sizes(), self._manifest.rows(), self.orphans(), gone)
 
     def migrations(self) -> list[AppliedMigration]:
         """Return the migrations that this store has, oldest first."""
-        return list_applied(self._connection)
+        return self._engine.migrations()
 
     def verify(self, *, deep: bool = False) -> list[Problem]:
         """Compare manifest and tables: columns, row counts, single owners; hashes with ``deep``."""
         return maintenance.find_problems(
-            self._connection,
+            self._engine,
             self._manifest.rows(),
-            retired=retention.retired(self._connection),
+            retired=self._engine.retired(),
             is_deep=deep,
         )
 
@@ -390,24 +379,9 @@ class Store:
             connection = Connection(
                 path=folder / "engine", url=None, temp_dir=folder / "tmp", **limits
             )
-            return cls._migrated(connection, path=folder, lock=lock)
+            return cls(ClickHouse(connection, is_embedded=True), path=folder, lock=lock)
         except BaseException:
             lock.release()
-            raise
-
-    @classmethod
-    def _migrated(
-        cls, connection: Connection, *, path: Path | None, lock: StoreLock | None
-    ) -> Self:
-        try:
-            migrate(connection)
-            # Embedded: replaced parts stay 480 s by default, which a short run never lives to see.
-            # On a server: inserts whose answer was lost are sent again.
-            name, value = _OLD_PARTS if path else _INSERT_WINDOW
-            maintenance.require_setting(connection, name, value)
-            return cls(connection, path=path, lock=lock)
-        except BaseException:
-            connection.close()
             raise
 
     def _shared(self, folder: Path) -> "Store":

@@ -44,9 +44,9 @@ def test_every_packaged_statement_can_be_run_again():
 
 
 def test_store_is_migrated_with_the_checksums_of_the_files(store):
-    applied = applied_migrations(store._connection)
+    applied = applied_migrations(store._engine.connection)
     assert applied == {m.version: (m.name, m.checksum) for m in packaged_migrations()}
-    assert migrate(store._connection) == []
+    assert migrate(store._engine.connection) == []
 
 
 def test_store_of_a_newer_version_is_refused(store):
@@ -55,14 +55,14 @@ def test_store_of_a_newer_version_is_refused(store):
         SchemaError,
         match=rf"does not know \(it knows up to {older[-1].version:04d}\): use a newer one",
     ):
-        migrate(store._connection, older)
+        migrate(store._engine.connection, older)
 
 
 def test_changed_file_is_refused(store):
     first, *rest = packaged_migrations()
     changed = Migration(version=first.version, name=first.name, sql=first.sql + "-- later\n")
     with pytest.raises(SchemaError, match=r"0001_tables was applied with checksum .* never change"):
-        migrate(store._connection, [changed, *rest])
+        migrate(store._engine.connection, [changed, *rest])
 
 
 class _KilledError(Exception):
@@ -116,7 +116,7 @@ def test_rows_from_before_the_further_features_are_null_in_them(store):
     first, second, *_ = packaged_migrations()
     (created,) = (s for s in first.statements() if "EXISTS `research`.`features`" in s)
     (altered,) = second.statements()
-    scratch, connection = "`research`.`features_of_0001`", store._connection
+    scratch, connection = "`research`.`features_of_0001`", store._engine.connection
     connection.command(created.replace("`research`.`features`", scratch))
     try:
         connection.command(f"INSERT INTO {scratch} (symbol, cvd_lots) VALUES ('A', 7)")  # noqa: S608

@@ -14,8 +14,8 @@ from orchestration.storage.errors import (
     StoreCorruptError,
     StoreError,
 )
+from orchestration.storage.generation_clock import GenerationClock
 from orchestration.storage.manifest import Input
-from orchestration.storage.publication import GenerationClock
 from orchestration.storage.tables import TABLES
 from tests.storage.conftest import DAY, NEXT_DAY, publish
 from tests.storage.rows import sample_rows
@@ -171,7 +171,7 @@ def test_audit_notices_rows_that_are_not_those_written(store, symbol):
     with store.publish(symbol, DAY, run_id="r", code_version="1") as publication:
         publication.write("flow.bars", sample_rows(BARS, 3))
         (staged,) = publication._staged.values()
-        store._connection.insert("flow.bars", staged.chunks[0], token="twice")  # noqa: S106
+        store._engine.connection.insert("flow.bars", staged.chunks[0], token="twice")  # noqa: S106
         message = r"flow.bars .* manifest states 3 rows, .* holds 6"
         with pytest.raises(StoreCorruptError, match=message):
             publication.commit()
@@ -277,7 +277,7 @@ def test_snapshot_reads_the_day_as_it_was(store, symbol):
 def test_generations_rise_also_when_the_clock_stands_still_or_runs_back(monkeypatch):
     clock = GenerationClock()
     times = iter([100, 100, 50, 10**9, 10**9])
-    monkeypatch.setattr("orchestration.storage.publication.time.time_ns", lambda: next(times))
+    monkeypatch.setattr("orchestration.storage.generation_clock.time.time_ns", lambda: next(times))
     found = [clock.next() for _ in range(3)]
     clock.advance_to(10**8)
     found += [clock.next(), clock.next()]

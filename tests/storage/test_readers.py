@@ -8,7 +8,6 @@ import pytest
 
 from orchestration.storage import readers
 from orchestration.storage.errors import StoreCorruptError
-from orchestration.storage.maintenance import delete_generations
 from orchestration.storage.tables import TABLES
 from tests.storage.conftest import DAY, NEXT_DAY, publish
 from tests.storage.rows import sample_rows
@@ -140,12 +139,12 @@ def test_existing_keys_are_those_of_other_units(store, symbol):
 
 def test_reading_notices_rows_that_went_missing(store, symbol):
     (row,) = publish(store, symbol, {"flow.events": sample_rows(EVENTS, 3)}, day=date(1990, 1, 2))
-    delete_generations(store._connection, EVENTS, row.trading_day, [row.generation])
+    store._engine.delete_generations(EVENTS, row.trading_day, [row.generation])
     message = r"flow.events .* the manifest states 3 rows, the table holds 0; run verify"
     with pytest.raises(StoreCorruptError, match=message):
         store.read("flow.events", symbol)
     # Mend it for the tests that verify the whole store.
     publish(store, symbol, {"flow.events": sample_rows(EVENTS, 0)}, day=row.trading_day)
-    store._connection.delete(
+    store._engine.connection.delete(
         "ALTER TABLE meta.manifest DELETE WHERE generation = {g:Int64}", {"g": row.generation}
     )

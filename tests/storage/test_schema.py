@@ -26,13 +26,13 @@ def test_migrations_and_definition_make_the_same_table(store, name):
     table = TABLES[name]
     database, short = name.split(".")
     scratch = f"scratch_{database}_{short}"
-    store._connection.command(
+    store._engine.connection.command(
         table.create_statement().replace(table.quoted, f"`{database}`.`{scratch}`")
     )
     try:
         assert _described(store, database, short) == _described(store, database, scratch)
     finally:
-        store._connection.command(f"DROP TABLE `{database}`.`{scratch}` SYNC")
+        store._engine.connection.command(f"DROP TABLE `{database}`.`{scratch}` SYNC")
 
 
 @pytest.mark.parametrize("name", sorted(TABLES))

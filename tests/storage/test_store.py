@@ -101,7 +101,7 @@ def test_path_or_url_not_both_not_none(tmp_path):
 
 
 def test_forked_child_is_refused_before_it_hangs(store, monkeypatch):
-    monkeypatch.setattr(store._connection, "_pid", os.getpid() + 1)
+    monkeypatch.setattr(store._engine.connection, "_pid", os.getpid() + 1)
     with pytest.raises(StoreError, match="cannot be used by its forked child"):
         store.query("SELECT 1")
 
@@ -140,7 +140,7 @@ def test_server_url():
 
 def test_insert_files_stay_under_the_store(store, symbol, monkeypatch):
     seen = []
-    insert = store._connection._client.insert_arrow
+    insert = store._engine.connection._client.insert_arrow
 
     def spy(*args, **kwargs):
         import tempfile
@@ -148,7 +148,7 @@ def test_insert_files_stay_under_the_store(store, symbol, monkeypatch):
         seen.append(tempfile.gettempdir())
         return insert(*args, **kwargs)
 
-    monkeypatch.setattr(store._connection._client, "insert_arrow", spy)
+    monkeypatch.setattr(store._engine.connection._client, "insert_arrow", spy)
     publish(store, symbol, {"flow.events": sample_rows(EVENTS, 2)})
     assert set(seen) == {str(store.path / "tmp")}
     assert list((store.path / "tmp").iterdir()) == []
@@ -171,7 +171,6 @@ def test_vacuum_removes_what_was_never_published_and_nothing_else(store, symbol)
 
 
 def _break_a_store(folder):
-    from orchestration.storage.maintenance import delete_generations
 
     def publish_three(store, symbol, version="1"):
         publish(store, symbol, {"flow.events": sample_rows(EVENTS, 3)}, code_version=version)
@@ -180,22 +179,22 @@ def _break_a_store(folder):
     with Store.open(path=folder, memory_gb=1) as store:
         lost, changed, doubled = (publish_three(store, s) for s in ("lost", "changed", "doubled"))
         assert store.verify(deep=True) == []
-        delete_generations(store._connection, EVENTS, DAY, [lost.generation])
+        store._engine.delete_generations(EVENTS, DAY, [lost.generation])
         rows = store.query("SELECT * FROM flow.events WHERE symbol = 'changed'")
-        delete_generations(store._connection, EVENTS, DAY, [changed.generation])
+        store._engine.delete_generations(EVENTS, DAY, [changed.generation])
         lots = pa.array(rows.column("qty_lots").to_numpy() + 1)
         at = rows.column_names.index("qty_lots")
-        store._connection.insert(
+        store._engine.connection.insert(
             "flow.events",
             rows.set_column(at, "qty_lots", lots),
             token="changed",  # noqa: S106
         )
         second = publish_three(store, "doubled", version="2")
-        store._connection.delete(
+        store._engine.connection.delete(
             "ALTER TABLE meta.manifest UPDATE replaces = [] WHERE generation = {g:Int64}",
             {"g": second.generation},
         )
-        store._connection.command("ALTER TABLE flow.events ADD COLUMN extra Int64")
+        store._engine.connection.command("ALTER TABLE flow.events ADD COLUMN extra Int64")
         shallow, deep = store.verify(), store.verify(deep=True)
         return doubled.generation, [
             [(p.symbol, p.what) for p in found] for found in (shallow, deep)
