@@ -1,7 +1,7 @@
-"""What one unit of input means beside the others of its day: repeats, contradictions, holes.
+"""What one unit of input means beside the others of its day: repeats and contradictions.
 
 A day may come in several files, in any order, one overlapping the other. Its content must not
-depend on that, so what lies between two files is judged over the whole published day.
+depend on that.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -12,24 +12,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from orchestration.errors import IngestRefused
-from orchestration.sources.depth_gate import CHAIN, depth_gaps, of_updates
-from orchestration.sources.gate import trade_gaps
+from orchestration.sources.depth_gate import CHAIN, of_updates
 from orchestration.sources.records import (
     DEPTH,
     QUARANTINE,
-    TRADES,
-    Gap,
     SourceBatch,
-    clip_gaps,
-    gaps_table,
     table,
 )
 from orchestration.storage.store import Store
 from orderflow_core.instrument import Instrument
 
 KEYS = {"raw.trades": ("trade", "trade_id"), "raw.quotes": ("quote", "quote_id")}
-# Gaps between trades are found over all units of a day, so they belong to none of them.
-DAY_UNIT = "day"
 
 CONTENT = {
     "raw.trades": (
@@ -37,7 +30,6 @@ CONTENT = {
     ),
     "raw.quotes": ("ts_event_ns", "bid_ticks", "bid_lots", "ask_ticks", "ask_lots", "ts_source"),
 }  # fmt: skip
-_GAP_COLUMNS = ["trade_id", "ts_event_ns", "venue_id"]
 
 
 def require_one_kind(
@@ -314,90 +306,3 @@ _UPDATE_COLUMNS = [*CHAIN, "ts_source"]
 
 def _no_updates() -> pa.Table:
     return DEPTH.empty_table().select(_UPDATE_COLUMNS)
-
-
-def gaps_of_day(
-    store: Store,
-    instrument: Instrument,
-    day: date,
-    trades: Sequence[pa.Table],
-    updates: Sequence[pa.Table] | None = None,
-) -> pa.Table:
-    """Return the gaps between the trades of a day, and those that reach into it; and those of the book.
-
-    Parameters
-    ----------
-    trades : sequence of pyarrow.Table
-        The day's trades, of all units: ``trade_id``, ``ts_event_ns``, ``venue_id``. The days
-        beside it are read from the store: a hole may span midnight, or days without a trade.
-    updates : sequence of pyarrow.Table
-        The day's updates of the book, of all units, one row each; those that are published when
-        left out. A book is known from a snapshot of its own day on.
-    """
-    if updates is None:
-        updates = [published_updates(store, instrument, day)]
-    gaps = gaps_of_book(updates)
-    if instrument.max_id_step:
-        beside = [
-            published_trades(store, instrument, other)
-            for other in days_beside(store, instrument, day)
-        ]
-        schema = pa.schema([TRADES.field(column) for column in _GAP_COLUMNS])
-        parts = [part.select(_GAP_COLUMNS).cast(schema) for part in (*trades, *beside)]
-        gaps += _gaps(pa.concat_tables(parts), instrument.max_id_step)
-    found = gaps_table(gaps, DAY_UNIT, DAY_UNIT)
-    return clip_gaps(found, *instrument.trading_day_window(day))
-
-
-def gaps_between(trades: Sequence[pa.Table], max_id_step: int) -> pa.Table:
-    """Return the gaps between trades: ``trade_id``, ``ts_event_ns``, ``venue_id`` in any order."""
-    schema = pa.schema([TRADES.field(column) for column in _GAP_COLUMNS])
-    parts = [part.select(_GAP_COLUMNS).cast(schema) for part in trades]
-    return gaps_table(_gaps(pa.concat_tables(parts), max_id_step), DAY_UNIT, DAY_UNIT)
-
-
-def gaps_of_book(updates: Sequence[pa.Table]) -> list[Gap]:
-    """Return the stretches in which a day's book is not known, by its updates of all units."""
-    return depth_gaps(pa.concat_tables([part.select(CHAIN) for part in updates]))
-
-
-def days_beside(store: Store, instrument: Instrument, day: date) -> list[date]:
-    """Return the nearest published days before and after that hold a trade."""
-    published = store.published("raw.trades", instrument.symbol)
-    days = sorted({row.trading_day for row in published if row.rows})
-    return [d for d in days if d < day][-1:] + [d for d in days if d > day][:1]
-
-
-def published_trades(store: Store, instrument: Instrument, day: date) -> pa.Table:
-    """Return what :func:`gaps_of_day` needs of a day's published trades."""
-    return store.read("raw.trades", instrument.symbol, day, columns=_GAP_COLUMNS)
-
-
-def _gaps(trades: pa.Table, max_id_step: int) -> list[Gap]:
-    # Trades and aggregates count their ids separately.
-    columns = {name: trades[name].to_numpy() for name in ("trade_id", "ts_event_ns")}
-    texts = trades["venue_id"].combine_chunks()
-    is_trade = pc.equal(texts, "").to_numpy(zero_copy_only=False)
-    columns |= dict.fromkeys(("first_id", "last_id"), np.full(len(trades), -1))
-    if is_trade.all():
-        return trade_gaps(_by_id(columns), max_id_step)
-    # Imported here: the compiler takes a while to load, and most sources have no aggregates.
-    from orchestration.sources.fill_ids import fill_ends
-
-    first, last = fill_ends(texts)
-    gaps = trade_gaps(_by_id(columns, is_trade), max_id_step)
-    # Aggregates have no holes of their own; their fills have, where trades have.
-    columns |= {"first_id": first, "last_id": last}
-    return gaps + trade_gaps(_by_id(columns, first >= 0), 1, int(max_id_step == 1))
-
-
-def _by_id(
-    columns: dict[str, np.ndarray], is_chosen: np.ndarray | None = None
-) -> dict[str, np.ndarray]:
-    if is_chosen is not None and not is_chosen.all():
-        columns = {name: values[is_chosen] for name, values in columns.items()}
-    ids = columns["trade_id"]
-    if (ids[1:] >= ids[:-1]).all():
-        return columns
-    order = np.argsort(ids, kind="stable")
-    return {name: values[order] for name, values in columns.items()}

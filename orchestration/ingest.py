@@ -2,7 +2,7 @@
 
 A unit is a file by its SHA-256. Each of its trading days is published whole; the same unit again
 replaces its own rows, and a record that another unit has published is quarantined. Holes in the
-trade ids are found over all units of a day (:mod:`orchestration.across_units`).
+trade ids are found over all units of a day (:mod:`orchestration.day_gaps`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,8 +13,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from orchestration import across_units, sources, without_ids
-from orchestration.across_units import DAY_UNIT, KEYS
+from orchestration import across_units, day_gaps, sources, without_ids
+from orchestration.across_units import KEYS
+from orchestration.day_gaps import DAY_UNIT
 from orchestration.errors import IngestRefused
 from orchestration.ingest_summary import IngestSummary
 from orchestration.quality.expectations import check_contract
@@ -198,7 +199,7 @@ def beside_others(
     refused.append(rejected)
     is_derived = pc.is_in(part.gaps["kind"].cast(pa.string()), pa.array(["trade", DEPTH_KIND]))
     own_gaps = part.gaps.filter(pc.invert(is_derived))
-    gaps = [own_gaps, across_units.gaps_of_day(store, instrument, day, trades, updates)]
+    gaps = [own_gaps, day_gaps.gaps_of_day(store, instrument, day, trades, updates)]
     tables |= {
         "raw.gaps": pa.concat_tables(gaps).unify_dictionaries(),
         "raw.quarantine": pa.concat_tables(refused),
@@ -229,7 +230,7 @@ def _without_ids(
     book, rejected, updates = _book(store, part, instrument, day, gone)
     # Only the source itself can tell that trades are missing, and what lies between two files.
     own_gaps = part.gaps.filter(pc.not_equal(part.gaps["kind"], DEPTH_KIND))
-    found = without_ids.day_gaps(joined) + across_units.gaps_of_book(updates)
+    found = without_ids.day_gaps(joined) + day_gaps.gaps_of_book(updates)
     gaps = [own_gaps, gaps_table(found, DAY_UNIT, DAY_UNIT)]
     refused = [part.quarantine, *(made.rejected for made in joined.values()), rejected]
     return DayTables(
@@ -250,7 +251,7 @@ def _without_ids(
 def _gaps(store: Store, instrument: Instrument, day: date, gone: set[str]) -> pa.Table:
     trades = across_units.published_by_others(store, instrument, "raw.trades", day, gone)
     updates = across_units.published_updates(store, instrument, day, gone=gone)
-    return across_units.gaps_of_day(store, instrument, day, [trades], [updates])
+    return day_gaps.gaps_of_day(store, instrument, day, [trades], [updates])
 
 
 def judge(tables: Mapping[str, pa.Table]) -> dict[str, list[CheckOutcome]]:
@@ -324,9 +325,8 @@ def renew_gaps_beside(store: Store, made: DayTables, run_id: str) -> None:
     known = made.instrument
     if not known.max_id_step or not len(made.tables["raw.trades"]):
         return
-    for day in across_units.days_beside(store, known, made.day):
-        trades = across_units.published_trades(store, known, day)
-        gaps = across_units.gaps_of_day(store, known, day, [trades])
+    for day in day_gaps.days_beside(store, known, made.day):
+        gaps = day_gaps.renewed_gaps(store, known, day)
         with store.publish(known.symbol, day, run_id=run_id, code_version=CODE_VERSION) as renewed:
             renewed.write("raw.gaps", gaps, unit=DAY_UNIT)
             renewed.commit()

@@ -25,7 +25,8 @@ import pyarrow.compute as pc
 from pyarrow import csv, parquet
 
 from orchestration import across_units, ingest, sources
-from orchestration.across_units import DAY_UNIT, KEYS
+from orchestration.across_units import KEYS
+from orchestration.day_gaps import DAY_UNIT, gaps_of_day
 from orchestration.errors import IngestRefused, writing
 from orchestration.sources.records import (
     MAX_RECORD_CHARS,
@@ -263,7 +264,7 @@ def _publish_part(
         tables["raw.trades"],
         across_units.published_by_others(store, instrument, "raw.trades", day, {correction}),
     ]
-    tables["raw.gaps"] = across_units.gaps_of_day(store, instrument, day, trades)
+    tables["raw.gaps"] = gaps_of_day(store, instrument, day, trades)
     made = ingest.DayTables(instrument=instrument, day=day, unit=correction, tables=tables)
     left = _left_in_quarantine(store, symbol, unit, passed)
     with store.publish(symbol, day, run_id=run_id, code_version=ingest.CODE_VERSION) as publication:

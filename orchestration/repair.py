@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from orchestration.across_units import days_beside
+from orchestration.day_gaps import days_beside
 from orchestration.ingest import ingest
 from orchestration.sources import binance
 from orchestration.sources.binance.layouts import archive_folder

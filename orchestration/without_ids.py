@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 
 from orchestration import across_units
 from orchestration.across_units import CONTENT, KEYS, rejected_rows
+from orchestration.day_gaps import DAY_UNIT
 from orchestration.errors import IngestRefused
 from orchestration.sources.iqfeed.history import DAY_IDS
 from orchestration.sources.records import QUARANTINE, Gap, SourceBatch
@@ -84,7 +85,7 @@ def join_day(
 
 
 def _gaps_known(store: Store, symbol: str, day: date, kind: str) -> list[tuple[int, int]]:
-    where = {"unit": across_units.DAY_UNIT, "kind": kind, "reason": BETWEEN_FILES}
+    where = {"unit": DAY_UNIT, "kind": kind, "reason": BETWEEN_FILES}
     rows = store.read("raw.gaps", symbol, day, columns=["start_ns", "end_ns"], where=where)
     return list(zip(rows["start_ns"].to_pylist(), rows["end_ns"].to_pylist(), strict=True))
 

@@ -16,13 +16,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from orchestration import across_units
-from orchestration.across_units import DAY_UNIT, KEYS
+from orchestration.across_units import KEYS
+from orchestration.day_gaps import DAY_UNIT, gaps_between
 from orchestration.errors import IngestRefused
 from orchestration.ingest import CODE_VERSION, beside_others, publish_day, replay_unit
 from orchestration.live.segment_reader import UNIT_PREFIX
 from orchestration.quality.invariants import check_order
 from orchestration.quality.outcome import CheckOutcome
-from orchestration.sources.records import GAPS, SourceBatch, split_by_day
+from orchestration.sources.records import (
+    DEPTH_KIND,
+    GAPS,
+    SourceBatch,
+    count_kind,
+    split_by_day,
+)
 from orchestration.storage.publication import Publication
 from orchestration.storage.store import Store
 from orderflow_core.instrument import Instrument
@@ -38,6 +45,7 @@ class Stored:
     trades, quotes : pyarrow.Table
         The rows that were stored.
     n_quarantined : int
+        Refused trades and quotes; updates of the book have an account of their own.
     gaps : pyarrow.Table
         All gaps of the day, as published.
     follows : bool
@@ -192,7 +200,7 @@ class RawSegments:
         if not known.max_id_step:  # only the source itself can tell that trades are missing
             return part.gaps.slice(0, 0), part.gaps
         own = part.gaps.filter(pc.not_equal(part.gaps["kind"], "trade"))
-        return across_units.gaps_between([end.last["raw.trades"], trades], known.max_id_step), own
+        return gaps_between([end.last["raw.trades"], trades], known.max_id_step), own
 
     def _read_end(self, day: date) -> _DayEnd:
         symbol = self.instrument.symbol
@@ -243,5 +251,8 @@ def _stored(
     )
     return Stored(
         day=day, trades=trades, quotes=quotes, gaps=gaps, follows=follows,
-        n_quarantined=sum(len(tables["raw.quarantine"]) for tables in made),
+        n_quarantined=sum(
+            len(refused) - count_kind(refused, DEPTH_KIND)
+            for refused in (tables["raw.quarantine"] for tables in made)
+        ),
     )  # fmt: skip

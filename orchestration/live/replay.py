@@ -20,8 +20,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from orchestration.across_units import DAY_UNIT
 from orchestration.config import Settings
+from orchestration.day_gaps import DAY_UNIT
 from orchestration.ingest_summary import IngestSummary, summary_json
 from orchestration.live.build import open_line
 from orchestration.live.capture_log import segments_of
