@@ -25,8 +25,9 @@ cut at the file's end as ``truncated``. Records of other instruments of the meta
 types (status, definition, system messages) are counted under ``other``.
 """
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -159,7 +160,8 @@ def _periods(file: SourceFile, metadata: Any, instrument: Instrument) -> _Period
         or instrument.venue_symbol not in metadata.mappings
     ):
         held = ", ".join(sorted(metadata.mappings)) or "nothing by instrument id"
-        raise SourceError(file.path, f"does not hold {instrument.venue_symbol}, only: {held}")
+        hint = _contracts_hint(instrument, metadata.mappings)
+        raise SourceError(file.path, f"does not hold {instrument.venue_symbol}, only: {held}{hint}")
     found: _Periods = {}
     for symbol, intervals in metadata.mappings.items():
         for interval in intervals:
@@ -169,6 +171,18 @@ def _periods(file: SourceFile, metadata: Any, instrument: Instrument) -> _Period
             own = symbol == instrument.venue_symbol
             found.setdefault(int(interval["symbol"]), []).append((*span, own))
     return found
+
+
+def _contracts_hint(instrument: Instrument, held: Iterable[str]) -> str:
+    # Month's letter and last digits of the year: what a root's contracts are called.
+    root = re.escape(instrument.venue_symbol)
+    contracts = sorted(s for s in held if re.fullmatch(rf"{root}[FGHJKMNQUVXZ][0-9]{{1,2}}", s))
+    if not contracts:
+        return ""
+    return (
+        f"; {', '.join(contracts)}: contracts of {instrument.venue_symbol}. A file is read by "
+        f'contract: an instrument with venue_symbol = "{contracts[0]}" reads this one'
+    )
 
 
 def _day_ns(day: date) -> int:

@@ -12,6 +12,7 @@ from orchestration.errors import IngestRefused
 from orchestration.ingest import day_tables, ingest, publish_day, read_source
 from orchestration.ingest_summary import iso_utc, summary_json
 from orchestration.instruments import load_instruments
+from orchestration.live.raw_segments import RawSegments
 from orchestration.sources.capture import read_capture
 from orchestration.sources.records import SourceError
 from orchestration.storage.tables import table_named
@@ -340,6 +341,19 @@ def book_lines(first, last, *, at=0, skip=()):
                 "pu": i - 1, "b": [["59999.00", f"{i}.000"]], "a": []}  # fmt: skip
         lines.append(f"{(ms + i) * 10**6} {json.dumps({'stream': 'btcusdt@depth', 'data': body})}")
     return lines
+
+
+def test_a_live_segment_counts_refused_updates_of_the_book_apart(store, known, tmp_path):
+    # One trade without its end, one update between two steps of the price.
+    lines = capture_lines(n_trades=N)
+    lines[1] = lines[1][: len(lines[1]) // 2]
+    lines += [text.replace("59999.00", "59999.001") for text in book_lines(5, 5)]
+    batch = read_capture(write_lines(tmp_path / "a.gz", [*lines, *book_lines(1, 4, at=1)]), known)
+    assert (batch.quarantined, batch.depth_quarantined) == (1, 1)
+    raw = RawSegments(store=store, instrument=known, run_id="test")
+    (stored,) = raw.publish([batch])
+    assert stored.n_quarantined == 1
+    assert store.read("raw.quarantine", known.symbol).num_rows == 2
 
 
 def depth_gaps(store, known):

@@ -122,8 +122,15 @@ def test_a_file_that_is_not_read(data, message):
 
 
 def test_a_symbol_that_is_not_there():
-    with pytest.raises(SourceError, match="does not hold ES, only: ESM4, ESU4"):
+    message = (
+        'does not hold ES, only: ESM4, ESU4; ESM4, ESU4: contracts of ES.*venue_symbol = "ESM4"'
+    )
+    with pytest.raises(SourceError, match=message):
         parse_dbn(dbn_file("trades", trade(1)), instrument("ES", "0.25", kind="future"))
+    # E and ESM are no roots of contracts named ESM4: no hint.
+    for other in ("E", "ESM", "NQ"):
+        with pytest.raises(SourceError, match=f"does not hold {other}, only: ESM4, ESU4$"):
+            parse_dbn(dbn_file("trades", trade(1)), instrument(other, "0.25", kind="future"))
 
 
 @pytest.mark.parametrize("cut", [1, 9, 500])
