@@ -1,6 +1,7 @@
 import gzip
 import hashlib
 import re
+import zipfile
 from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
@@ -16,7 +17,7 @@ from orchestration.sources import binance
 from orchestration.sources.binance import kernel
 from orchestration.sources.binance.archive import read_archive
 from orchestration.sources.binance.layouts import LAYOUTS
-from orchestration.sources.binance.packed import ChecksumMismatchError
+from orchestration.sources.binance.packed import ChecksumMismatchError, unpack
 from orchestration.sources.binance.rows import Lines, RowRefusedError, read_row
 from orchestration.sources.gate import epoch_ns
 from orchestration.sources.records import SourceError
@@ -92,6 +93,34 @@ def test_a_damaged_zip_is_refused(tmp_path):
             read_archive(path, PERP)
     with pytest.raises(SourceError, match="cannot be read"):
         read_archive(tmp_path / "absent.zip", PERP)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+def test_every_method_of_a_zip_gives_the_same_bytes(tmp_path, method):
+    # More than one piece, and a last line without its end.
+    text = b"".join(b"%d," % i + b"x" * (i % 97) + b"\n" for i in range(90_000))[:-1]
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        info = zipfile.ZipInfo("a.csv")
+        info.extra, info.compress_type = b"\x99\x99\x04\x00abcd", method
+        archive.writestr(info, text)
+    unpacked = unpack(path)
+    pieces = [unpacked.file.data, *unpacked.rest]
+    assert (b"".join(pieces), unpacked.size) == (text, len(text))
+    assert len(pieces) > 1
+    assert all(piece.endswith(b"\n") for piece in pieces[:-1])
+
+
+@pytest.mark.parametrize("field", ["CRC", "file_size"])
+@pytest.mark.parametrize("by", [1, -1])
+def test_a_member_of_another_length_or_checksum_is_refused(tmp_path, field, by):
+    path = write(tmp_path, {f"{NAME}.csv": ROWS})
+    data = bytearray(path.read_bytes())
+    at = data.rindex(b"PK\x01\x02") + {"CRC": 16, "file_size": 24}[field]
+    data[at] = (data[at] + by) % 256
+    path.write_bytes(data)
+    with pytest.raises(SourceError, match="is a damaged ZIP file"):
+        read_archive(path, PERP)
 
 
 def test_the_checksum_beside_a_file_counts(tmp_path):
