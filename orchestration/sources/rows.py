@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from orchestration.sources.files import split_lines
-from orchestration.sources.gate import Gate, QuoteRecords, TradeRecords
+from orchestration.sources.gate import Gate, Integers, QuoteRecords, Texts, TradeRecords
 from orchestration.sources.members import Member
 from orchestration.sources.records import TRADES
 from orderflow_core.instrument import Instrument
@@ -159,14 +159,14 @@ def whole_number(text: str, limit: int = 1 << 63) -> int | None:
 
 def trade_records(
     *,
-    line: Sequence[int],
-    ts_event_ns: Sequence[int],
-    price: list[str],
-    qty: list[str],
-    native_sign: Sequence[int],
-    trade_id: Sequence[int] | None = None,
-    ts_recv_ns: Sequence[int] | None = None,
-    is_market: Sequence[int] | None = None,
+    line: Integers,
+    ts_event_ns: Integers,
+    price: Texts,
+    qty: Texts,
+    native_sign: Integers,
+    trade_id: Integers | None = None,
+    ts_recv_ns: Integers | None = None,
+    is_market: Integers | None = None,
 ) -> TradeRecords:
     """Put trades together; what a format does not say is filled in.
 
@@ -191,15 +191,15 @@ def trade_records(
 
 def quote_records(
     *,
-    line: Sequence[int],
-    ts_event_ns: Sequence[int],
-    bid: list[str],
-    bid_qty: list[str],
-    ask: list[str],
-    ask_qty: list[str],
-    quote_id: Sequence[int] | None = None,
-    ts_recv_ns: Sequence[int] | None = None,
-    ts_source: Sequence[int] | None = None,
+    line: Integers,
+    ts_event_ns: Integers,
+    bid: Texts,
+    bid_qty: Texts,
+    ask: Texts,
+    ask_qty: Texts,
+    quote_id: Integers | None = None,
+    ts_recv_ns: Integers | None = None,
+    ts_source: Integers | None = None,
 ) -> QuoteRecords:
     """Put quotes together; without ids ``quote_id`` is the line."""
     return QuoteRecords(

@@ -13,24 +13,30 @@ The two batches of a file are its trades, and the quotes that they met
 (:func:`orchestration.sources.rows.met_quote_times` says what time those have).
 """
 
-import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from orchestration.sources.gate import Gate
 from orchestration.sources.members import Member, must_be_named, part_unit, read_members
 from orchestration.sources.records import SourceBatch, SourceError, make_batch
 from orchestration.sources.rows import (
-    Rows,
-    columns_of,
     local_second,
     met_quote_times,
     quote_records,
-    text_rows,
     trade_records,
-    whole_number,
+)
+from orchestration.sources.text_columns import (
+    TextColumns,
+    coded,
+    judged,
+    text_columns,
+    whole_numbers,
 )
 from orderflow_core.instrument import Instrument
 
@@ -41,7 +47,7 @@ COLUMNS = (
 )  # fmt: skip
 
 _SIGNS = {"0": 0, "1": -1, "2": 1}
-_TIME = re.compile(r"([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,6}))?")
+_CLOCK_CHARS, _FRACTION_CHARS = 8, 7  # "HH:MM:SS", and ".ffffff" at most
 
 
 def fetch(instrument: Instrument, cache_dir: Path) -> list[Path]:  # noqa: ARG001  one way in
@@ -85,76 +91,77 @@ def parse_sierra(member: Member, instrument: Instrument, timezone: str) -> list[
             member.file.path,
             f"line 1 must name {', '.join(missing)} once, got {header[:120]!r}; bars are no trades",
         )
-    at = [names.index(name) for name in COLUMNS]
-    is_last_used = len(names) - 1 in at
-    batches = []
-    for kind, gated in (("trade", _trades), ("quote", _quotes)):
-        rows = text_rows(
-            member, instrument, kind=kind, n_fields=(len(names),), delimiter=delimiter, n_header=1,
-            is_last_field_used=is_last_used,
-        )  # fmt: skip
-        batches.append(gated(rows, instrument, _readable(rows, kind, at, ZoneInfo(timezone))))
-    return batches
+    rows = text_columns(
+        member, instrument, kind="trade", names=names, wanted=COLUMNS, delimiter=delimiter,
+        is_last_field_used=names[-1] in COLUMNS,
+    )  # fmt: skip
+    ts, is_time = _times(rows.fields["Date"], rows.fields["Time"], ZoneInfo(timezone))
+    ids, is_number = whole_numbers(rows.fields["Sequence"])
+    sign, is_sign = judged(rows.fields["TradeType"], _SIGNS.get)
+    is_good = is_time & is_number & is_sign
+    detail = "needs a date, a time, a sequence number and a TradeType of 0, 1 or 2"
+    for i in np.flatnonzero(~is_good).tolist():
+        rows.gate.refuse_damaged("trade", int(rows.number[i]), detail, ts_ns=int(ts[i]))
+    kept = np.flatnonzero(is_good)
+    kept = kept[np.argsort(ids[kept], kind="stable")]
+    # What is no trade is no quote either.
+    refused = [replace(reject, kind="quote") for reject in rows.gate.rejects]
+    gate = Gate(
+        instrument=instrument, lines=rows.gate.lines, cut_line=rows.gate.cut_line, rejects=refused
+    )
+    return [
+        _trades(rows, kept, ids[kept], ts[kept], sign[kept]),
+        _quotes(rows, kept, ids[kept], ts[kept], gate),
+    ]
 
 
-def _readable(
-    rows: Rows, kind: str, at: list[int], zone: ZoneInfo
-) -> list[tuple[int, int, int, int, list[str]]]:
-    # Line, id, time, sign and the ten texts of each row that has them, in the order of the ids.
-    found = []
-    seconds: dict[tuple[str, str], int | None] = {}
-    for number, texts in zip(rows.number, rows.texts, strict=True):
-        row = [texts[i] for i in at]
-        ts, trade_id, sign = _time_ns(row, zone, seconds), whole_number(row[2]), _SIGNS.get(row[5])
-        if ts is None or trade_id is None or sign is None:
-            detail = "needs a date, a time, a sequence number and a TradeType of 0, 1 or 2"
-            rows.gate.refuse_damaged(kind, number, detail, ts_ns=ts or 0)
-        else:
-            found.append((number, trade_id, ts, sign, row))
-    return sorted(found, key=lambda record: record[1])
+def _times(days: pa.Array, times: pa.Array, zone: ZoneInfo) -> tuple[np.ndarray, np.ndarray]:
+    # ns of each time, 0 where there is none, and where there is one.
+    clock = pc.utf8_slice_codeunits(times, 0, _CLOCK_CHARS)
+    rest = pc.utf8_slice_codeunits(times, _CLOCK_CHARS)
+    micros, has_fraction = judged(rest, _microseconds)
+    both = pc.binary_join_element_wise(days, clock, " ")
+    seconds, is_second = judged(both, lambda text: local_second(*text.rsplit(" ", 1), zone))
+    is_time = has_fraction & is_second
+    return np.where(is_time, seconds * 10**9 + micros * 1000, 0), is_time
 
 
-def _time_ns(
-    row: list[str], zone: ZoneInfo, seconds: dict[tuple[str, str], int | None]
-) -> int | None:
-    match = _TIME.fullmatch(row[1])
-    if match is None:
-        return None
-    key = row[0], match[1]
-    if key not in seconds:
-        seconds[key] = local_second(*key, zone)
-    second = seconds[key]
-    return None if second is None else second * 10**9 + int(match[2] or "0") * 1000
+def _microseconds(text: str) -> int | None:
+    if not text:
+        return 0
+    digits = text[1:]
+    is_fraction = text[0] == "." and digits.isascii() and digits.isdigit()
+    return int(digits) if is_fraction and len(text) <= _FRACTION_CHARS else None
 
 
 def _trades(
-    rows: Rows, instrument: Instrument, kept: list[tuple[int, int, int, int, list[str]]]
+    rows: TextColumns, kept: np.ndarray, ids: np.ndarray, ts: np.ndarray, sign: np.ndarray
 ) -> SourceBatch:
-    line, trade_id, ts, sign, texts = columns_of(kept, 5)
+    price, qty = (coded(rows.fields[name]).take(kept) for name in ("Price", "Volume"))
     records = trade_records(
-        line=line, trade_id=trade_id, ts_event_ns=ts, native_sign=sign,
-        price=[row[3] for row in texts], qty=[row[4] for row in texts],
+        line=rows.number[kept], trade_id=ids, ts_event_ns=ts, native_sign=sign, price=price,
+        qty=qty,
     )  # fmt: skip
     file = rows.member.file
     trades, gaps = rows.gate.pass_trades(records, source=NAME, unit=file.unit, id_step=0)
     return make_batch(
-        path=file.path, instrument=instrument, source=NAME, unit=file.unit, n_lines=rows.n_lines,
-        trades=trades, gaps=gaps, rejects=rows.gate.rejects, other=dict(rows.other),
+        path=file.path, instrument=rows.gate.instrument, source=NAME, unit=file.unit,
+        n_lines=rows.n_lines, trades=trades, gaps=gaps, rejects=rows.gate.rejects,
+        other=dict(rows.other),
     )  # fmt: skip
 
 
 def _quotes(
-    rows: Rows, instrument: Instrument, kept: list[tuple[int, int, int, int, list[str]]]
+    rows: TextColumns, kept: np.ndarray, ids: np.ndarray, ts: np.ndarray, gate: Gate
 ) -> SourceBatch:
-    line, quote_id, ts, _, texts = columns_of(kept, 5)
-    bid, bid_qty, ask, ask_qty = columns_of([row[6:] for row in texts], 4)
+    bid, bid_qty, ask, ask_qty = (coded(rows.fields[name]).take(kept) for name in COLUMNS[6:])
     records = quote_records(
-        line=line, quote_id=quote_id, ts_event_ns=met_quote_times(np.array(ts, np.int64)),
-        bid=bid, bid_qty=bid_qty, ask=ask, ask_qty=ask_qty,
+        line=rows.number[kept], quote_id=ids, ts_event_ns=met_quote_times(ts), bid=bid,
+        bid_qty=bid_qty, ask=ask, ask_qty=ask_qty,
     )  # fmt: skip
     file, unit = rows.member.file, part_unit(rows.member.file.unit, "quotes")
-    quotes = rows.gate.pass_quotes(records, source=NAME, unit=unit)
+    quotes = gate.pass_quotes(records, source=NAME, unit=unit)
     return make_batch(
-        path=file.path, instrument=instrument, source=NAME, unit=unit, n_lines=rows.n_lines,
-        quotes=quotes, rejects=rows.gate.rejects, other=dict(rows.other),
+        path=file.path, instrument=gate.instrument, source=NAME, unit=unit, n_lines=rows.n_lines,
+        quotes=quotes, rejects=gate.rejects, other=dict(rows.other),
     )  # fmt: skip

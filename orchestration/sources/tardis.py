@@ -14,17 +14,19 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestration.sources.gate import epoch_text_ns
+import numpy as np
+import pyarrow.compute as pc
+
 from orchestration.sources.members import Member, must_be_named, read_members
 from orchestration.sources.records import SourceBatch, SourceError, make_batch
-from orchestration.sources.rows import (
-    Rows,
-    columns_of,
-    quote_records,
-    text_rows,
-    trade_records,
-    whole_number,
-    with_venue_ids,
+from orchestration.sources.rows import quote_records, trade_records, with_venue_ids
+from orchestration.sources.text_columns import (
+    TextColumns,
+    coded,
+    epoch_times,
+    judged,
+    text_columns,
+    whole_numbers,
 )
 from orderflow_core.instrument import Instrument
 
@@ -74,65 +76,62 @@ def parse_tardis(member: Member, instrument: Instrument) -> SourceBatch:
             f"got {','.join(header)[:120]!r}",
         )
     kind = "trade" if is_trades else "quote"
-    rows = text_rows(member, instrument, kind=kind, n_fields=(len(header),), n_header=1)
-    columns = {name: i for i, name in enumerate(header)}
-    _keep_symbol(rows, kind, instrument, columns)
-    return (_trades if is_trades else _quotes)(rows, instrument, columns)
+    wanted = sorted(_TRADES if is_trades else _QUOTES)
+    rows = text_columns(member, instrument, kind=kind, names=header, wanted=wanted)
+    _keep_symbol(rows, kind, instrument)
+    return (_trades if is_trades else _quotes)(rows, instrument)
 
 
-def _keep_symbol(rows: Rows, kind: str, instrument: Instrument, columns: dict[str, int]) -> None:
+def _keep_symbol(rows: TextColumns, kind: str, instrument: Instrument) -> None:
     # A row of another symbol of the same file is none of ours; one of another market is a mistake.
-    wanted, at, of = instrument.venue_symbol.upper(), columns["symbol"], columns["exchange"]
-    is_own: list[bool | None] = []
-    for number, texts in zip(rows.number, rows.texts, strict=True):
-        if _SYMBOL.fullmatch(texts[at]) is None:
-            rows.gate.refuse_damaged(kind, number, f"{texts[at][:40]!r} is no symbol")
-            is_own.append(None)
-            continue
-        own = texts[at].upper() == wanted
-        is_own.append(own)
-        venue = _VENUES.get(texts[of], "")
-        if own and venue and instrument.venue in _VENUES.values() and venue != instrument.venue:
+    wanted = instrument.venue_symbol.upper()
+    symbols = rows.fields["symbol"]
+    is_own, is_symbol = judged(
+        symbols, lambda text: int(text.upper() == wanted) if _SYMBOL.fullmatch(text) else None
+    )
+    is_mine = is_own == 1
+    if instrument.venue in _VENUES.values():
+        is_here, _ = judged(
+            rows.fields["exchange"],
+            lambda text: int(_VENUES.get(text, "") in ("", instrument.venue)),
+        )
+        for i in np.flatnonzero(is_mine & (is_here == 0))[:1].tolist():
             raise SourceError(
                 rows.member.file.path,
-                f"line {number}: {texts[at]} is of {texts[of]}, but {instrument.symbol} is of "
-                f"{instrument.venue}: nothing of the file is taken",
+                f"line {rows.number[i]}: {symbols[i]} is of {rows.fields['exchange'][i]}, but "
+                f"{instrument.symbol} is of {instrument.venue}: nothing of the file is taken",
             )
-    if False in is_own:
-        rows.other["other_symbol"] += is_own.count(False)
-    rows.number = [n for n, own in zip(rows.number, is_own, strict=True) if own]
-    rows.texts = [t for t, own in zip(rows.texts, is_own, strict=True) if own]
+    for i in np.flatnonzero(~is_symbol).tolist():
+        detail = f"{symbols[i].as_py()[:40]!r} is no symbol"
+        rows.gate.refuse_damaged(kind, int(rows.number[i]), detail)
+    if n_others := int((is_symbol & ~is_mine).sum()):
+        rows.other["other_symbol"] += n_others
+    rows.keep(is_mine)
 
 
-def _trades(rows: Rows, instrument: Instrument, columns: dict[str, int]) -> SourceBatch:
-    at = [columns[name] for name in ("timestamp", "local_timestamp", "id", "side")]
-    ids = [whole_number(texts[columns["id"]]) for texts in rows.texts]
-    has_ids = 2 * ids.count(None) < len(ids)
-    kept: list[tuple[int, int, int, int, int, list[str]]] = []
-    for number, texts, trade_id in zip(rows.number, rows.texts, ids, strict=True):
-        ts, recv = epoch_text_ns(texts[at[0]]), epoch_text_ns(texts[at[1]])
-        sign = _SIGNS.get(texts[at[3]])
-        if ts is None or recv is None or sign is None or (has_ids and trade_id is None):
-            detail = (
-                "needs two times, a side of buy, sell or unknown, and an id like its neighbours'"
-            )
-            rows.gate.refuse_damaged("trade", number, detail, ts_ns=ts or 0, ts_recv_ns=recv or 0)
-        else:
-            own_id = trade_id if has_ids and trade_id is not None else number
-            kept.append((number, own_id, ts, recv, sign, texts))
-    line, trade_ids, times, received, signs, fields = columns_of(kept, 6)
+def _trades(rows: TextColumns, instrument: Instrument) -> SourceBatch:
+    fields = rows.fields
+    ts, has_ts = epoch_times(fields["timestamp"])
+    recv, has_recv = epoch_times(fields["local_timestamp"])
+    ids, is_number = whole_numbers(fields["id"])
+    sign, has_sign = judged(fields["side"], _SIGNS.get)
+    has_ids = 2 * int((~is_number).sum()) < len(ids)
+    is_good = has_ts & has_recv & has_sign & (is_number | (not has_ids))
+    detail = "needs two times, a side of buy, sell or unknown, and an id like its neighbours'"
+    _refuse(rows, "trade", ~is_good, detail, ts * has_ts, recv * has_recv)
+    line = rows.number[is_good]
     records = trade_records(
-        line=line, trade_id=trade_ids, ts_event_ns=times, ts_recv_ns=received, native_sign=signs,
-        price=[texts[columns["price"]] for texts in fields],
-        qty=[texts[columns["amount"]] for texts in fields],
+        line=line, trade_id=ids[is_good] if has_ids else line, ts_event_ns=ts[is_good],
+        ts_recv_ns=recv[is_good], native_sign=sign[is_good],
+        price=coded(fields["price"]).take(is_good), qty=coded(fields["amount"]).take(is_good),
     )  # fmt: skip
     trades, gaps = rows.gate.pass_trades(
         records, source=NAME, unit=rows.member.file.unit,
         id_step=instrument.max_id_step if has_ids else 0,
     )  # fmt: skip
     if not has_ids:
-        venue_ids = {number: texts[at[2]] for number, _, _, _, _, texts in kept}
-        trades = with_venue_ids(trades, venue_ids)
+        texts = fields["id"].to_pylist()
+        trades = with_venue_ids(trades, dict(zip(rows.number.tolist(), texts, strict=True)))
     return make_batch(
         path=rows.member.file.path, instrument=instrument, source=NAME, unit=rows.member.file.unit,
         n_lines=rows.n_lines, trades=trades, gaps=gaps, rejects=rows.gate.rejects,
@@ -140,27 +139,37 @@ def _trades(rows: Rows, instrument: Instrument, columns: dict[str, int]) -> Sour
     )  # fmt: skip
 
 
-def _quotes(rows: Rows, instrument: Instrument, columns: dict[str, int]) -> SourceBatch:
-    names = ("bid_price", "bid_amount", "ask_price", "ask_amount")
-    at = [columns[name] for name in names]
-    kept: list[tuple[int, int, int, list[str]]] = []
-    for number, texts in zip(rows.number, rows.texts, strict=True):
-        ts = epoch_text_ns(texts[columns["timestamp"]])
-        recv = epoch_text_ns(texts[columns["local_timestamp"]])
-        quote = [texts[i] for i in at]
-        if ts is None or recv is None:
-            detail = "needs two times in microseconds"
-            rows.gate.refuse_damaged("quote", number, detail, ts_ns=ts or 0, ts_recv_ns=recv or 0)
-        elif quote[:2] == ["", ""] or quote[2:] == ["", ""]:
-            rows.other["one_sided"] += 1
-        else:
-            kept.append((number, ts, recv, quote))
-    line, times, received, quotes = columns_of(kept, 4)
-    bid, bid_qty, ask, ask_qty = columns_of(quotes, 4)
+def _refuse(
+    rows: TextColumns, kind: str, is_bad: np.ndarray, detail: str, ts: np.ndarray, recv: np.ndarray
+) -> None:
+    for i in np.flatnonzero(is_bad).tolist():
+        rows.gate.refuse_damaged(
+            kind, int(rows.number[i]), detail, ts_ns=int(ts[i]), ts_recv_ns=int(recv[i])
+        )
+
+
+def _quotes(rows: TextColumns, instrument: Instrument) -> SourceBatch:
+    fields = rows.fields
+    ts, has_ts = epoch_times(fields["timestamp"])
+    recv, has_recv = epoch_times(fields["local_timestamp"])
+    is_timed = has_ts & has_recv
+    detail = "needs two times in microseconds"
+    _refuse(rows, "quote", ~is_timed, detail, ts * has_ts, recv * has_recv)
+    empty = {
+        name: pc.equal(fields[name], "").to_numpy(zero_copy_only=False)
+        for name in ("bid_price", "bid_amount", "ask_price", "ask_amount")
+    }
+    is_one_sided = (empty["bid_price"] & empty["bid_amount"]) | (
+        empty["ask_price"] & empty["ask_amount"]
+    )
+    if n_one_sided := int((is_timed & is_one_sided).sum()):
+        rows.other["one_sided"] += n_one_sided
+    kept = is_timed & ~is_one_sided
     records = quote_records(
-        line=line, ts_event_ns=times, ts_recv_ns=received,
-        ts_source=[int(ts == recv) for ts, recv in zip(times, received, strict=True)],
-        bid=bid, bid_qty=bid_qty, ask=ask, ask_qty=ask_qty,
+        line=rows.number[kept], ts_event_ns=ts[kept], ts_recv_ns=recv[kept],
+        ts_source=(ts == recv)[kept].astype(np.int64),
+        bid=coded(fields["bid_price"]).take(kept), bid_qty=coded(fields["bid_amount"]).take(kept),
+        ask=coded(fields["ask_price"]).take(kept), ask_qty=coded(fields["ask_amount"]).take(kept),
     )  # fmt: skip
     passed = rows.gate.pass_quotes(records, source=NAME, unit=rows.member.file.unit)
     return make_batch(
