@@ -166,13 +166,13 @@ def judged(column: pa.Array, judge: Callable[[str], int | None]) -> tuple[np.nda
 
 def whole_numbers(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """Return what :func:`~orchestration.sources.rows.whole_number` says of each text; see `judged`."""
-    values, is_plain = _plain_digits(column)
+    values, is_plain = plain_digits(column)
     return _with_odd(column, values, is_plain, whole_number)
 
 
 def epoch_times(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """Return what :func:`~orchestration.sources.gate.epoch_text_ns` says of each text; see `judged`."""
-    values, is_plain = _plain_digits(column)
+    values, is_plain = plain_digits(column)
     exponent = np.searchsorted([10**11, 10**14, 10**17], values, side="right")
     factor = np.array([10**9, 10**6, 10**3, 1])[exponent]
     is_in_range = (values >= FIRST_NS // factor) & (values < END_NS // factor)
@@ -183,7 +183,8 @@ def epoch_times(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     return values, is_known
 
 
-def _plain_digits(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+def plain_digits(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Return the numbers of the texts of 1 to 18 digits and nothing else, and which those are."""
     is_plain = pc.and_(
         pc.ascii_is_decimal(column), pc.less_equal(pc.binary_length(column), _SAFE_DIGITS)
     )

@@ -12,6 +12,7 @@ from orchestration.sources import iqfeed
 from orchestration.sources.files import read_file
 from orchestration.sources.iqfeed.eastern import ZONE, eastern_ns, in_order, nearest
 from orchestration.sources.iqfeed.history import parse_history, read_history, unzipped
+from orchestration.sources.iqfeed.ticks import Ticks
 from orchestration.sources.records import SourceError, split_by_day
 from tests.sources.cases import column, reasons, require_whole, source_file
 from tests.sources.fuzzing import N_MUTANTS, mutate, n_mutants, survey
@@ -353,3 +354,46 @@ def test_another_file_is_refused(tmp_path):
     path.write_text("DateTime,Price,Volume\n2013-09-02 17:00:00.026,1640.25,8\n")
     with pytest.raises(SourceError, match="holds no readable record of XYZ: all 2 are damaged"):
         iqfeed.read([path], EQUITY)
+
+
+# -- ticks taken at once --------------------------------------------------------------------------
+
+
+def sorted_ticks(lines, *, at_once):
+    """What becomes of lines: columns, damage and everything else, or the feed's refusal."""
+    ticks = Ticks()
+    taken = ticks.take_plain(lines) if at_once else np.zeros(len(lines), np.bool_)
+    try:
+        for i in np.flatnonzero(~taken).tolist():
+            ticks.take(i + 1, lines[i], "file")
+    except SourceError as error:
+        return str(error), 0
+    return {
+        "columns": {name: list(values) for name, values in ticks.columns().items()},
+        "damaged": ticks.damaged,
+        "other": ticks.other,
+    }, int(taken.sum())
+
+
+FORMS = {
+    "6.1": lambda i: tick(i) + ",",
+    "6.1 without the last comma": tick,
+    "6.0": lambda i: ",".join(tick(i).split(",")[:10]) + ",",
+    "6.2": lambda i: f"LH,{tick(i)},",
+    "6.2 with request": lambda i: f"R{i // 25},LH,{tick(i)},",
+    "6.1 with request": lambda i: f"R1,{tick(i)},",
+    "some by themselves": lambda i: tick(i, p="\xe9" if i == 9 else "10.01", basis="CS"[i == 7]),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_ticks_taken_at_once_are_those_taken_one_by_one(form):
+    whole = [FORMS[form](i) for i in range(1, 40)] + ["!ENDMSG!,"]
+    data = "\n".join(whole).encode("latin-1")
+    rng = np.random.default_rng(5)
+    found, n_taken = sorted_ticks(data.split(b"\n"), at_once=True)
+    assert found == sorted_ticks(data.split(b"\n"), at_once=False)[0]
+    assert n_taken == 39
+    for _ in range(100):
+        lines = mutate(data, rng).split(b"\n")
+        assert sorted_ticks(lines, at_once=True)[0] == sorted_ticks(lines, at_once=False)[0]

@@ -5,28 +5,35 @@ hour the first run is daylight time, and from the step back on it is standard ti
 stream the receive time decides, whose zone is UTC.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from orchestration.sources.coded import CodedTexts, distinct_values
+
 ZONE = ZoneInfo("America/New_York")
 HOUR_NS = 3_600_000_000_000
 # The feed's own times never ran back in any recording; a step this long is the clock change.
 FOLD_STEP_NS = 60_000_000_000
 
+# What each character of "YYYY-MM-DD HH:MM:SS.ffffff" counts: hours from year 0 in one number, the
+# microseconds within an hour.
+_LENGTH, _IN_HOUR = 26, 14
+_HOUR_WEIGHTS = np.array([10**9, 10**8, 10**7, 10**6, 0, 10**5, 10**4, 0, 1000, 100, 0, 10, 1])
 _WEIGHTS = np.array(
     [600_000_000, 60_000_000, 0, 10_000_000, 1_000_000, 0, 100_000, 10_000, 1_000, 100, 10, 1]
 )
 
 
-def eastern_ns(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+def eastern_ns(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Convert local times ``YYYY-MM-DD HH:MM:SS[.ffffff]`` to UTC.
 
     Parameters
     ----------
-    texts : list of str
+    texts : sequence of str
         Digits and marks stand where they belong; the fraction has up to six digits.
 
     Returns
@@ -34,16 +41,26 @@ def eastern_ns(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
     first, second : ndarray of int64, shape (n,), unit ns UTC
         Both meanings; they differ only in the hour that autumn repeats. -1: there is no such time.
     """
-    hours = {text: _hour_ns(text) for text in {text[:13] for text in texts}}
-    starts = np.array([hours[text[:13]] for text in texts], np.int64).reshape(-1, 2)
-    padded = [t[14:] if len(t) == 26 else _padded(t[14:]) for t in texts]
-    letters = np.frombuffer("".join(padded).encode("ascii"), np.uint8).reshape(-1, len(_WEIGHTS))
-    digits = letters.astype(np.int64) - 48
+    if isinstance(texts, CodedTexts):
+        first, second = eastern_ns(texts.distinct)
+        return first[texts.code], second[texts.code]
+    every = _digits(texts)
+    hours, code = distinct_values(every[:, : len(_HOUR_WEIGHTS)] @ _HOUR_WEIGHTS)
+    starts = np.array([_hour_ns(hour) for hour in hours.tolist()], np.int64).reshape(-1, 2)[code]
+    digits = every[:, _IN_HOUR:]
     inside = digits @ _WEIGHTS * 1000
     # Sixty minutes or seconds are no time; the tens' digit tells.
     known = (starts[:, 0] >= 0) & (digits[:, 0] < 6) & (digits[:, 3] < 6)
     first, second = (np.where(known, starts[:, i] + inside, -1) for i in (0, 1))
     return first, second
+
+
+def dates_of(texts: Sequence[str]) -> np.ndarray:
+    """Return the date of each local time as the number YYYYMMDD; see `eastern_ns`."""
+    if isinstance(texts, CodedTexts):
+        return dates_of(texts.distinct)[texts.code]
+    hours: np.ndarray = _digits(texts)[:, : len(_HOUR_WEIGHTS)] @ _HOUR_WEIGHTS
+    return hours // 100
 
 
 def in_order(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, int]:
@@ -80,15 +97,17 @@ def eastern_text(ts_ns: int, form: str) -> str:
     return datetime.fromtimestamp(ts_ns // 1_000_000_000, UTC).astimezone(ZONE).strftime(form)
 
 
-def _padded(text: str) -> str:
-    return (text + "." if "." not in text else text).ljust(len(_WEIGHTS), "0")
+def _digits(texts: Sequence[str]) -> np.ndarray:
+    # One row a text; marks are numbers of no weight, and what a short fraction lacks is 0.
+    letters = np.array(texts, f"S{_LENGTH}").view(np.uint8).reshape(-1, _LENGTH)
+    return np.where(letters == 0, 0, letters.astype(np.int64) - 48)
 
 
 @lru_cache(maxsize=4096)
-def _hour_ns(text: str) -> tuple[int, int]:
-    # "YYYY-MM-DD HH" -> start of both passes; (-1, -1) when there is no such local hour.
+def _hour_ns(hour: int) -> tuple[int, int]:
+    # YYYYMMDDHH -> start of both passes; (-1, -1) when there is no such local hour.
     try:
-        local = datetime.strptime(text, "%Y-%m-%d %H")  # noqa: DTZ007  its zone comes next
+        local = datetime.strptime(f"{hour:010d}", "%Y%m%d%H")  # noqa: DTZ007  its zone comes next
         passes = [local.replace(tzinfo=ZONE, fold=fold).astimezone(UTC) for fold in (0, 1)]
         exists = passes[0].astimezone(ZONE).replace(tzinfo=None) == local
     except (ValueError, OverflowError):

@@ -17,19 +17,21 @@ are missing between two ticks, and the stretch is a gap.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import compress
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from orchestration.sources.coded import CodedTexts
 from orchestration.sources.files import SourceFile, read_file, split_lines
 from orchestration.sources.gate import Gate, QuoteRecords, TradeRecords, fewest_inversions
-from orchestration.sources.iqfeed.eastern import eastern_ns, in_order
+from orchestration.sources.iqfeed.eastern import dates_of, eastern_ns, in_order
 from orchestration.sources.iqfeed.ticks import Ticks
 from orchestration.sources.members import members_of
 from orchestration.sources.records import Gap, SourceBatch, SourceError, make_batch
+from orchestration.sources.text_columns import plain_digits
 from orderflow_core.instrument import Instrument
 
 SOURCE = "iqfeed"
@@ -54,13 +56,13 @@ def parse_history(file: SourceFile, instrument: Instrument) -> list[SourceBatch]
     lines, is_cut = split_lines(file.data)
     gate = Gate(instrument=instrument, lines=lines)
     ticks = Ticks()
-    for number, line in enumerate(lines, 1):
-        is_last = is_cut and number == len(lines)
-        if is_last and line and not line.endswith((b"!ENDMSG!,", b"!ENDMSG!")):
-            # A price that was cut is still a number.
-            gate.refuse("trade", number, "truncated", "the last line has no end")
-        else:
-            ticks.take(number, line, file.path)
+    whole = lines
+    if is_cut and lines[-1] and not lines[-1].endswith((b"!ENDMSG!,", b"!ENDMSG!")):
+        # A price that was cut is still a number.
+        gate.refuse("trade", len(lines), "truncated", "the last line has no end")
+        whole = lines[:-1]
+    for i in np.flatnonzero(~ticks.take_plain(whole)).tolist():
+        ticks.take(i + 1, whole[i], file.path)
     for number, detail in ticks.damaged:
         gate.refuse("trade", number, "malformed", detail)
     rows, counts = ordered(ticks, gate)
@@ -74,43 +76,34 @@ def ordered(ticks: Ticks, gate: Gate) -> tuple[dict[str, Any], Counter[str]]:
     counts: Counter[str] = Counter()
     columns = ticks.columns()
     first, second = eastern_ns(columns["time"])
-    requests = columns.pop("request")
-    own = Counter(requests).most_common(1)[0][0] if requests else ""
+    requests, line = columns.pop("request"), columns["line"]
     is_good = first >= 0
     for i in np.flatnonzero(~is_good).tolist():
         detail = f"{columns['time'][i]} is no US Eastern time"
-        gate.refuse("trade", ticks.line[i], "malformed", detail)
-    for i, request in enumerate(requests):
-        if request != own and is_good[i]:
-            is_good[i] = False
-            detail = f"answers request {request[:40]!r}, the file request {own[:40]!r}"
-            gate.refuse("trade", ticks.line[i], "malformed", detail)
+        gate.refuse("trade", int(line[i]), "malformed", detail)
+    # Of requests equally often there, the first one is the file's own.
+    own = int(np.bincount(requests.code).argmax()) if len(requests) else 0
+    for i in np.flatnonzero(is_good & (requests.code != own)).tolist():
+        is_good[i] = False
+        detail = f"answers request {requests[i][:40]!r}, the file request {requests.distinct[own][:40]!r}"
+        gate.refuse("trade", int(line[i]), "malformed", detail)
     kept = np.flatnonzero(is_good)
-    if _runs_back(first[kept], [columns["total"][i] for i in kept.tolist()]):
+    if _runs_back(first[kept], columns["total"].take(kept)):
         kept = kept[::-1]
-    rows: dict[str, Any] = {name: _take(name, v, kept) for name, v in columns.items()}
+    rows: dict[str, Any] = {name: _chosen(v, kept) for name, v in columns.items()}
     rows["ts"], n_guessed = in_order(first[kept], second[kept])
-    rows["date"] = np.array([int(t[:10].replace("-", "")) for t in rows["time"]], np.int64)
+    rows["date"] = dates_of(rows["time"])
     if n_guessed:
         counts["times_in_repeated_hour"] = n_guessed
     rows["recv"] = rows["ts"]
     return rows, counts
 
 
-_TEXTS = frozenset({"time", "price", "qty", "total", "bid", "ask"})
-
-
-def _take(name: str, values: list[Any], kept: np.ndarray) -> Any:
-    if name in _TEXTS:
-        return [values[i] for i in kept.tolist()]
-    return np.array(values, np.int64)[kept]
-
-
-def _runs_back(ts: np.ndarray, totals: list[str]) -> bool:
+def _runs_back(ts: np.ndarray, totals: CodedTexts) -> bool:
     # Newest first is the feed's default; among equal times the total volume tells.
     votes = int(np.sign(np.diff(ts)).sum())
     if votes == 0:
-        votes = int(np.sign(np.diff(np.array(totals, np.int64))).sum())
+        votes = int(np.sign(np.diff(np.array(totals[:], np.int64))).sum())
     return votes < 0
 
 
@@ -134,12 +127,10 @@ def two_batches(
         n_lines=len(gate.lines), trades=with_venue_ids(trades, rows), gaps=gaps,
         rejects=gate.rejects, other=other, counts=dict(counts),
     )  # fmt: skip
-    told = [
-        not (_is_zero(b) and _is_zero(a)) for b, a in zip(rows["bid"], rows["ask"], strict=True)
-    ]
-    aside = {"no_quote": told.count(False), "refused_tick": n_refused}
+    told = ~(_are_zero(rows["bid"]) & _are_zero(rows["ask"]))
+    aside = {"no_quote": int((~told).sum()), "refused_tick": n_refused}
     other = {**other, **{name: n for name, n in aside.items() if n}}
-    quotes = _quote_batch(file, instrument, gate.lines, select(rows, np.array(told, bool)), other)
+    quotes = _quote_batch(file, instrument, gate.lines, select(rows, told), other)
     return [batch, quotes] if quotes.offered else [batch]
 
 
@@ -168,11 +159,13 @@ def select(rows: dict[str, Any], mask: np.ndarray) -> dict[str, Any]:
     """Return the rows where ``mask`` is true."""
     if mask.all():
         return dict(rows)
-    keep = mask.tolist()
-    return {
-        name: list(compress(values, keep)) if isinstance(values, list) else values[mask]
-        for name, values in rows.items()
-    }
+    return {name: _chosen(values, np.flatnonzero(mask)) for name, values in rows.items()}
+
+
+def _chosen(values: Any, at: np.ndarray) -> Any:
+    if isinstance(values, CodedTexts):
+        return values.take(at)
+    return [values[i] for i in at.tolist()] if isinstance(values, list) else values[at]
 
 
 def refuse_inversions(gate: Gate, rows: dict[str, Any]) -> np.ndarray:
@@ -183,6 +176,12 @@ def refuse_inversions(gate: Gate, rows: dict[str, Any]) -> np.ndarray:
         line, ts = int(rows["line"][i]), int(rows["ts"][i])
         gate.refuse("trade", line, "time_inversion", detail, ts_ns=ts)
     return is_kept
+
+
+def _are_zero(texts: Sequence[str]) -> np.ndarray:
+    if isinstance(texts, CodedTexts):
+        return np.array([_is_zero(text) for text in texts.distinct], np.bool_)[texts.code]
+    return np.array([_is_zero(text) for text in texts], np.bool_)
 
 
 def _is_zero(text: str) -> bool:
@@ -252,10 +251,8 @@ def check_totals(instrument: Instrument, rows: dict[str, Any], counts: Counter[s
 
     Counts in ``counts`` steps that are smaller, and holes in the tick ids of a center's day.
     """
-    total, bad_total = instrument.qtys_to_lots(rows["total"])
-    size, bad_size = instrument.qtys_to_lots(rows["qty"])
-    told = (total > 0) & (size >= 0)
-    told[[i for i, _ in (*bad_total, *bad_size)]] = False
+    (total, has_total), (size, has_size) = (_lots(instrument, rows[n]) for n in ("total", "qty"))
+    told = (total > 0) & (size >= 0) & has_total & has_size
     day = np.where(rows["day_code"] > 0, rows["day_code"], rows["date"])
     known = np.flatnonzero(told)
     if len(known) < 2:
@@ -278,6 +275,21 @@ def check_totals(instrument: Instrument, rows: dict[str, Any], counts: Counter[s
         )
         for i in np.flatnonzero(same & (extra > 0)).tolist()
     ]  # fmt: skip
+
+
+def _lots(instrument: Instrument, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    # Sizes in lots, and which are ones. Totals are whole numbers, and nearly each is another one.
+    if isinstance(texts, CodedTexts):
+        lots, is_size = _lots(instrument, texts.distinct)
+        return lots[texts.code], is_size[texts.code]
+    if instrument.lot_step == 1:
+        numbers, is_plain = plain_digits(pa.array(texts, pa.string()))
+        if is_plain.all():
+            return numbers, is_plain
+    lots, rejects = instrument.qtys_to_lots(texts)
+    is_size = np.ones(len(lots), np.bool_)
+    is_size[[i for i, _ in rejects]] = False
+    return lots, is_size
 
 
 def _tick_holes(rows: dict[str, Any], day: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -307,7 +319,7 @@ def quote_records(rows: dict[str, Any], instrument: Instrument) -> QuoteRecords:
     The gate demands sizes, the feed tells none: one lot stands in until :func:`without_sizes`.
     """
     n = len(rows["ts"])
-    one_lot = [f"{instrument.lot_step:f}"] * n
+    one_lot = CodedTexts([f"{instrument.lot_step:f}"], np.zeros(n, np.int64))
     return QuoteRecords(
         line=rows["line"], quote_id=rows["id"], ts_event_ns=rows["ts"] - 1,
         ts_recv_ns=rows["recv"] - 1, ts_source=np.zeros(n, np.int64),
@@ -328,10 +340,12 @@ def with_venue_ids(trades: pa.Table, rows: dict[str, Any]) -> pa.Table:
     """Return trades with ``center:tick`` as ``venue_id``, the tick id alone without a center."""
     order = np.argsort(rows["line"], kind="stable")
     at = order[np.searchsorted(rows["line"][order], trades["line"].to_numpy())]
-    center, tick = rows["center"][at].tolist(), rows["tick_id"][at].tolist()
-    texts = [f"{c}:{t}" if c >= 0 else str(t) for c, t in zip(center, tick, strict=True)]
+    center, tick = (pa.array(rows[name][at]) for name in ("center", "tick_id"))
+    before = pc.binary_join_element_wise(center.cast(pa.string()), "", ":")
+    before = pc.if_else(pc.greater_equal(center, 0), before, "")
+    texts = pc.binary_join_element_wise(before, tick.cast(pa.string()), "")
     index = trades.schema.get_field_index("venue_id")
-    return trades.set_column(index, trades.schema.field("venue_id"), pa.array(texts, pa.string()))
+    return trades.set_column(index, trades.schema.field("venue_id"), texts)
 
 
 def unzipped(file: SourceFile) -> SourceFile:
