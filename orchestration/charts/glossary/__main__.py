@@ -8,12 +8,26 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from orchestration.charts.glossary import book, flow, levels
+from orchestration.charts.glossary import (
+    book,
+    flow,
+    ladders,
+    levels,
+    research,
+    signals,
+    signs,
+)
 from orchestration.charts.glossary.market import Picture, bitstamp, emini
 from orchestration.charts.png import small_png
 
 PICTURES: dict[str, tuple[str, Callable[[Picture], object]]] = (
-    flow.PICTURES | levels.PICTURES | book.PICTURES
+    signs.PICTURES
+    | flow.PICTURES
+    | ladders.PICTURES
+    | levels.PICTURES
+    | signals.PICTURES
+    | book.PICTURES
+    | research.PICTURES
 )
 
 

@@ -29,6 +29,7 @@ def panels(*heights: float, title: str) -> tuple["Figure", list[Any]]:
 def plain(axes: Any) -> None:
     """Give axes the house's look."""
     axes.tick_params(labelsize=8)
+    axes.ticklabel_format(useOffset=False)
     axes.grid(color=theme.GRID, linewidth=0.6)
     axes.set_axisbelow(True)
     bare_axes(axes)
@@ -67,3 +68,31 @@ def candles(axes: Any, x: Any, ohlc: tuple[Any, Any, Any, Any], width: float) ->
     colours = side_colours(close - opened)
     axes.vlines(x, low, high, colors=colours, linewidth=0.8)
     axes.bar(x, close - opened, width, bottom=opened, color=colours)
+
+
+def forest(
+    axes: Any,
+    rows: list[tuple[str, list[tuple[float, float, float]]]],
+    names: tuple[str, ...],
+) -> None:
+    """Draw figures with their intervals: a line a row, beside each other what a row has of each name.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    rows : list of (label, list of (low, value, high))
+        From the top down.
+    names : tuple of str
+        One for each interval of a row.
+    """
+    plain(axes)
+    colours = (theme.INK, theme.BUY, theme.NOTE)
+    for k, name in enumerate(names):
+        low, value, high = (np.array([row[1][k][part] for row in rows]) for part in range(3))
+        y = np.arange(len(rows)) + 0.22 * (k - (len(names) - 1) / 2)
+        axes.hlines(y, low, high, color=colours[k], lw=1.4)
+        axes.scatter(value, y, s=18, color=colours[k], zorder=3, label=name)
+    axes.set_yticks(range(len(rows)), [row[0].replace("_", " ") for row in rows], fontsize=8)
+    axes.invert_yaxis()
+    if len(names) > 1:
+        axes.legend(fontsize=8, frameon=False)

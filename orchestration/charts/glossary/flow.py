@@ -16,6 +16,7 @@ from orchestration.charts.glossary.axes import (
 from orchestration.charts.glossary.market import Picture
 from orchestration.charts.png import new_figure
 from orderflow_core.absorption import BarAbsorptionRule, bar_absorption
+from orderflow_core.bar_clocks import BarClock, bar_index
 from orderflow_core.cvd_variants import cvd_by_bucket, size_bucket
 from orderflow_core.divergence import pivot_divergence
 from orderflow_core.lag_sweep import lag_sweep
@@ -40,6 +41,40 @@ def cvd_candles(picture: Picture) -> "Figure":
     ohlc = tuple(getattr(flow, f"cvd_{k}_lots")[bars] for k in ("open", "high", "low", "close"))
     candles(cvd, x, ohlc, width)
     _clock(cvd, picture, bars)
+    return figure
+
+
+def bar_clocks(picture: Picture) -> "Figure":
+    """The bars of one stretch by each clock, about equally many of each."""
+    first, last = _busy(picture)
+    ts = picture.trades.ts_event_ns
+    part = picture.trades.slice(*(int(i) for i in np.searchsorted(ts, (first, last))))
+    n = 12
+    lots = int(part.qty_lots.sum())
+    sizes = {
+        "time": (last - first) // n,
+        "count": len(part) // n,
+        "volume": lots // n,
+        "notional": int((np.abs(part.price_ticks) * part.qty_lots).sum()) // n,
+        "delta": 1_500,
+        "range": 6,
+    }
+    figure, (price, axes) = panels(
+        1.6, 1.9, title="One hour cut by each clock: shades change with the bar"
+    )
+    shown = slice(None, None, 20)
+    price.plot(
+        seconds(part.ts_event_ns[shown], first), picture.price(part.price_ticks[shown]),
+        color=theme.INK, lw=0.8,
+    )  # fmt: skip
+    for y, (kind, size) in enumerate(sizes.items()):
+        index = bar_index(BarClock(kind=kind, size=size), part)
+        x, ends = seconds(index.t0_ns, first), seconds(index.t1_ns, first)
+        colours = [theme.blend(theme.STRATEGY, (0.75, 0.3)[k % 2]) for k in range(len(index))]
+        axes.barh(np.full(len(index), y), ends - x, 0.7, x, color=colours)
+    axes.set_yticks(range(len(sizes)), [f"{kind}" for kind in sizes], fontsize=8)
+    axes.invert_yaxis()
+    clock(axes, picture, first, last)
     return figure
 
 
@@ -217,6 +252,7 @@ def _price(picture: Picture, ticks: np.ndarray) -> np.ndarray:
 
 
 PICTURES = {
+    "bar_clocks": ("ES", bar_clocks),
     "cvd": ("ES", cvd_candles),
     "cvd_by_size": ("ES", cvd_by_size),
     "vwap": ("ES", vwap),

@@ -1,4 +1,4 @@
-"""Pictures of volume at price: footprint, profile, value areas, levels in time, zones."""
+"""Pictures of volume at price: profile, value areas, levels in time, zones."""
 
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -9,16 +9,16 @@ from orchestration.charts.glossary.axes import candles, clock, panels, plain, se
 from orchestration.charts.glossary.market import Picture
 from orchestration.charts.png import new_figure
 from orderflow_core.developing import developing_levels
-from orderflow_core.imbalance import imbalance_by_rule
 from orderflow_core.imbalance_presets import ATAS_STACKED_IMBALANCE
 from orderflow_core.initial_balance import balance_extensions, initial_balance
+from orderflow_core.naked_pocs import covering_session
 from orderflow_core.profile import ProfileRows, volume_profile
 from orderflow_core.profile_nodes import profile_nodes
 from orderflow_core.significant_levels import significant_levels
 from orderflow_core.stacks import stacked_imbalances
 from orderflow_core.tpo import tpo_letters
 from orderflow_core.unfinished import unfinished_levels
-from orderflow_core.value_area import ValueAreaAlgorithm, value_area
+from orderflow_core.value_area import ValueAreaAlgorithm, point_of_control, value_area
 from orderflow_core.zones import NEVER, stacked_zones
 
 if TYPE_CHECKING:
@@ -26,44 +26,6 @@ if TYPE_CHECKING:
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _RULE = ATAS_STACKED_IMBALANCE.rule()
-
-
-def footprint(picture: Picture) -> "Figure":
-    """Bid x ask of the five minutes about the busiest, imbalances marked."""
-    bars, index, cells = picture.flow.bars, picture.bars, picture.cells
-    is_buy, is_sell = imbalance_by_rule(cells, _RULE, ticks_per_row=picture.row_ticks)
-    busiest = int(np.argmax(bars.volume_lots))
-    shown = index.bar_id[max(0, busiest - 2) : busiest + 3]
-    figure = new_figure(7.6, 4.4)
-    axes = figure.add_subplot()
-    plain(axes)
-    for x, bar in enumerate(shown):
-        for i in np.flatnonzero(cells.bar_id == bar):
-            y = float(picture.price([cells.price_tick[i]])[0])
-            for offset, where, lots, flag, colour in (
-                (-0.04, "right", cells.bid_lots[i], is_sell[i], theme.SELL),
-                (0.04, "left", cells.ask_lots[i], is_buy[i], theme.BUY),
-            ):
-                style = {"color": theme.INK}
-                if flag:
-                    style = {"color": theme.PAPER, "backgroundcolor": colour, "fontweight": "bold"}
-                axes.text(
-                    x + offset,
-                    y,
-                    f"{lots}",
-                    ha=where,
-                    va="center",
-                    fontsize=6,
-                    in_layout=False,
-                    **style,
-                )
-    inside = np.isin(cells.bar_id, shown)
-    prices = picture.price(cells.price_tick[inside])
-    step = float(picture.instrument.price_step) * picture.row_ticks
-    axes.set(xlim=(-0.5, len(shown) - 0.5), ylim=(min(prices) - step, max(prices) + step))
-    axes.set_xticks(range(len(shown)), [f"minute {n + 1}" for n in range(len(shown))])
-    axes.set_title("Bid | ask at each price; 300 % diagonal imbalances", fontsize=9, loc="left")
-    return figure
 
 
 def profile(picture: Picture) -> "Figure":
@@ -151,6 +113,39 @@ def developing(picture: Picture) -> "Figure":
         axes.axhline(float(ticks[0]) * step, color=theme.NOTE, lw=1, ls=style)
     axes.legend(fontsize=8, frameon=False)
     clock(axes, picture, first, int(index.t1_ns[-1]))
+    return figure
+
+
+def naked_pocs(picture: Picture) -> "Figure":
+    """The point of control of each hour until an hour's range comes back to it."""
+    trades, row = picture.trades, picture.row_ticks
+    hour = (trades.ts_event_ns - trades.ts_event_ns[0]) // 3_600_000_000_000
+    hours = np.unique(hour)
+    first, last = np.searchsorted(hour, hours), np.searchsorted(hour, hours, side="right")
+    rows = [_profile(picture, hour == h) for h in hours]
+    poc = np.array(
+        [
+            r.price_tick[point_of_control(r.price_tick, r.volume_lots, ticks_per_row=row)]
+            for r in rows
+        ]
+    )
+    price = trades.price_ticks
+    low, high = (f.reduceat(price, first) for f in (np.minimum, np.maximum))
+    covered = covering_session(poc, high, low, ticks_per_row=row)
+    figure, (axes,) = panels(
+        3.2, title="POC of each hour, naked until a later hour's range holds it"
+    )
+    ohlc = tuple(picture.price(values) for values in (price[first], high, low, price[last - 1]))
+    axes.vlines(hours, ohlc[2], ohlc[1], color=theme.LINE, lw=5)
+    for h, tick, by in zip(hours, poc, covered, strict=True):
+        y = float(picture.price([tick])[0])
+        axes.hlines(y, h - 0.35, h + 0.35, color=theme.INK, lw=2.2, zorder=3)
+        stop = by if by >= 0 else len(hours)
+        axes.hlines(y, h, stop, color=theme.STRATEGY if by >= 0 else theme.SELL, lw=1.2)
+    for colour, name in ((theme.STRATEGY, "until covered"), (theme.SELL, "naked at the end")):
+        axes.plot([], [], color=colour, lw=1, label=name)
+    axes.legend(fontsize=8, frameon=False)
+    axes.set_xlabel("hour of the session", fontsize=8)
     return figure
 
 
@@ -271,10 +266,10 @@ def _in_time(picture: Picture, title: str, bands: list[tuple[int, int, int, int,
 
 
 PICTURES = {
-    "footprint": ("ES", footprint),
     "profile": ("ES", profile),
     "value_areas": ("ES", value_areas),
     "developing": ("ES", developing),
+    "naked_pocs": ("ES", naked_pocs),
     "tpo": ("ES", tpo),
     "zones": ("ES", zones),
     "unfinished": ("ES", unfinished),

@@ -27,6 +27,7 @@ class Picture:
     """What pictures are drawn from: one stretch of one market."""
 
     instrument: Instrument
+    rows: pa.Table  # of raw.trades, as they are published
     trades: TradeArrays
     sweep: Int64
     bars: BarIndex
@@ -74,6 +75,7 @@ def _picture(
     bars = time_bar_index(ts, bar_seconds * _NS_PER_S)
     return Picture(
         instrument=known,
+        rows=rows,
         trades=TradeArrays(
             ts_event_ns=ts, trade_id=ids, price_ticks=price, qty_lots=lots, sign=sign
         ),
