@@ -26,6 +26,13 @@ def cells_of(bars):
     )  # fmt: skip
 
 
+def counted(bars):
+    """Cells of dicts price -> (sweeps at bid, at ask), with the sweeps counted as trades."""
+    cells = cells_of(bars)
+    columns = {name: getattr(cells, name) for name in FootprintCells.__slots__}
+    return FootprintCells(**columns | {"n_bid": cells.bid_lots, "n_ask": cells.ask_lots})
+
+
 def part_of_cells(cells, first_bar, end_bar):
     """The cells of the bars first <= id < end."""
     kept = (cells.bar_id >= first_bar) & (cells.bar_id < end_bar)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderflow_core.footprint import FootprintCells, footprint
+from orderflow_core.footprint import footprint
 from orderflow_core.significance import (
     benjamini_hochberg,
     binomial_tail,
@@ -16,18 +16,11 @@ from orderflow_core.significance import (
     sweep_footprint,
 )
 from orderflow_core.sweeps import assign_sweeps
-from tests.core.footprint_cases import bars_of, cells_of, recorded_trades, time_bars
+from tests.core.footprint_cases import bars_of, counted, recorded_trades, time_bars
 from tests.naive import significance as naive
 
 JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT") == "1"
 needs_jit = pytest.mark.skipif(JIT_OFF, reason="too many trades for interpreted kernels")
-
-
-def counted(bars):
-    """Cells of dicts price -> (sweeps at bid, at ask)."""
-    cells = cells_of(bars)
-    columns = {name: getattr(cells, name) for name in FootprintCells.__slots__}
-    return FootprintCells(**columns | {"n_bid": cells.bid_lots, "n_ask": cells.ask_lots})
 
 
 def test_tails_are_exact_for_small_numbers():

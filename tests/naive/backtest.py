@@ -139,3 +139,9 @@ def one_sided_p(actual, null):
         if math.isnan(value) or value >= actual:
             reached += 1
     return (1 + reached) / (1 + len(null))
+
+
+def buy_and_hold(ts, bid, ask, latency, slippage, sessions, lots):
+    """Fills of deciding to be long at each session's first event; sessions end flat."""
+    decided = [ts[events[0]] for events in _session_events(ts, sessions) if events]
+    return fills(ts, bid, ask, decided, [lots] * len(decided), latency, slippage, sessions)

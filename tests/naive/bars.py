@@ -49,3 +49,17 @@ def delta_since_extremes(prices, qtys, signs):
         last = max(i for i in range(len(prices)) if prices[i] == extreme)
         result.append(sum(signs[i] * qtys[i] for i in range(last + 1, len(prices))))
     return tuple(result)
+
+
+def merge_bars(prices, qtys, signs, ends, first_bars, *, include_zero_start=True):
+    """Bars of runs of bars that end at trade positions; a run begins at each of the first bars."""
+    stops = [*first_bars[1:], len(ends)][: len(first_bars)]
+    merged = []
+    for begin, stop in zip(first_bars, stops, strict=True):
+        part = slice(ends[begin - 1] if begin else 0, ends[stop - 1])
+        merged.append(
+            aggregate_bar(
+                prices[part], qtys[part], signs[part], include_zero_start=include_zero_start
+            )
+        )
+    return merged

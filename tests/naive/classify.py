@@ -179,3 +179,18 @@ def score_volume(estimate, buy, sell):
         right += min(Fraction(e), b) + min(b + s - Fraction(e), s)
         even += min(Fraction(b + s, 2), b) + min(Fraction(b + s, 2), s)
     return n, right / total if n else None, even / total if n else None
+
+
+def score_report(rule_sign, true_sign, sizes, sweeps, places):
+    """What `score_signs` says of all fills, of first fills, of lots, and of the fills at each place."""
+    first = [i for i in range(len(sweeps)) if i == 0 or sweeps[i] != sweeps[i - 1]]
+    by_place = {}
+    for place in sorted(set(places)):
+        own = [i for i in range(len(places)) if places[i] == place]
+        by_place[place] = score_signs([rule_sign[i] for i in own], [true_sign[i] for i in own])
+    return {
+        "per_fill": score_signs(rule_sign, true_sign),
+        "per_sweep": score_signs([rule_sign[i] for i in first], [true_sign[i] for i in first]),
+        "by_volume": score_signs(rule_sign, true_sign, sizes),
+        "by_position": by_place,
+    }

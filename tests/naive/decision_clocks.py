@@ -28,3 +28,8 @@ def time_decisions(ts, trade_id, *, interval_ns, session_start_idx, gap_idx, ses
                 boundaries = boundaries[:1]
         rows += [(t, end, trade_id[end - 1]) for t in boundaries]
     return rows
+
+
+def bar_decisions(bars, ts, trade_id, *, is_time):
+    """Bars of (t1, first, end)."""
+    return [(t1 if is_time else ts[end - 1], end, trade_id[end - 1]) for t1, _, end in bars]

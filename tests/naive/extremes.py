@@ -55,6 +55,16 @@ def delta_turnaround(bars):
     return found
 
 
+def unfinished_auctions(bars, *, filter_lots):
+    """(at the high, at the low) of each bar."""
+    return [unfinished_auction(rows, filter_lots) for rows in bars]
+
+
+def unfinished_auction(rows, filter_lots):
+    at_high, at_low = rows[max(rows)], rows[min(rows)]
+    return at_high[0] > 0 and at_high[1] > filter_lots, at_low[1] > 0 and at_low[0] > filter_lots
+
+
 def unfinished_levels(bars, *, filter_lots):
     """Levels of bars (rows, t1, opens session), and per bar (above, below) the open prices."""
     levels, columns = [], []
@@ -66,10 +76,8 @@ def unfinished_levels(bars, *, filter_lots):
                     level["expiry"] = t1
                 elif low <= level["price"] <= high:
                     level["covered"] = t1
-        born = [
-            (1, high, rows[high][0] > 0 and rows[high][1] > filter_lots),
-            (-1, low, rows[low][1] > 0 and rows[low][0] > filter_lots),
-        ]
+        is_high, is_low = unfinished_auction(rows, filter_lots)
+        born = [(1, high, is_high), (-1, low, is_low)]
         for sign, price, is_unfinished in born:
             if is_unfinished:
                 levels.append(

@@ -7,7 +7,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 
-def _neighbour(rows, price, step, gap_policy):
+def neighbour(rows, price, step, gap_policy):
     """The row to compare with: an untraded one is all zeros, None where there is none."""
     beyond = [p for p in rows if (p - price) * step > 0]
     if not beyond:
@@ -52,8 +52,8 @@ def diagonal_imbalance(
     is_buy, is_sell = [], []
     for rows in bars:
         for price in sorted(rows):
-            below = _neighbour(rows, price, -ticks_per_row, gap_policy)
-            above = _neighbour(rows, price, ticks_per_row, gap_policy)
+            below = neighbour(rows, price, -ticks_per_row, gap_policy)
+            above = neighbour(rows, price, ticks_per_row, gap_policy)
             is_buy.append(_is_imbalance(rows[price], below, 1, below, rule))
             is_sell.append(_is_imbalance(rows[price], above, 0, rows[price], rule))
     return is_buy, is_sell

@@ -1,5 +1,7 @@
 """Obvious loops for what became of levels and of naked points of control."""
 
+from tests.naive.intervals import wilson_bound
+
 
 def level_outcome(price, ts, tick, first, end, *, height, turn, passage, horizon):
     """(touch, known, outcome)."""
@@ -61,3 +63,20 @@ def covering_session(poc, high, low, *, height):
         ]  # fmt: skip
         covering.append(later[0] if later else -1)
     return covering
+
+
+def level_lift(levels, others, z):
+    """Lift of the turned over the touched with Newcombe's bounds; rows of (touched, outcome)."""
+    rates, bounds = [], []
+    for rows in (levels, others):
+        outcomes = [outcome for touched, outcome in rows if touched]
+        if not outcomes:
+            return None
+        turned = sum(outcome > 0 for outcome in outcomes)
+        rates.append(turned / len(outcomes))
+        bounds.append([wilson_bound(rates[-1], len(outcomes), z, side) for side in (-1, 1)])
+    lift = rates[0] - rates[1]
+    (own_low, own_high), (low, high) = bounds
+    down = (rates[0] - own_low) ** 2 + (high - rates[1]) ** 2
+    up = (own_high - rates[0]) ** 2 + (rates[1] - low) ** 2
+    return lift - down**0.5, lift, lift + up**0.5

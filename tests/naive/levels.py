@@ -77,3 +77,11 @@ def initial_balance(bars, starts, *, length_ns):
         lowest = min((x for _, x in inside), default=0)
         rows.append((highest, lowest, bool(inside), t1 >= opening + length_ns))
     return rows
+
+
+def balance_extensions(highs, lows, multiple):
+    """(lower, upper) of each balance."""
+    return [
+        (low - multiple * (high - low), high + multiple * (high - low))
+        for high, low in zip(highs, lows, strict=True)
+    ]

@@ -89,3 +89,27 @@ def by_halves(ladder, wanted):
         short = short or given < half
     while short and ladder.inside < wanted:
         ladder.add(ladder.next_rows(1, 1) or ladder.next_rows(1, -1))
+
+
+def value_area_disagreement(profiles, variants, *, ticks_per_row, share_num, share_den):
+    """(first, second, profiles that differ, largest difference) of each two variants."""
+    areas = {
+        name: [
+            value_area(
+                volume, ticks_per_row=ticks_per_row, share_num=share_num, share_den=share_den,
+                algorithm=algorithm, tie=tie,
+            )[1:3]
+            for volume in profiles
+        ]
+        for name, (algorithm, tie) in variants.items()
+    }  # fmt: skip
+    found = []
+    names = list(variants)
+    for i, first in enumerate(names):
+        for second in names[i + 1 :]:
+            apart = [
+                max(abs(a[0] - b[0]), abs(a[1] - b[1]))
+                for a, b in zip(areas[first], areas[second], strict=True)
+            ]
+            found.append((first, second, sum(ticks > 0 for ticks in apart), max(apart, default=0)))
+    return found

@@ -56,3 +56,11 @@ def vwap_deviation_signal(deviations, imbalances, threshold):
             trend, reversal = -int(selling), int(buying)
         rows.append((trend, reversal))
     return rows
+
+
+def vwap_bands(vwap, sd, multiple):
+    """(lower, upper) of each element; None where the VWAP is not known."""
+    return [
+        None if v is None else (v - multiple * s, v + multiple * s)
+        for v, s in zip(vwap, sd, strict=True)
+    ]

@@ -70,3 +70,40 @@ def _columns(zones, close):
         )
         row[side] = None if nearest is None else nearest["high" if sign > 0 else "low"]
     return row
+
+
+def stacked_imbalances(bars, flags, *, ticks_per_row, is_passing_over, min_levels):
+    """(bar, sign, low, high, levels), sells before buys; flags of (is_buy, is_sell) over all cells."""
+    found, cell = [], 0
+    for number, rows in enumerate(bars):
+        prices = sorted(rows)
+        for sign in (-1, 1):
+            flagged = {
+                price for k, price in enumerate(prices) if flags[0 if sign > 0 else 1][cell + k]
+            }
+            (runs,) = stacks(
+                [(rows, flagged)], ticks_per_row=ticks_per_row, is_passing_over=is_passing_over,
+                min_levels=min_levels,
+            )  # fmt: skip
+            found += [(number, sign, *run) for run in runs]
+        cell += len(prices)
+    return found
+
+
+def imbalance_columns(bars, flags, *, ticks_per_row, is_passing_over):
+    """(imbalanced buys, sells, longest run of buys, of sells) of each bar."""
+    runs = stacked_imbalances(
+        bars, flags, ticks_per_row=ticks_per_row, is_passing_over=is_passing_over, min_levels=1
+    )
+    return [
+        tuple(
+            of(run[4] for run in runs if run[:2] == (number, sign))
+            for of in (sum, _longest)
+            for sign in (1, -1)
+        )
+        for number in range(len(bars))
+    ]
+
+
+def _longest(levels):
+    return max(levels, default=0)
