@@ -26,11 +26,24 @@ def test_every_picture_is_drawn_from_the_samples(test_data):
             assert min(image.size) > 150, name
 
 
+def sections():
+    _, *found = re.split(r"(?m)^## ", (DOCS / "glossary.md").read_text())
+    return dict(section.split("\n", 1) for section in found)
+
+
+def test_each_section_of_the_glossary_names_its_source_and_where_it_lives():
+    source, place = (
+        r"Sources?:|[Oo]wn definition|\| source \|",
+        r"orderflow_core|models/|orchestration/",
+    )
+    for name, text in sections().items():
+        assert re.search(source, text), name
+        assert re.search(place, text), name
+
+
 def test_each_section_of_the_glossary_shows_a_picture_and_each_picture_is_shown():
-    _, *sections = re.split(r"(?m)^## ", (DOCS / "glossary.md").read_text())
     shown = {
-        section.split("\n", 1)[0]: re.findall(r"\]\(pictures/(\w+)\.png\)", section)
-        for section in sections
+        name: re.findall(r"\]\(pictures/(\w+)\.png\)", text) for name, text in sections().items()
     }
     assert [name for name, pictures in shown.items() if not pictures] == []
     assert {picture for pictures in shown.values() for picture in pictures} == set(PICTURES)

@@ -12,7 +12,6 @@ from orderflow_core.bars import (
     aggregate_bars,
     delta_share,
     delta_since_extremes,
-    merge_bars,
     time_bar_index,
 )
 from orderflow_core.types import BarIndex
@@ -65,22 +64,6 @@ def test_flipped_signs_flip_the_delta(trades, interval):
     assert (here.delta_lots == -there.delta_lots).all()
     assert (here.max_delta_lots == -there.min_delta_lots).all()
     assert (here.buy_lots == there.sell_lots).all()
-
-
-@given(st.data(), cases.trades(), st.integers(1, 6), st.booleans())
-def test_merged_bars_equal_bars_of_the_trades(data, trades, interval, include_zero_start):
-    index = time_bar_index(trades["ts"], interval)
-    columns = (trades["price"], trades["qty"], trades["sign"])
-    bars = aggregate_bars(*columns, index, include_zero_start=include_zero_start)
-    first = data.draw(cases.session_starts(len(bars)))
-    end = index.end_idx[np.append(first[1:], len(bars))[: len(first)] - 1]
-    wider = BarIndex(
-        bar_id=first, t0_ns=first, t1_ns=first, first_idx=index.first_idx[first], end_idx=end
-    )
-    expected = aggregate_bars(*columns, wider, include_zero_start=include_zero_start)
-    merged = merge_bars(bars, first)
-    for field in fields(BarArrays):
-        assert getattr(merged, field.name).tolist() == getattr(expected, field.name).tolist()
 
 
 @given(cases.trades(), st.integers(1, 12))
