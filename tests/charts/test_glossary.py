@@ -33,7 +33,7 @@ def sections():
 
 def test_each_section_of_the_glossary_names_its_source_and_where_it_lives():
     source, place = (
-        r"Sources?:|[Oo]wn definition|\| source \|",
+        r"Sources?:|[Oo]wn\s+definition|\| source \|",
         r"orderflow_core|models/|orchestration/",
     )
     for name, text in sections().items():
