@@ -102,7 +102,8 @@ def walk_forward_split(picture: Picture) -> "Figure":
         train, test = fold.train_idx, fold.test_idx
         purged = np.setdiff1d(np.arange(test[0]), train)
         for rows, colour, name in (
-            (train, theme.BUY, "training"), (purged, theme.NOTE, "purged"), (test, theme.INK, "test"),
+            (train, theme.BUY, "training"), (purged, theme.NOTE, "purged, embargo"),
+            (test, theme.INK, "test"),
         ):  # fmt: skip
             axes.barh(
                 fold.fold, x[rows[-1]] - x[rows[0]], 0.6, x[rows[0]], color=colour,
