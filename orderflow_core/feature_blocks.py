@@ -69,5 +69,5 @@ def moved(table: np.ndarray, kept: slice, room: int, *, axis: int) -> np.ndarray
     if table.shape[axis] != room:
         table = np.empty((*table.shape[:axis], room, *table.shape[axis + 1 :]), table.dtype)
     into = slice(0, kept.stop - kept.start)
-    table[(..., into) if axis else into] = old.copy()
+    table[(..., into) if axis else into] = old  # numpy sees where the two overlap
     return table

@@ -13,7 +13,7 @@ import math
 from typing import TypeAlias
 
 import numpy as np
-from numba import njit
+from numba import njit, uintp
 
 from orderflow_core.types import Bool, Float64, Int8, Int64
 
@@ -161,20 +161,43 @@ def _take_book_nb(book: tuple[Int64, Bool], n: int, first: int, table: Int64) ->
 
 
 @njit(cache=True, nogil=True)
-def _first_inside_nb(
-    table: Int64, end_idx: Int64, left_ns: Int64, first: int, inside: Int64
-) -> int:
-    # The first trade of each row's window: known, not before the start, and after the time at or
-    # before which trades have left. A merge whose steps do not branch: which of the two goes on is as
-    # good as random.
-    ts, floor, n, k = table[0], table[2], len(end_idx), 0
-    while k < n:
-        end = end_idx[k]
-        has_left = (first < floor[end - 1]) | ((first < end) & (ts[first] <= left_ns[k]))
-        inside[k] = first
-        first += has_left
-        k += 1 - has_left
+def _advanced_nb(ts: Int64, first: int, end: int, n: int, left_ns: int) -> int:
+    # The first trade from ``first`` on that has not left, ``end`` if all of those before it have. Four of
+    # the ``n`` trades are looked at together: how many have left is a sum and no jump that a processor
+    # has to guess. Trades from ``end`` on are later, and have not left either.
+    while first + 4 <= n:
+        step = int(ts[uintp(first)] <= left_ns) + int(ts[uintp(first + 1)] <= left_ns)
+        step += int(ts[uintp(first + 2)] <= left_ns) + int(ts[uintp(first + 3)] <= left_ns)
+        first += step
+        if step < 4:
+            return min(first, end)
+    while first < end and ts[uintp(first)] <= left_ns:
+        first += 1
     return first
+
+
+@njit(cache=True, nogil=True)
+def _first_inside_nb(
+    table: Int64, end_idx: Int64, known_ns: Int64, held: Int64, inside: Int64
+) -> None:
+    # The first trade of each row's windows of 60, 10 and 1 s, and of the 60 s that end with its last
+    # trade: known, not before the start, and after the time at or before which trades have left. The
+    # windows side by side, as each of their steps waits for the one before it.
+    ts, floor, n = table[0], table[2], held[0]
+    first_60, first_10, first_1, first_last = held[1], held[2], held[3], held[16]
+    for k in range(len(end_idx)):
+        end, now = end_idx[k], known_ns[k]
+        start, last = floor[end - 1], ts[end - 1]
+        first_60 = _advanced_nb(ts, max(first_60, start), end, n, now - 60_000_000_000)
+        first_10 = _advanced_nb(ts, max(first_10, start), end, n, now - 10_000_000_000)
+        first_1 = _advanced_nb(ts, max(first_1, start), end, n, now - 1_000_000_000)
+        if last == now:
+            first_last = first_60
+        else:
+            first_last = _advanced_nb(ts, max(first_last, start), end, n, last - 60_000_000_000)
+        inside[0, k], inside[1, k], inside[2, k] = first_60, first_10, first_1
+        inside[3, k] = first_last
+    held[1], held[2], held[3], held[16] = first_60, first_10, first_1, first_last
 
 
 @njit(cache=True, nogil=True)
@@ -332,22 +355,18 @@ def _rows_nb(
 ) -> float:
     # Rows from what the tables hold. Returns the largest reach of impact.
     n, (table, moves) = len(end_idx), tables
-    inside = np.empty((3, n), np.int64)
-    first_60, first_10, first_1 = inside[0], inside[1], inside[2]
-    held[1] = _first_inside_nb(table, end_idx, known_ns - 60_000_000_000, held[1], first_60)
-    held[2] = _first_inside_nb(table, end_idx, known_ns - 10_000_000_000, held[2], first_10)
-    held[3] = _first_inside_nb(table, end_idx, known_ns - 1_000_000_000, held[3], first_1)
+    inside = np.empty((4, n), np.int64)
+    first_60, first_10, first_1, first_last = inside[0], inside[1], inside[2], inside[3]
+    _first_inside_nb(table, end_idx, known_ns, held, inside)
     _flow_rows_nb(table, end_idx, first_60, values)
     _past_rows_nb(table, end_idx, (first_60, first_10, first_1), values[11:22])
     if len(moves) == 0:
         return 0.0
     _book_rows_nb(table, end_idx, (first_10, first_60), values[39:41])
     # Impact counts from the last trade back, whatever time it is.
-    left_ns = table[0][end_idx - 1] - 60_000_000_000
-    held[16] = _first_inside_nb(table, end_idx, left_ns, held[16], first_60)
-    _market_rows_nb(table, end_idx, first_60, values[32:34])
-    _kyle_rows_nb(moves, end_idx, first_60, values[31])
-    return float(_reach_nb(sizes[1], sizes[2], end_idx, first_60))
+    _market_rows_nb(table, end_idx, first_last, values[32:34])
+    _kyle_rows_nb(moves, end_idx, first_last, values[31])
+    return float(_reach_nb(sizes[1], sizes[2], end_idx, first_last))
 
 
 @njit(cache=True, nogil=True)

@@ -6,7 +6,7 @@ that 3,712 counters hold every int64. Counters, ring and what is held belong to 
 
 from typing import TypeAlias
 
-from numba import njit
+from numba import njit, uintp
 
 from orderflow_core.types import Bool, Float64, Int8, Int64
 
@@ -185,26 +185,37 @@ def _take_sweeps_nb(
 
 
 @njit(cache=True, nogil=True)
+def _advanced_nb(times: Int64, first: int, end: int, n: int, left_ns: int) -> int:
+    # As in feature_windows: the first trade from ``first`` on, of those before ``end``, that has not left.
+    while first + 4 <= n:
+        step = int(times[uintp(first)] <= left_ns) + int(times[uintp(first + 1)] <= left_ns)
+        step += int(times[uintp(first + 2)] <= left_ns) + int(times[uintp(first + 3)] <= left_ns)
+        first += step
+        if step < 4:
+            return min(first, end)
+    while first < end and times[uintp(first)] <= left_ns:
+        first += 1
+    return first
+
+
+@njit(cache=True, nogil=True)
 def _sweep_rows_nb(
     table: Int64,
     rows: tuple[Int64, Int64],
-    first: int,
+    reached: tuple[int, int],
     window_ns: int,
     closes_sweep: bool,
     columns: Float64,
 ) -> int:
     # Returns the first trade of the last row's window; that of the row before the first comes in.
     # What a row knows to be over is what stood before the next trade, or else when the last one came.
+    # Trades before ``n`` are in the table.
     times, bought, sold, floor, (end_idx, known_ns) = table[0], table[8], table[9], table[13], rows
+    first, n = reached
     for k in range(len(end_idx)):
         last = end_idx[k] - 1
-        now, first, left = (
-            end_idx[k] if closes_sweep else last,
-            max(first, floor[last]),
-            known_ns[k] - window_ns,
-        )
-        while first <= last and times[first] <= left:
-            first += 1
+        now, first = end_idx[k] if closes_sweep else last, max(first, floor[last])
+        first = _advanced_nb(times, first, last + 1, n, known_ns[k] - window_ns)
         columns[0, k] = table[17, last]
         # Nothing of a session is over when its first trade comes.
         is_begun = closes_sweep or floor[last] < last
@@ -238,4 +249,5 @@ def _large_sweeps_nb(
     of_sweeps = (rule[0], rule[1], rule[2], rule[3], rule[4])
     _take_sweeps_nb(trades, start_idx, of_sweeps, closes_last, held, counted, table)
     of_table = (end_idx + n_before, known_ns)
-    held[1] = _sweep_rows_nb(table, of_table, held[1], rule[5], rule[6], columns)
+    reached = (held[1], held[0])
+    held[1] = _sweep_rows_nb(table, of_table, reached, rule[5], rule[6], columns)

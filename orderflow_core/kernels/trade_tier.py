@@ -12,7 +12,7 @@ import math
 from typing import TypeAlias
 
 import numpy as np
-from numba import njit
+from numba import njit, uintp
 
 from orderflow_core.types import Bool, Float64, Int8, Int64
 
@@ -85,6 +85,20 @@ def _take_paces_nb(
 
 
 @njit(cache=True, nogil=True)
+def _advanced_nb(times: Int64, first: int, end: int, n: int, left_ns: int) -> int:
+    # As in feature_windows: the first trade from ``first`` on, of those before ``end``, that has not left.
+    while first + 4 <= n:
+        step = int(times[uintp(first)] <= left_ns) + int(times[uintp(first + 1)] <= left_ns)
+        step += int(times[uintp(first + 2)] <= left_ns) + int(times[uintp(first + 3)] <= left_ns)
+        first += step
+        if step < 4:
+            return min(first, end)
+    while first < end and times[uintp(first)] <= left_ns:
+        first += 1
+    return first
+
+
+@njit(cache=True, nogil=True)
 def _mean_nb(total: int, n: int) -> float:
     # Of half ticks, in ticks.
     return total / n / 2.0 if n > 0 else math.nan
@@ -97,12 +111,11 @@ def _cost_rows_nb(
     # Mean effective and realised half-spread of the window that ends with the last known trade, whose
     # first trade is ``held[1]``.
     times, n_costs, costs, n_settled, settled = table[0], table[4], table[5], table[6], table[7]
-    floor, a = table[13], held[1]
+    floor, a, n = table[13], held[1], held[0]
     for k in range(len(end_idx)):
         b = end_idx[k]
-        a = max(a, floor[b - 1])
-        while times[b - 1] - times[a] >= window_ns:
-            a += 1
+        left_ns = times[b - 1] - window_ns
+        a = _advanced_nb(times, max(a, floor[b - 1]), b, n, left_ns)
         columns[0, k] = _mean_nb(costs[b] - costs[a], n_costs[b] - n_costs[a])
         columns[1, k] = _mean_nb(settled[b] - settled[a], n_settled[b] - n_settled[a])
     held[1] = a

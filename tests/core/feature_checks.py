@@ -77,14 +77,16 @@ def assert_no_look_ahead(build_matrix, stream, cuts, clock="sweep"):
                 assert_same_rows(closed, rows_of(whole, len(closed)), whole.names)
 
 
-def rows_in_chunks(stream, edges, clock="sweep"):
+def rows_in_chunks(stream, edges, clock="sweep", settings=SETTINGS):
     """Return the matrices of consecutive chunks and the room that the states needed."""
     state, matrices, longest = None, [], 0
     edges = [0, *sorted(edges), len(stream.trades)]
     for k in range(len(edges) - 1):
         is_last = k == len(edges) - 2
         chunk = stream.part(edges[k], edges[k + 1], ended=stream.session_ended and is_last)
-        matrix, state = call(continue_decision_features, chunk, state, clock=clock)
+        matrix, state = call(
+            continue_decision_features, chunk, state, clock=clock, settings=settings
+        )
         matrices.append(replace(matrix, last_idx=matrix.last_idx + edges[k]))
         longest = max(longest, room_of(state) if state else 0)
     return matrices, longest
@@ -93,7 +95,9 @@ def rows_in_chunks(stream, edges, clock="sweep"):
 def room_of(state):
     """Return how many trades the longest array of a state has room for."""
     tables = [state.history.ts, state.windows.table[0], state.windows.moves]
-    return max(map(len, [*tables, state.further.trades.table[0]]))
+    if state.further is not None:
+        tables.append(state.further.trades.table[0])
+    return max(map(len, tables))
 
 
 def joined(matrices):

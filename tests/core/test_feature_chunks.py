@@ -20,6 +20,7 @@ from tests.core.feature_checks import (
 )
 from tests.core.feature_streams import (
     CLOCKS,
+    SETTINGS,
     call,
     capture_stream,
     drawn_streams,
@@ -56,11 +57,12 @@ def test_one_trade_at_a_time(clock):
 
 
 @needs_jit
-def test_a_long_stream_needs_no_more_room_than_its_windows():
+@pytest.mark.parametrize("settings", [SETTINGS, None], ids=["all", "core"])
+def test_a_long_stream_needs_no_more_room_than_its_windows(settings):
     # 60 s hold 60 / (0.1 * 0.6) = 1,000 trades on average, 40,000 trades last 40 minutes.
     stream = seeded_stream(4, 40_000, mean_gap_s=0.1)
     edges = np.random.default_rng(4).integers(0, 40_000, 400).tolist()
-    matrices, room = rows_in_chunks(stream, edges)
+    matrices, room = rows_in_chunks(stream, edges, settings=settings)
     assert sum(len(m) for m in matrices) == len(build(stream))
     assert room == 4104  # what a state begins with
 
