@@ -1,17 +1,19 @@
 """Bars of trades: where they begin, prices, volumes by aggressor, extremes of the running delta."""
 
 from dataclasses import dataclass, fields
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from orderflow_core.kernels.bars import (
-    _bar_sums_by_parts_nb,
     _bar_sums_nb,
     _delta_since_extremes_nb,
-    _runs_back_nb,
+    _n_back_nb,
     _time_bars_nb,
 )
+from orderflow_core.row_ranges import side_by_side
 from orderflow_core.types import BarIndex, Float64, Int8, Int64
 from orderflow_core.validate import (
     INT64_MAX,
@@ -97,7 +99,7 @@ def time_bar_index(ts_event_ns: ArrayLike, interval_ns: int) -> BarIndex:
     array([-1,  0,  1,  3])
     """
     ts = require_int64("ts_event_ns", ts_event_ns)
-    if len(ts) < _FEW_TRADES or _runs_back_nb(ts, _parts(len(ts))).any():
+    if len(ts) < _FEW_TRADES or _runs_back(ts):
         require_sorted("ts_event_ns", ts)  # names the place
     interval = require_positive_scalar("interval_ns", interval_ns)
     if len(ts):
@@ -194,13 +196,17 @@ def summed_bars(
     """
     sums = np.empty((len(first_idx), _N_SUMS), np.int64)
     arguments = (price, qty, sign, (first_idx, end_idx), anchor_ticks, bool(include_zero_start))
-    with np.errstate(over="ignore"):  # sums beyond int64 are found below and by the caller
-        if len(price) < _FEW_TRADES:
-            _bar_sums_nb(*arguments, (0, len(first_idx)), sums)
-        else:
-            parts = np.searchsorted(first_idx, _parts(len(price))).astype(np.int64)
-            parts[0], parts[-1] = 0, len(first_idx)
-            _bar_sums_by_parts_nb(*arguments, parts, sums)
+
+    def part_of_bars(first: int, end: int) -> None:
+        with np.errstate(over="ignore"):  # sums beyond int64 are found below and by the caller
+            _bar_sums_nb(*arguments, (first, end), sums)
+
+    if len(price) < _FEW_TRADES:
+        part_of_bars(0, len(first_idx))
+    else:
+        parts = np.searchsorted(first_idx, _parts(len(price))).tolist()
+        parts[0], parts[-1] = 0, len(first_idx)
+        side_by_side([partial(part_of_bars, *part) for part in pairwise(parts)])
     columns = np.ascontiguousarray(sums.T)
     n_trades = columns[7]
     if len(sums):
@@ -353,6 +359,16 @@ def delta_since_extremes(
 
 def _parts(n: int) -> Int64:
     return np.arange(_N_PARTS + 1) * n // _N_PARTS
+
+
+def _runs_back(ts: Int64) -> bool:
+    found = []
+
+    def part(first: int, end: int) -> None:  # the step into it too
+        found.append(_n_back_nb(ts[max(first - 1, 0) : end]))
+
+    side_by_side([partial(part, *edges) for edges in pairwise(_parts(len(ts)).tolist())])
+    return any(found)
 
 
 def checked_columns(

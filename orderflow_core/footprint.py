@@ -1,11 +1,14 @@
 """Footprint: traded size per bar, price row and aggressor side."""
 
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from orderflow_core.kernels.footprint import _block_nb, _footprint_nb
+from orderflow_core.kernels.footprint import _block_nb
+from orderflow_core.row_ranges import side_by_side
 from orderflow_core.types import BarIndex, Int8, Int64
 from orderflow_core.validate import (
     INT64_MAX,
@@ -24,7 +27,7 @@ MAX_ABS_TICKS = 2**61
 # A ladder that holds more rows than this per trade is mostly empty (a print far from the market):
 # then sorting the trades is faster than clearing the ladder.
 _LADDER_LIMITS = (8, 65_536, 2**21)  # rows a trade, rows free, rows of one bar (128 MB)
-# Fewer than two blocks are summed by one thread: starting threads costs milliseconds.
+# Fewer than two blocks are summed by one thread: another would begin as it ends.
 _MAX_BLOCKS, _TRADES_PER_BLOCK = 8, 2**18
 
 
@@ -279,11 +282,14 @@ def _cells_on_ladders(
     found = np.zeros((n_blocks, 5), np.int64)
     found[:, 1], found[:, 2] = INT64_MAX, -INT64_MAX
     limits = (*_LADDER_LIMITS, INT64_MAX // n_trades)
-    if n_blocks == 1:
-        own = room[first_idx[0] :]
-        _block_nb(trades, first_idx, end_idx, (0, n_bars), limits, own, found[0])
-    else:
-        _footprint_nb(trades, first_idx, end_idx, edges, limits, room, found)
+
+    def fill(block: int, first: int, end: int) -> None:
+        # Each block of bars has a ladder of its own and writes where its own trades begin.
+        if first < end:
+            own = room[first_idx[first] : end_idx[end - 1]]
+            _block_nb(trades, first_idx, end_idx, (first, end), limits, own, found[block])
+
+    side_by_side([partial(fill, k, *part) for k, part in enumerate(pairwise(edges.tolist()))])
     farthest = max(anchor_row - int(found[:, 1].min()), int(found[:, 2].max()) - anchor_row)
     if found[:, 3:].any() or farthest > MAX_ABS_TICKS:
         return None

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from orderflow_core.footprint import MAX_ABS_TICKS, checked_grid, footprint
-from orderflow_core.kernels.profile import _profile_nb, _range_lots_nb
+from orderflow_core.kernels.profile import _range_lots_nb
+from orderflow_core.row_ranges import side_by_side
 from orderflow_core.types import BarIndex, Int8, Int64
 from orderflow_core.validate import (
     INT64_MAX,
@@ -205,12 +207,15 @@ def _tick_lots(
     while n_ranges * n_ticks > _LADDER_TICKS_IN_ALL:  # ends at one range
         n_ranges //= 2
     ladders = np.zeros((n_ranges, 2, 4 * n_ticks), np.int64)
-    if n_ranges == 1:  # no thread is worth its start
-        found = np.array([_range_lots_nb(price, qty, sign, window, ladders[0])], np.int64)
-    else:
-        found = np.empty((n_ranges, 2), np.int64)
-        edges = np.linspace(0, len(price), n_ranges + 1).astype(np.int64)
-        _profile_nb(price, qty, sign, window, edges, ladders, found)
+    found = np.empty((n_ranges, 2), np.int64)  # largest size, whether all is valid
+    edges = np.linspace(0, len(price), n_ranges + 1).astype(np.int64).tolist()
+
+    def add(k: int) -> None:  # each range has a ladder of its own
+        of_range = slice(edges[k], edges[k + 1])
+        trades = (price[of_range], qty[of_range], sign[of_range])
+        found[k] = _range_lots_nb(*trades, window, ladders[k])
+
+    side_by_side([partial(add, k) for k in range(n_ranges)])
     if not found[:, 1].all() or int(found[:, 0].max()) * len(price) > INT64_MAX:
         return None
     lots: Int64 = ladders.sum(axis=(0, 1)).reshape(-1, 4)

@@ -1,6 +1,8 @@
 """Signs from the quote that a trade met: quote rule, Lee-Ready, EMO, CLNV, depth, trade size."""
 
 from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,6 +18,7 @@ from orderflow_core.kernels.quote_rules import (
     _size_rule_nb,
     _touch_rule_nb,
 )
+from orderflow_core.row_ranges import side_by_side
 from orderflow_core.tick_rules import TickState, tick_rule
 from orderflow_core.types import Bool, Int8, Int64, QuoteArrays, QuoteAtTrade
 from orderflow_core.validate import (
@@ -30,6 +33,7 @@ from orderflow_core.validate import (
 
 # Trades that one thread joins and signs at a time.
 _RANGE_TRADES = 2**16
+_N_PARTS = 8  # of the ranges, for threads to share
 _FEW_TRADES = 100_000  # below this one thread is done before others have begun
 
 
@@ -342,9 +346,14 @@ def _join(
         ranges = (0, n), (0, len(quotes[0]))
         return _join_range_nb(trade_ts, price, quotes, *ranges, shift, sign) != 0
     edges = np.append(np.arange(0, n, _RANGE_TRADES), n)
-    faults = np.empty(len(edges) - 1, np.int64)
-    _join_ranges_nb(trade_ts, price, quotes, edges, shift, sign, faults)
-    return bool(faults.any())
+    faults = []
+
+    def of_ranges(first: int, end: int) -> None:
+        faults.append(_join_ranges_nb(trade_ts, price, quotes, edges, (first, end), shift, sign))
+
+    cuts = np.linspace(0, len(edges) - 1, _N_PARTS + 1).astype(np.int64).tolist()
+    side_by_side([partial(of_ranges, *cut) for cut in pairwise(cuts)])
+    return any(faults)
 
 
 def _checked_quotes(

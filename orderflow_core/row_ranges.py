@@ -1,9 +1,14 @@
-"""Work on independent parts, one thread a core: kernels release the interpreter's lock."""
+"""Work on independent parts, one thread a core: kernels release the interpreter's lock.
+
+Threads that wait sleep and leave their core to others. Those of a parallel kernel spin while they wait:
+where anything else runs on the machine, the one that they wait for gets its core late.
+"""
 
 import os
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from threading import Thread
 
 _MIN_ROWS = 100_000  # fewer are done before a thread has started
 
@@ -28,7 +33,8 @@ def side_by_side(tasks: Sequence[Callable[[], None]]) -> None:
 
     Notes
     -----
-    Each writes its own part of the results, which must not depend on how the work is cut.
+    Each writes its own part of the results, which must not depend on how the work is cut. The caller's
+    thread works, too. Tasks begin in order; none begins any more after an exception.
 
     Examples
     --------
@@ -37,9 +43,24 @@ def side_by_side(tasks: Sequence[Callable[[], None]]) -> None:
     >>> out
     array([7., 7., 8.])
     """
-    if len(tasks) == 1:
-        tasks[0]()
-        return
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for done in [pool.submit(task) for task in tasks]:
-            done.result()
+    waiting, errors = deque(tasks), list[BaseException]()
+
+    def work() -> None:
+        while waiting and not errors:
+            try:
+                task = waiting.popleft()
+            except IndexError:  # another thread took the last one
+                return
+            try:
+                task()
+            except BaseException as error:  # raised below, in the caller's thread
+                errors.append(error)
+
+    threads = [Thread(target=work) for _ in range(min(os.cpu_count() or 1, len(tasks)) - 1)]
+    for thread in threads:
+        thread.start()
+    work()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]

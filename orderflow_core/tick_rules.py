@@ -1,6 +1,8 @@
 """Signs from trade prices alone: the tick rule, and its reverse, which looks ahead."""
 
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -8,9 +10,9 @@ from numpy.typing import ArrayLike
 from orderflow_core.kernels.tick_rules import (
     _reverse_tick_nb,
     _tick_memories_nb,
-    _tick_segments_nb,
     _tick_sessions_nb,
 )
+from orderflow_core.row_ranges import side_by_side
 from orderflow_core.types import Bool, Int8, Int64
 from orderflow_core.validate import (
     require_apart,
@@ -22,6 +24,7 @@ from orderflow_core.validate import (
 _WHOLE = np.zeros(1, np.int64)  # one session from the first trade on
 # Trades that one thread takes at a time: less is not worth a thread, more leaves one idle.
 _SEGMENT_TRADES = 2**17
+_N_PARTS = 8  # of the segments, for threads to share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,9 +120,12 @@ def tick_rule(
     memory_price[0] = state.last_price_ticks if state is not None and is_known else price[0]
     memory_sign[0] = state.last_sign if state is not None and is_known else 0
     _tick_memories_nb(price, edges, is_start, memory_price, memory_sign)
+    memories = (memory_price, memory_sign)
     # Where there is little to sign one thread is done before others have begun.
-    sign_all = _tick_sessions_nb if len(price) <= _SEGMENT_TRADES else _tick_segments_nb
-    sign_all(price, edges, memory_price, memory_sign, sign)
+    if len(price) <= _SEGMENT_TRADES:
+        _tick_sessions_nb(price, edges, *memories, sign)
+    else:
+        _sign_side_by_side(price, edges, memories, sign)
     after = TickState(
         last_price_ticks=int(memory_price[-1]), last_sign=int(memory_sign[-1]), is_set=True
     )
@@ -163,6 +169,17 @@ def reverse_tick_rule(
     sign, known_idx = np.empty(len(price), np.int8), np.empty(len(price), np.int64)
     _reverse_tick_nb(price, starts, sign, known_idx)
     return ForwardSigns(sign=sign, known_idx=known_idx)
+
+
+def _sign_side_by_side(
+    price: Int64, edges: Int64, memories: tuple[Int64, Int8], sign: Int8
+) -> None:
+    def segments(first: int, end: int) -> None:
+        part = slice(first, end + 1)
+        _tick_sessions_nb(price, edges[part], memories[0][part], memories[1][part], sign)
+
+    cuts = np.linspace(0, len(edges) - 1, _N_PARTS + 1).astype(np.int64).tolist()
+    side_by_side([partial(segments, *cut) for cut in pairwise(cuts)])
 
 
 def _checked_starts(session_start_idx: ArrayLike | None, n: int) -> Int64:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from benchmarks.contest import OURS, Contestant, Item
+from benchmarks.contest import OURS, Contestant, Item, Reused
 from benchmarks.data import Market
 from benchmarks.items.features import (
     LARGE,
@@ -13,14 +13,16 @@ from benchmarks.items.features import (
     columns_given,
     core_decisions,
     matrix_columns,
+    room_of,
     session_sum,
     sweep_and_quotes,
 )
 from benchmarks.peers import Arrays, polars_columns, polars_frame
 from orderflow_core.feature_settings import FeatureSettings
-from orderflow_core.features import ALL_NAMES, NAMES, decision_features
+from orderflow_core.features import ALL_NAMES, NAMES, FeatureMatrix, decision_features
 from orderflow_core.imbalance_presets import ImbalanceRule
 from orderflow_core.ofi import OfiAtTrade, ofi_at_trade
+from orderflow_core.types import Float64
 
 SETTINGS = FeatureSettings(
     ticks_per_row=1,
@@ -46,7 +48,11 @@ def contestants(market: Market) -> list[Contestant]:
     frame = polars_frame(columns, in_order_of="ts_ns")
     without = tuple(name for name in ALL_NAMES if name not in NAMES + BY_POLARS)
     return [
-        Contestant(name=OURS, run=lambda: decision_features(**given), columns=matrix_columns),
+        Contestant(
+            name=OURS,
+            run=Reused(lambda made: _ours(market, given, made)),
+            columns=lambda made: matrix_columns(made[0]),
+        ),
         Contestant(
             name="polars",
             run=lambda: some_columns(frame),
@@ -54,6 +60,13 @@ def contestants(market: Market) -> list[Contestant]:
             leaves_out=LARGE + without,
         ),
     ]
+
+
+def _ours(
+    market: Market, given: dict[str, Any], made: tuple[FeatureMatrix, Float64] | None
+) -> tuple[FeatureMatrix, Float64]:
+    room = room_of(made, market, ALL_NAMES)
+    return decision_features(**given, out=room), room
 
 
 def arguments(market: Market) -> dict[str, Any]:

@@ -5,7 +5,7 @@ compile to vector code, loops over first..end do not. Results go into the caller
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from orderflow_core.types import Bool, Float64, Int8, Int64
 
@@ -25,18 +25,14 @@ def _time_bars_nb(ts: Int64, interval_ns: int) -> tuple[Int64, Int64]:
     return bar_id[:n_bars].copy(), first_idx[:n_bars].copy()
 
 
-@njit(cache=True, nogil=True, parallel=True)
-def _runs_back_nb(ts: Int64, edges: Int64) -> Bool:
-    # Whether times run back within each part, its neighbour's first element included.
-    is_bad = np.zeros(len(edges) - 1, np.bool_)
-    for part in prange(len(edges) - 1):
-        here = ts[edges[part] : edges[part + 1]]
-        later = ts[edges[part] + 1 : edges[part + 1] + 1]
-        n_bad = 0
-        for i in range(len(later)):
-            n_bad += later[i] < here[i]
-        is_bad[part] = n_bad > 0
-    return is_bad
+@njit(cache=True, nogil=True)
+def _n_back_nb(ts: Int64) -> int:
+    # How often times run back.
+    before, now = ts[:-1], ts[1:]
+    n_bad = 0
+    for i in range(len(now)):
+        n_bad += now[i] < before[i]
+    return n_bad
 
 
 @njit(cache=True, nogil=True)
@@ -144,23 +140,6 @@ def _bar_sums_nb(
         _lot_sums_nb(qty[a:b], sign[a:b], include_zero_start, sums[bar])
         if len(anchor) > 0:
             _moments_nb(price[a:b], qty[a:b], anchor[bar], sums[bar])
-
-
-@njit(cache=True, nogil=True, parallel=True)
-def _bar_sums_by_parts_nb(
-    price: Int64,
-    qty: Int64,
-    sign: Int8,
-    bounds: tuple[Int64, Int64],
-    anchor: Int64,
-    include_zero_start: bool,
-    part_first: Int64,
-    sums: Int64,
-) -> None:
-    # Parts of bars are independent of each other: each fills its own rows.
-    for k in prange(len(part_first) - 1):
-        part = (part_first[k], part_first[k + 1])
-        _bar_sums_nb(price, qty, sign, bounds, anchor, include_zero_start, part, sums)
 
 
 @njit(cache=True, nogil=True)

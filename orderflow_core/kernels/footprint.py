@@ -1,7 +1,7 @@
 """Sums of traded size per bar and price row, on a dense ladder that spans one bar at a time."""
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from orderflow_core.types import Int8, Int64
 
@@ -117,21 +117,3 @@ def _block_nb(
             _add_packed_nb(row, qty, sign, low, shift, ladder)
         n_cells = _emit_rows_nb(ladder, bar, low, n_rows, shift, cells, n_cells)
     found[0] = n_cells
-
-
-@njit(cache=True, nogil=True, parallel=True)
-def _footprint_nb(
-    trades: tuple[Int64, Int64, Int8],
-    first_idx: Int64,
-    end_idx: Int64,
-    edges: Int64,
-    limits: tuple[int, int, int, int],
-    cells: Int64,
-    found: Int64,
-) -> None:
-    # Each block of bars has a ladder of its own and writes where its own trades begin in ``cells``.
-    for block in prange(len(edges) - 1):
-        first, end = edges[block], edges[block + 1]
-        if first < end:
-            own = cells[first_idx[first] : end_idx[end - 1]]
-            _block_nb(trades, first_idx, end_idx, (first, end), limits, own, found[block])

@@ -1,7 +1,7 @@
-"""Sums of traded size per tick and side over one range of trades after another, in parallel."""
+"""Sums of traded size per tick and side over a range of trades."""
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from orderflow_core.types import Int8, Int64
 
@@ -44,22 +44,3 @@ def _range_lots_nb(
             # Unsigned: no test for positions that count from the end.
             ladder[i & 1, np.uint64(cell)] += lots[i]
     return largest, True
-
-
-@njit(cache=True, nogil=True, parallel=True)
-def _profile_nb(
-    price: Int64,
-    qty: Int64,
-    sign: Int8,
-    window: tuple[int, int],
-    edges: Int64,
-    ladders: Int64,
-    found: Int64,
-) -> None:
-    # Each range has a ladder of its own; ``found`` takes its largest size and whether all is valid.
-    for part in prange(len(edges) - 1):
-        first, end = edges[part], edges[part + 1]
-        largest, is_valid = _range_lots_nb(
-            price[first:end], qty[first:end], sign[first:end], window, ladders[part]
-        )
-        found[part, 0], found[part, 1] = largest, is_valid

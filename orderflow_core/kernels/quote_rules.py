@@ -4,7 +4,7 @@ What a kernel leaves alone keeps the sign it came with: 0, or the tick rule's. A
 integers, against twice the mid or tenths of the spread, so that no tolerance is needed.
 """
 
-from numba import njit, prange, uintp
+from numba import njit, uintp
 
 from orderflow_core.types import Bool, Int8, Int64
 
@@ -172,23 +172,24 @@ def _join_range_nb(
     return int(is_back) + 2 * int((reach >> 62) > 0)
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@njit(cache=True, nogil=True)
 def _join_ranges_nb(
     trade_ts: Int64,
     price: Int64,
     quotes: tuple[Int64, Int64, Int64],
     edges: Int64,
+    part: tuple[int, int],
     shift: int,
     sign: Int8,
-    faults: Int64,
-) -> None:
-    for k in prange(len(edges) - 1):
+) -> int:
+    # A part of the ranges that lie between the edges; returns the bits of all.
+    faults = 0
+    for k in range(part[0], part[1]):
         first, end = edges[k], edges[k + 1]
         # The first range looks at all quotes before its trades, the last one at all after them.
         begin = 0 if k == 0 else _n_before_nb(quotes[0], trade_ts[first] - shift)
         stop = len(quotes[0])
         if k < len(edges) - 2:
             stop = _n_before_nb(quotes[0], trade_ts[end] - shift)
-        faults[k] = _join_range_nb(
-            trade_ts, price, quotes, (first, end), (begin, stop), shift, sign
-        )
+        faults |= _join_range_nb(trade_ts, price, quotes, (first, end), (begin, stop), shift, sign)
+    return faults

@@ -3,7 +3,7 @@
 Results go into the caller's arrays.
 """
 
-from numba import njit, prange
+from numba import njit
 
 from orderflow_core.types import Bool, Int8, Int64
 
@@ -30,15 +30,6 @@ def _tick_sessions_nb(
     price: Int64, edges: Int64, memory_price: Int64, memory_sign: Int8, sign: Int8
 ) -> None:
     for k in range(len(edges) - 1):
-        first, end = edges[k], edges[k + 1]
-        _tick_rule_nb(price[first:end], memory_price[k], memory_sign[k], sign[first:end])
-
-
-@njit(cache=True, nogil=True, parallel=True)
-def _tick_segments_nb(
-    price: Int64, edges: Int64, memory_price: Int64, memory_sign: Int8, sign: Int8
-) -> None:
-    for k in prange(len(edges) - 1):
         first, end = edges[k], edges[k + 1]
         _tick_rule_nb(price[first:end], memory_price[k], memory_sign[k], sign[first:end])
 

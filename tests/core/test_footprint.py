@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import orderflow_core.footprint
+from orderflow_core import row_ranges
 from orderflow_core.footprint import footprint, row_of
 from orderflow_core.types import BarIndex
 from tests.naive import footprint as naive
@@ -117,8 +118,8 @@ def test_many_bars_in_parallel_equal_one_sort(monkeypatch):
 
 
 def test_few_trades_start_no_threads(monkeypatch):
-    # Starting them takes milliseconds, a hundred times the sum of 1,000 trades.
-    monkeypatch.setattr(orderflow_core.footprint, "_footprint_nb", None)
+    # A thread takes longer to begin than the sum of 1,000 trades.
+    monkeypatch.setattr(row_ranges, "Thread", None)
     cells = footprint(
         [5] * 1_000, [1] * 1_000, [1] * 1_000, bars_of([(0, 9, 999)]), ticks_per_row=1
     )

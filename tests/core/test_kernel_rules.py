@@ -10,17 +10,6 @@ import orderflow_core
 CORE = Path(orderflow_core.__file__).parent
 KERNEL_FILES = sorted((CORE / "kernels").rglob("*.py"))
 WRAPPER_FILES = sorted(set(CORE.rglob("*.py")) - set(KERNEL_FILES))
-# Kernels that may say parallel=True: "module._name_nb". Integers over independent ranges only.
-PARALLEL: frozenset[str] = frozenset(
-    {
-        "bars._bar_sums_by_parts_nb",
-        "bars._runs_back_nb",
-        "footprint._footprint_nb",
-        "quote_rules._join_ranges_nb",
-        "profile._profile_nb",
-        "tick_rules._tick_segments_nb",
-    }
-)
 MAX_PARAMETERS, MAX_BODY_LINES = 8, 40
 IMPORTABLE = {"numpy", "numba", "math", "typing", "orderflow_core.types"}
 # A kernel that only calls others, in one step, as a live stream needs. A cache folder of make, CI and
@@ -33,7 +22,7 @@ def kernel_faults(source, module="sample"):
     faults = []
     for node in ast.parse(source).body:
         if isinstance(node, ast.FunctionDef):
-            faults += [f"{module}.{node.name}: {fault}" for fault in function_faults(node, module)]
+            faults += [f"{module}.{node.name}: {fault}" for fault in function_faults(node)]
         elif isinstance(node, ast.Import | ast.ImportFrom):
             faults += import_faults(node, module)
         elif not (is_text(node) or is_type_alias(node)):
@@ -50,13 +39,11 @@ def is_type_alias(node):
     return isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) == "TypeAlias"
 
 
-def function_faults(function, module):
+def function_faults(function):
     if not (function.name.startswith("_") and function.name.endswith("_nb")):
         yield "is not named _..._nb"
     flags = [njit_flags(decorator) for decorator in function.decorator_list]
     required = {"cache": True, "nogil": True}
-    if f"{module}.{function.name}" in PARALLEL:
-        required["parallel"] = True
     if flags != [required]:
         yield f"must be decorated @njit with {required}, got {flags}"
     arguments = function.args

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderflow_core import quote_rules, tick_rules
+from orderflow_core import quote_rules, row_ranges, tick_rules
 from orderflow_core.alignment import quote_at_trade
 from orderflow_core.quote_rules import (
     clnv,
@@ -55,13 +55,11 @@ def short_segments(monkeypatch):
 
 
 def test_few_trades_wake_no_threads(monkeypatch):
-    # Threads take milliseconds to begin, which a chunk of a few trades must not pay: not for the
-    # sessions that begin in it either.
+    # A thread takes longer to begin than a few trades take, also where sessions begin in them.
     def refused(*arguments):
         raise AssertionError("threads for a handful of trades")
 
-    monkeypatch.setattr(tick_rules, "_tick_segments_nb", refused)
-    monkeypatch.setattr(quote_rules, "_join_ranges_nb", refused)
+    monkeypatch.setattr(row_ranges, "Thread", refused)
     price = np.array([10, 11, 12, 13])
     assert tick_rule(price, session_start_idx=np.array([0, 2]))[0].tolist() == [0, 1, 0, 1]
     quotes = QuoteArrays(
