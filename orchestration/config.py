@@ -7,9 +7,9 @@ prefix ``ORDERFLOW_``. `orderflow doctor` prints the result, secrets masked.
 import tomllib
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -39,8 +39,14 @@ class Settings(BaseSettings):
     clickhouse_url: SecretStr | None = Field(
         None, description="http(s)://user:password@host:port/; unset: embedded store under home"
     )
+    postgres_url: SecretStr | None = Field(
+        None,
+        description="postgresql://user:password@host:port/database; in place of ClickHouse",
+    )
     store_lock_timeout_s: float = Field(30, description="how long a second process waits", ge=0)
-    store_memory_gb: float = Field(4, description="memory limit of one query", gt=0)
+    store_memory_gb: float = Field(
+        4, description="memory limit of one query; on PostgreSQL of one sort", gt=0
+    )
     store_query_timeout_s: int = Field(300, description="time limit of one query", gt=0)
     store_retry_s: float = Field(
         30, description="how long a call to a server is repeated when the connection is lost", ge=0
@@ -114,6 +120,18 @@ class Settings(BaseSettings):
         False, description="let bars and footprints be made of quotes where there are no trades"
     )
     n_null_runs: int = Field(200, description="backtests on a shuffled signal", ge=20)
+
+    @model_validator(mode="after")
+    def _one_server(self) -> Self:
+        if self.clickhouse_url is not None and self.postgres_url is not None:
+            raise ValueError("clickhouse_url and postgres_url are both set: one store, one server")
+        return self
+
+    @property
+    def server_url(self) -> str | None:
+        """Address of the server that holds the store, secrets included; None: it is embedded."""
+        url = self.clickhouse_url or self.postgres_url
+        return url.get_secret_value() if url else None
 
     @property
     def root(self) -> Path:

@@ -73,7 +73,7 @@ def open_store() -> "Store":
     from orchestration.storage.store import Store
 
     config = settings()
-    url = config.clickhouse_url.get_secret_value() if config.clickhouse_url else None
+    url = config.server_url
     store = Store.open(
         path=None if url else config.store_path,
         url=url,

@@ -1,5 +1,6 @@
 """What every test shares: seeds, real data, one embedded store a test process."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -38,3 +39,22 @@ def embedded_store(tmp_path_factory):
 def store(embedded_store):
     """The store of most tests; a module may put another in its place."""
     return embedded_store
+
+
+@pytest.fixture(scope="session")
+def postgres_databases():
+    """Makes databases, each with a url of its own, on a PostgreSQL server that lives as long as the tests.
+
+    ORDERFLOW_TEST_POSTGRES_URL names another server, whose user may create databases.
+    """
+    from tests.storage.postgres_server import NoPostgresError, databases_on, running_server
+
+    named = os.environ.get("ORDERFLOW_TEST_POSTGRES_URL")
+    try:
+        with (
+            contextlib.nullcontext(named) if named else running_server() as url,
+            databases_on(url) as make,
+        ):
+            yield make
+    except NoPostgresError as error:
+        pytest.skip(str(error))

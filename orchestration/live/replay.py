@@ -185,7 +185,7 @@ class StoredDay:
 
 def stored_day(config: Settings, instrument: Instrument, day: date) -> StoredDay:
     """Read a day from the store of this home and leave the store: one process, one embedded store."""
-    url = config.clickhouse_url.get_secret_value() if config.clickhouse_url else None
+    url = config.server_url
     with Store.open(url=url) if url else open_at(config, config.root) as store:
         return StoredDay.read(store, instrument, day)
 

@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import pyarrow as pa
 
 from orchestration.storage.errors import StoreError, StoreUrlError
 from orchestration.storage.retries import retried
+from orchestration.storage.server_url import split_server_url
 
 T = TypeVar("T")
 # Defaults of these have moved between versions of the server. An insert that has returned is
@@ -195,9 +196,10 @@ def _connect(target: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
 
 def server_target(url: str) -> dict[str, Any]:
     """Split a server's URL into the client's arguments; StoreUrlError says what is wrong with it."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise StoreUrlError("the store's url must be http[s]://user:password@host:port[/database]")
+    expected = "http[s]://user:password@host:port[/database]"
+    parts = split_server_url(url, ("http", "https"), expected=expected)
+    if not parts.hostname:
+        raise StoreUrlError(f"the store's url must be {expected}")
     return {
         "interface": parts.scheme,
         "host": parts.hostname,

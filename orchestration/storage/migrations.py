@@ -45,10 +45,10 @@ class Migration:
         return [part.strip() for part in parts if part.strip()]
 
 
-def packaged_migrations() -> list[Migration]:
+def packaged_migrations(package: str = "orchestration.storage") -> list[Migration]:
     """Return the migrations that this version of the program carries, in order."""
     found = []
-    for entry in resources.files("orchestration.storage").joinpath("sql").iterdir():
+    for entry in resources.files(package).joinpath("sql").iterdir():
         match = _FILE.fullmatch(entry.name)
         if match:
             sql = entry.read_text(encoding="utf-8")
@@ -68,7 +68,7 @@ def migrate(connection: Connection, migrations: Sequence[Migration] | None = Non
     connection.command("CREATE DATABASE IF NOT EXISTS meta")
     connection.command(_RECORDS)
     applied = applied_migrations(connection)
-    _require_compatible(applied, known)
+    require_compatible(applied, known)
     pending = [migration for migration in known if migration.version not in applied]
     for migration in pending:
         for statement in migration.statements():
@@ -91,7 +91,14 @@ def applied_migrations(connection: Connection) -> dict[int, tuple[str, str]]:
     return {row["version"]: (row["name"], row["checksum"]) for row in found.to_pylist()}
 
 
-def _require_compatible(applied: dict[int, tuple[str, str]], known: Sequence[Migration]) -> None:
+def require_compatible(applied: dict[int, tuple[str, str]], known: Sequence[Migration]) -> None:
+    """Demand that this version of the program knows what has been applied (name, checksum).
+
+    Raises
+    ------
+    SchemaError
+        The store was migrated by a newer version, or an applied file has changed.
+    """
     by_version = {migration.version: migration for migration in known}
     for version, (name, checksum) in sorted(applied.items()):
         if version not in by_version:

@@ -26,7 +26,13 @@ def is_passing(error: Exception) -> bool:
     return isinstance(error, OperationalError)
 
 
-def retried(call: Callable[[], T], *, for_s: float, what: str) -> T:
+def retried(
+    call: Callable[[], T],
+    *,
+    for_s: float,
+    what: str,
+    may_pass: Callable[[Exception], bool] = is_passing,
+) -> T:
     """Call until it succeeds, with growing, jittered pauses between attempts.
 
     Parameters
@@ -37,6 +43,8 @@ def retried(call: Callable[[], T], *, for_s: float, what: str) -> T:
         How long after the first attempt the last one may begin; 0: one attempt.
     what : str
         What the error message names.
+    may_pass : callable
+        Tells whether an error is one that the same call may not meet again.
 
     Raises
     ------
@@ -50,7 +58,7 @@ def retried(call: Callable[[], T], *, for_s: float, what: str) -> T:
         try:
             return call()
         except Exception as error:
-            if for_s == 0 or not is_passing(error):
+            if for_s == 0 or not may_pass(error):
                 raise
             wait = pause * random.uniform(0.5, 1.0)  # noqa: S311  spreads clients in time, no secret
             if time.monotonic() + wait > deadline:

@@ -66,11 +66,12 @@ class Store:
         path : Path, optional
             Folder of an embedded store, made if it is not there. One process holds it at a time.
         url : str, optional
-            A ClickHouse server instead: ``http[s]://user:password@host:port``.
+            A server instead: ClickHouse as ``http[s]://user:password@host:port``, PostgreSQL as
+            ``postgresql://user:password@host:port/database``.
         lock_timeout_s : float
             How long to wait for another process to leave an embedded store.
         memory_gb : float
-            Memory limit of each query.
+            Memory limit of each query; on PostgreSQL of each sort.
         query_timeout_s : int
             Time limit of each query.
         retry_s : float
@@ -94,8 +95,7 @@ class Store:
         if url is not None:
             if path is not None:
                 raise ValueError("give the path of an embedded store or a server's url, not both")
-            connection = Connection(path=None, url=url, temp_dir=None, retry_s=retry_s, **limits)
-            return cls(ClickHouse(connection, is_embedded=False))
+            return cls(_server_engine(url, retry_s, limits))
         if path is None:
             raise ValueError("give the path of an embedded store, or a server's url")
         folder = Path(path).resolve()
@@ -392,3 +392,12 @@ class Store:
             )
         self._users += 1
         return self
+
+
+def _server_engine(url: str, retry_s: float, limits: dict[str, int]) -> Engine:
+    if url.startswith(("postgresql:", "postgres:")):
+        from orchestration.storage.postgres.engine import Postgres
+
+        return Postgres(url, retry_s=retry_s, **limits)
+    connection = Connection(path=None, url=url, temp_dir=None, retry_s=retry_s, **limits)
+    return ClickHouse(connection, is_embedded=False)

@@ -134,17 +134,23 @@ def test_a_second_process_names_the_first(home, tmp_path):
     assert "waited 0.2 s" in said
 
 
-def test_an_unreachable_server_is_named_without_its_password(home):
-    said = refused(
-        home, "doctor", "--json", ORDERFLOW_CLICKHOUSE_URL="http://reader:s3cr3t@127.0.0.1:1/"
-    )
+_SERVERS = {
+    "CLICKHOUSE": ("http://reader:s3cr3t@127.0.0.1:1/", "reader:s3cr3t@db", "http[s]://"),
+    "POSTGRES": ("postgresql://reader:s3cr3t@127.0.0.1:1/x", "reader:s3cr3t@db", "postgresql://"),
+}
+
+
+@pytest.mark.parametrize("kind", _SERVERS)
+def test_an_unreachable_server_is_named_without_its_password(home, kind):
+    said = refused(home, "doctor", "--json", **{f"ORDERFLOW_{kind}_URL": _SERVERS[kind][0]})
     assert "127.0.0.1" in said
     assert "s3cr3t" not in said
 
 
-def test_a_url_of_no_server_is_refused(home):
-    said = refused(home, "doctor", "--json", ORDERFLOW_CLICKHOUSE_URL="reader:s3cr3t@db")
-    assert "must be http[s]://" in said
+@pytest.mark.parametrize("kind", _SERVERS)
+def test_a_url_of_no_server_is_refused(home, kind):
+    said = refused(home, "doctor", "--json", **{f"ORDERFLOW_{kind}_URL": _SERVERS[kind][1]})
+    assert f"must be {_SERVERS[kind][2]}" in said
     assert "s3cr3t" not in said
 
 

@@ -90,10 +90,25 @@ def test_row_heights_count_quote_ticks(monkeypatch):
     assert (Settings().row_ticks(known["ES"]), Settings().row_ticks(known["BTCUSDT"])) == (4, 10)
 
 
-def test_the_servers_password_shows_nowhere(monkeypatch):
-    url = "https://reader:s3cr3t@db.example:8443/"
-    monkeypatch.setenv("ORDERFLOW_CLICKHOUSE_URL", url)
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("clickhouse_url", "https://reader:s3cr3t@db.example:8443/"),
+        ("postgres_url", "postgresql://reader:s3cr3t@db.example/ticks"),
+    ],
+)
+def test_the_servers_password_shows_nowhere(monkeypatch, name, url):
+    monkeypatch.setenv(f"ORDERFLOW_{name.upper()}", url)
     found = Settings()
-    assert found.clickhouse_url.get_secret_value() == url
-    for shown in (str(found), repr(found), found.model_dump_json(), str(found.clickhouse_url)):
+    assert getattr(found, name).get_secret_value() == url == found.server_url
+    for shown in (str(found), repr(found), found.model_dump_json(), str(getattr(found, name))):
         assert "s3cr3t" not in shown
+
+
+def test_one_store_has_one_server(monkeypatch):
+    assert Settings().server_url is None
+    monkeypatch.setenv("ORDERFLOW_CLICKHOUSE_URL", "https://reader:s3cr3t@db.example:8443/")
+    monkeypatch.setenv("ORDERFLOW_POSTGRES_URL", "postgresql://reader:s3cr3t@db.example/ticks")
+    with pytest.raises(ValidationError, match="are both set: one store, one server") as refused:
+        Settings()
+    assert "s3cr3t" not in str(refused.value)

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pytest
 
 from orchestration.storage.manifest import ManifestRow
+from orchestration.storage.postgres.engine import Postgres
 from orchestration.storage.store import Store
 from tests.storage.clickhouse_http import PASSWORD, USER
 
@@ -71,9 +72,16 @@ def http_store(http_server: HttpServer) -> Iterator[Store]:
         yield opened
 
 
-@pytest.fixture(scope="session", params=["embedded", "http"])
+@pytest.fixture(scope="session")
+def postgres_store(postgres_databases: Callable[[], str]) -> Iterator[Store]:
+    """A store on PostgreSQL."""
+    with Store.open(url=postgres_databases()) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session", params=["embedded", "http", "postgres"])
 def each_store(request: pytest.FixtureRequest) -> Store:
-    """The same test on the embedded store and on one behind HTTP."""
+    """The same test on the embedded store, on one behind HTTP, and on PostgreSQL."""
     return request.getfixturevalue(f"{request.param}_store")
 
 
@@ -102,6 +110,16 @@ def publish(
         for name, rows in tables.items():
             publication.write(name, rows, unit=unit if name.startswith("raw.") else "")
         return publication.commit()
+
+
+def forget(store: Store, row: ManifestRow) -> None:
+    """Take a row out of the manifest, which the store itself never does."""
+    if isinstance(store._engine, Postgres):
+        sql = "DELETE FROM meta.manifest WHERE generation = %s"
+        store._engine.sessions.run("a test", lambda c: c.execute(sql, [row.generation]))
+    else:
+        sql = "ALTER TABLE meta.manifest DELETE WHERE generation = {g:Int64}"
+        store._engine.connection.delete(sql, {"g": row.generation})
 
 
 def in_own_process(function: Callable[..., Any], *args: Any) -> Any:

@@ -9,7 +9,7 @@ import pytest
 from orchestration.storage import readers
 from orchestration.storage.errors import StoreCorruptError
 from orchestration.storage.tables import TABLES
-from tests.storage.conftest import DAY, NEXT_DAY, publish
+from tests.storage.conftest import DAY, NEXT_DAY, forget, publish
 from tests.storage.rows import sample_rows
 
 TRADES, EVENTS = TABLES["raw.trades"], TABLES["flow.events"]
@@ -18,7 +18,7 @@ CONTENT = [c.name for c in TRADES.columns if c.is_hashed and c.name != "symbol"]
 
 @pytest.fixture(scope="session")
 def store(each_store):
-    """Every test here runs on the embedded store and on one behind HTTP."""
+    """Every test here runs on the embedded store, on one behind HTTP, and on PostgreSQL."""
     return each_store
 
 
@@ -145,6 +145,4 @@ def test_reading_notices_rows_that_went_missing(store, symbol):
         store.read("flow.events", symbol)
     # Mend it for the tests that verify the whole store.
     publish(store, symbol, {"flow.events": sample_rows(EVENTS, 0)}, day=row.trading_day)
-    store._engine.connection.delete(
-        "ALTER TABLE meta.manifest DELETE WHERE generation = {g:Int64}", {"g": row.generation}
-    )
+    forget(store, row)

@@ -14,7 +14,7 @@ NAME = "flow.volume_profile"
 
 @pytest.fixture(scope="session")
 def store(each_store):
-    """Every test here runs on the embedded store and on one behind HTTP."""
+    """Every test here runs on the embedded store, on one behind HTTP, and on PostgreSQL."""
     return each_store
 
 
@@ -71,10 +71,12 @@ def test_generations_that_a_model_was_trained_on_are_kept(store, symbol):
     assert _problems(store, symbol) == []  # the first is not taken for published
 
 
+@pytest.mark.parametrize("name", ["embedded_store", "postgres_store"])
 def test_a_kill_between_record_and_removal_leaves_what_vacuum_removes(
-    embedded_store, symbol, monkeypatch
+    request, name, symbol, monkeypatch
 ):
-    rows = [_version(embedded_store, symbol, version) for version in (1, 2)]
+    store = request.getfixturevalue(name)
+    rows = [_version(store, symbol, version) for version in (1, 2)]
 
     def killed(*_):
         raise KeyboardInterrupt
@@ -82,16 +84,16 @@ def test_a_kill_between_record_and_removal_leaves_what_vacuum_removes(
     with monkeypatch.context() as patch:
         patch.setattr(retention.maintenance, "remove", killed)
         with pytest.raises(KeyboardInterrupt):
-            embedded_store.retain(rows[1].published_at + 1)
+            store.retain(rows[1].published_at + 1)
     left = Stored(
         table=NAME, symbol=symbol, trading_day=DAY, generation=rows[0].generation, rows=51
     )
-    assert left in embedded_store.orphans()
+    assert left in store.orphans()
     with pytest.raises(SnapshotExpiredError):
-        embedded_store.read(NAME, symbol, DAY, snapshot=rows[0].seq)
-    embedded_store.vacuum()
-    assert left not in embedded_store.orphans()
-    assert len(embedded_store.read(NAME, symbol, DAY)) == 52
+        store.read(NAME, symbol, DAY, snapshot=rows[0].seq)
+    store.vacuum()
+    assert left not in store.orphans()
+    assert len(store.read(NAME, symbol, DAY)) == 52
 
 
 def test_status_counts_published_replaced_and_unpublished_rows(embedded_store, symbol):

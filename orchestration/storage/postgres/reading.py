@@ -1,0 +1,56 @@
+"""Rows out of PostgreSQL, with any connection: everybody's, or a publication's own."""
+
+# ruff: noqa: S608  identifiers come from the tables' own definitions; values are bound
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+
+from orchestration.storage.manifest import ManifestRow
+from orchestration.storage.postgres.arrays import aggregates, column_cursor, columns_of
+from orchestration.storage.postgres.schema import TYPES, order_term, quoted
+from orchestration.storage.postgres.texts import stored_text
+from orchestration.storage.schema import Column, Table
+
+
+def read_rows(
+    connection: psycopg.Connection,
+    table: Table,
+    columns: Sequence[Column],
+    batch: Sequence[ManifestRow],
+    where: Mapping[str, Any],
+) -> pa.Table:
+    """Return the columns of some generations of one symbol; see ``RowSource.select_rows``."""
+    symbol = batch[0].symbol
+    days = sorted({row.trading_day for row in batch})
+    conditions = ["symbol = %s", "trading_day = ANY(%s)", "generation = ANY(%s)"]
+    values: list[Any] = [stored_text(symbol), days, [row.generation for row in batch]]
+    for name, value in where.items():
+        column = table.column(name)
+        is_list = isinstance(value, (list, tuple, set, frozenset))
+        kept = [
+            stored_text(v) if isinstance(v, str) else v for v in (value if is_list else [value])
+        ]
+        conditions.append(f'"{name}" = ANY(%s::{TYPES[column.type]}[])')
+        values.append(kept)
+    # The symbol is one for all rows, and need not be sent with each.
+    read = [column for column in columns if column.name != "symbol"]
+    inner = ", ".join(f'"{column.name}"' for column in read) or "1"
+    order = ["trading_day"] if len(days) > 1 else []
+    order += [order_term(column) for column in table.order_columns()]
+    # An aggregate takes its rows in the order of the subquery: PostgreSQL documentation, 9.21.
+    sql = (
+        f"SELECT {aggregates(read)} FROM (SELECT {inner} FROM {quoted(table)} "
+        f"WHERE {' AND '.join(conditions)} ORDER BY {', '.join(order)}) AS ordered"
+    )
+    with column_cursor(connection) as cursor:
+        found = cursor.execute(sql, values).fetchone()
+    arrays = {
+        column.name: array for column, array in zip(read, columns_of(read, found), strict=True)
+    }
+    zeros = pa.array(np.zeros(found[0], np.int32))
+    arrays["symbol"] = pa.DictionaryArray.from_arrays(zeros, pa.array([symbol]))
+    return pa.table({column.name: arrays[column.name] for column in columns})

@@ -1,0 +1,25 @@
+"""The commands on PostgreSQL publish, byte for byte, what they publish on the embedded store."""
+
+from orchestration.storage.store import Store
+from tests.e2e.command import orderflow
+from tests.e2e.conftest import DAYS
+from tests.e2e.inspect_store import contents
+from tests.e2e.instrument import SYMBOL, add_instrument
+from tests.e2e.test_whole_way import DAY_TABLES
+
+
+def test_ingest_and_the_day_job_give_the_hashes_of_the_embedded_store(
+    whole_way, capture, postgres_databases, tmp_path
+):
+    home, url = add_instrument(tmp_path), postgres_databases()
+    take = ("ingest", "capture", "--path", str(capture), "--symbol", SYMBOL, "--json")
+    told = orderflow(home, *take, ORDERFLOW_POSTGRES_URL=url)
+    assert told.json["hash"] == whole_way.ingest.json["hash"]
+    day = ("run", "--symbol", SYMBOL, "--job", "day", "--json")
+    orderflow(home, *day, ORDERFLOW_POSTGRES_URL=url)
+    with Store.open(url=url) as store:
+        held = contents(store)
+    keys = [f"{table} {SYMBOL} {day}" for table in DAY_TABLES for day in DAYS]
+    assert held["hashes"] == {key: whole_way.first["hashes"][key] for key in keys}
+    assert (held["problems"], held["orphans"]) == ([], 0)
+    assert not (home / "store").exists()
