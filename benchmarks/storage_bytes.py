@@ -1,10 +1,11 @@
 """What a stored trade costs: bytes on disk, insert, read and hash, on a real E-mini day.
 
-    python -m benchmarks.storage_bytes tick_data.csv.gz [--codecs]
+    python -m benchmarks.storage_bytes tick_data.csv.gz [--codecs] [--postgres URL]
     python -m benchmarks.storage_bytes --recorded FOLDER
 
 The file is the E-mini sample (docs/samples.md). Every figure is taken through `Store`, with all
-columns; ``--codecs`` also stores each column of raw.trades under every codec that fits it.
+columns; ``--codecs`` also stores each column of raw.trades under every codec that fits it,
+``--postgres`` stores the day in an empty database of PostgreSQL as well.
 ``--recorded`` stores the trades of recorded files of several venues, each alone, and says what a row
 takes after OPTIMIZE; FOLDER is what ``ORDERFLOW_TEST_DATA`` names. JSON goes to standard output,
 one object or, of recorded files, one a line.
@@ -66,7 +67,6 @@ def measure(store: Store, symbol: str, day, trades: pa.Table, unit: str) -> dict
     hash_s = seconds(lambda: content_hash(table_named(TABLE), rows))
     shuffled = rows.take(pa.array(range(n - 1, -1, -1)))
     hash_unsorted_s = seconds(lambda: content_hash(table_named(TABLE), shuffled))
-    store._engine.connection.command(f"OPTIMIZE TABLE {TABLE} FINAL")
     return {
         "rows": n,
         "insert_rows_per_s": round(n / insert_s),
@@ -74,8 +74,15 @@ def measure(store: Store, symbol: str, day, trades: pa.Table, unit: str) -> dict
         "read_rows_per_s": round(n / read_s),
         "hash_s": round(hash_s, 4),
         "hash_unsorted_s": round(hash_unsorted_s, 4),
-        "bytes_per_row": bytes_per_row(store, *TABLE.split(".")),
     }
+
+
+def on_postgres(url: str, symbol: str, day, trades: pa.Table, unit: str) -> dict[str, object]:
+    with Store.open(url=url) as store:
+        found = measure(store, symbol, day, trades, unit)
+        (table,) = (status for status in store.status() if status.table == TABLE)
+    per_row = table.disk_bytes / (table.rows + table.replaced_rows)
+    return found | {"bytes_per_row": {"on disk, with the index": round(per_row, 1)}}
 
 
 def bytes_per_row(store: Store, database: str, name: str) -> dict[str, float]:
@@ -155,6 +162,7 @@ def main() -> None:
     parser.add_argument("csv", type=Path, nargs="?")
     parser.add_argument("--codecs", action="store_true")
     parser.add_argument("--recorded", type=Path, metavar="FOLDER")
+    parser.add_argument("--postgres", metavar="URL")
     arguments = parser.parse_args()
     if arguments.recorded:
         with tempfile.TemporaryDirectory() as folder, Store.open(path=Path(folder)) as store:
@@ -169,8 +177,12 @@ def main() -> None:
     day = max(days, key=lambda day: len(days[day].trades))
     with tempfile.TemporaryDirectory() as folder, Store.open(path=Path(folder)) as store:
         found = measure(store, "ES", day, days[day].trades, batch.unit)
+        store._engine.connection.command(f"OPTIMIZE TABLE {TABLE} FINAL")
+        found["bytes_per_row"] = bytes_per_row(store, *TABLE.split("."))
         if arguments.codecs:
             found["codecs, bytes per row"] = compare_codecs(store, "ES", day)
+    if arguments.postgres:
+        found["postgres"] = on_postgres(arguments.postgres, "ES", day, days[day].trades, batch.unit)
     print(json.dumps({"day": day.isoformat(), **found}, indent=1))
 
 

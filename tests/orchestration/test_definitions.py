@@ -108,7 +108,7 @@ from orchestration.definitions import weekly_retraining
 with dg.DagsterInstance.local_temp(sys.argv[1]) as instance:
     at = datetime(2024, 8, 11, 3, tzinfo=UTC)
     weekly_retraining(dg.build_schedule_context(instance, scheduled_execution_time=at))
-print(sorted({"chdb", "mlflow", "clickhouse_connect"} & set(sys.modules)))
+print(sorted({"chdb", "mlflow", "clickhouse_connect", "psycopg"} & set(sys.modules)))
 """
 
 

@@ -44,7 +44,7 @@ def running_server() -> Iterator[str]:
     try:
         as_user = _unprivileged(folder)
         binaries = _usable(folder, as_user)
-        # Not a password of mkdtemp's owner: only the tests' processes know it.
+        # What a url must escape is in it.
         password = secrets.token_urlsafe(12) + " @/%"
         (folder / "password").write_text(password)
         _make_cluster(binaries, folder, as_user)
@@ -131,7 +131,7 @@ def _make_cluster(binaries: Path, folder: Path, as_user: dict[str, Any]) -> None
     command = [binaries / "initdb", "-D", folder / "data", "-U", USER, "--locale=C", "--no-sync"]
     done = subprocess.run([*command, *options], capture_output=True, text=True, **as_user)
     if done.returncode:
-        raise NoPostgresError(f"initdb failed: {done.stderr}")
+        raise RuntimeError(f"initdb failed: {done.stderr}")
 
 
 @contextlib.contextmanager
@@ -163,7 +163,7 @@ def _wait_for(port: int, password: str, process: subprocess.Popen, log: Path) ->
             ).close()
         except psycopg.OperationalError as error:
             if process.poll() is not None or time.monotonic() > deadline:
-                raise NoPostgresError(f"PostgreSQL did not start: {log.read_text()}") from error
+                raise RuntimeError(f"PostgreSQL did not start: {log.read_text()}") from error
             time.sleep(0.05)
         else:
             return

@@ -1,6 +1,6 @@
 """The process that the crash test kills: publishes days in a loop, and says how far it is.
 
-Run as ``python -m tests.storage.publish_days FOLDER``. Each pass replaces every day by its next
+Run as ``python -m tests.storage.publish_days STORE``, the folder of an embedded store or a server's url. Each pass replaces every day by its next
 version. All tables of one publication carry the version in their values, so a reader that saw two
 publications mixed would see two versions.
 """
@@ -72,8 +72,9 @@ def check_whole(store: Store) -> dict[str, int]:
     return seen
 
 
-def main(folder: Path) -> None:
-    with Store.open(path=folder, memory_gb=2) as store:
+def main(where: str) -> None:
+    target = {"url": where} if "://" in where else {"path": Path(where)}
+    with Store.open(**target, memory_gb=2) as store:
         seen = check_whole(store)
         assert store.verify() == []
         tell("open " + json.dumps({"seen": seen, "orphans": len(store.orphans())}))
@@ -90,4 +91,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(sys.argv[1])

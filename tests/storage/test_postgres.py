@@ -12,6 +12,7 @@ import pytest
 
 from orchestration.storage.errors import StoreCorruptError, StoreError, StoreUrlError
 from orchestration.storage.parquet import export_tables, import_tables
+from orchestration.storage.postgres import sessions
 from orchestration.storage.postgres.sessions import postgres_target
 from orchestration.storage.store import Store
 from orchestration.storage.tables import TABLES
@@ -47,12 +48,12 @@ def test_it_stores_what_the_embedded_store_stores(store, embedded_store, symbol,
     found, expected = store.read(name, symbol), embedded_store.read(name, symbol)
     assert found.schema == expected.schema
     for column in found.column_names:
-        both = [t[column] for t in (found, expected)]
-        if pa.types.is_floating(both[0].type):
-            both = [values.to_numpy().view(np.int64) for values in both]
-            assert np.array_equal(*both), column
-        else:
-            assert both[0].to_pylist() == both[1].to_pylist(), column
+        one, other = (t[column].combine_chunks() for t in (found, expected))
+        if pa.types.is_floating(one.type):  # by their bits: NaN equals itself
+            one, other = one.view(pa.int64()), other.view(pa.int64())
+        if pa.types.is_dictionary(one.type):
+            one, other = one.cast(pa.string()), other.cast(pa.string())
+        assert one.equals(other), column
     assert store.content_hash(name, symbol, DAY) == embedded_store.content_hash(name, symbol, DAY)
 
 
@@ -86,6 +87,8 @@ def test_exported_days_move_between_the_databases(store, embedded_store, symbol,
 
 
 def test_days_of_one_month_share_a_partition(store, symbol):
+    if store._engine.has_timescale:
+        pytest.skip("a hypertable has chunks")
     for day in MONTHS:
         publish(store, symbol, {"raw.trades": sample_rows(TRADES, 3)}, day=day, unit="u")
     found = store.query(
@@ -244,6 +247,12 @@ def test_every_query_has_limits(store, postgres_databases):
         pytest.raises(StoreError, match=r"a query failed: .*statement timeout"),
     ):
         opened.query("SELECT pg_sleep(20)")
+
+
+def test_an_older_server_is_refused(postgres_databases, monkeypatch):
+    monkeypatch.setattr(sessions, "OLDEST", 99)
+    with pytest.raises(StoreError, match=r"PostgreSQL 99 or newer is needed, .* runs \d\d\.\d"):
+        Store.open(url=postgres_databases())
 
 
 def test_a_forked_child_is_refused(store, monkeypatch):

@@ -60,7 +60,7 @@ class Postgres:
         self._partitions: set[str] = set()
         try:
             self.sessions.run("bringing the schema up to date", migrate)
-            self._has_timescale = self.sessions.run("reading the schema", uses_timescale)
+            self.has_timescale = self.sessions.run("reading the schema", uses_timescale)
         except BaseException:
             self.sessions.close()
             raise
@@ -154,7 +154,7 @@ class Postgres:
             "SELECT count(*), coalesce(sum(pg_total_relation_size(relid)), 0)::bigint "
             "FROM pg_partition_tree(%s) WHERE isleaf"
         )
-        if self._has_timescale:
+        if self.has_timescale:
             sql = (
                 "SELECT count(*), coalesce(sum(total_bytes), 0)::bigint "
                 "FROM chunks_detailed_size(%s)"
@@ -184,7 +184,7 @@ class Postgres:
     def _require_partition(self, table: Table, day: date) -> None:
         """Make the partition of a day's month where there is none; a hypertable makes its own."""
         name = f'{quoted(table)[:-1]}_{day:%Y_%m}"'
-        if self._has_timescale or name in self._partitions:
+        if self.has_timescale or name in self._partitions:
             return
         first, last = month_of(day)
 

@@ -16,6 +16,7 @@ from orchestration.storage.server_url import split_server_url
 T = TypeVar("T")
 _EXPECTED = "postgresql://user:password@host:port/database[?sslmode=require]"
 _CONNECT_TIMEOUT_S = 10
+OLDEST = 16  # which TimescaleDB needs too
 # Classes and codes of errors that pass: connection lost, too many connections, server starting or
 # stopping, two transactions in each other's way.
 _PASSING = ("08", "53300", "57P", "40001", "40P01")
@@ -45,6 +46,7 @@ class Sessions:
 
     def __init__(self, url: str, *, memory_bytes: int, timeout_s: int, retry_s: float) -> None:
         self._target = postgres_target(url)
+        self._where = f"{self._target['host']}:{self._target.get('port', 5432)}"
         self._retry_s = retry_s
         self._settings = {
             "statement_timeout": f"{timeout_s}s",
@@ -133,10 +135,16 @@ class Sessions:
         except psycopg.ProgrammingError as error:
             raise StoreUrlError(f"the store's url must be {_EXPECTED}: {error}") from None
         except psycopg.OperationalError as error:
-            host, port = self._target.get("host", "localhost"), self._target.get("port", 5432)
             raise StoreUnreachableError(
-                f"no PostgreSQL answers at {host}:{port}: {error}"
+                f"no PostgreSQL answers at {self._where}: {error}"
             ) from error
+        version = connection.info.server_version
+        if version < OLDEST * 10_000:
+            connection.close()
+            raise StoreError(
+                f"PostgreSQL {OLDEST} or newer is needed, the one at {self._where} runs "
+                f"{version // 10_000}.{version % 10_000}"
+            )
         # Plans are made for the days at hand, not for any.
         connection.prepare_threshold = None
         connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
