@@ -42,6 +42,8 @@ ui: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks.run
+	@test -z "$(ORDERFLOW_TEST_DATA)" || \
+	  $(BIN)/python -m benchmarks.vendors "$(ORDERFLOW_TEST_DATA)" --output benchmarks/results-vendors.md
 
 docs: setup
 	$(BIN)/python -m orchestration.charts.glossary docs/pictures
