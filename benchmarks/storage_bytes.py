@@ -6,9 +6,9 @@
 The file is the E-mini sample (docs/samples.md). Every figure is taken through `Store`, with all
 columns; ``--codecs`` also stores each column of raw.trades under every codec that fits it,
 ``--postgres`` stores the day in an empty database of PostgreSQL as well.
-``--recorded`` stores the trades of recorded files of several venues, each alone, and says what a row
-takes after OPTIMIZE; FOLDER is what ``ORDERFLOW_TEST_DATA`` names. JSON goes to standard output,
-one object or, of recorded files, one a line.
+``--recorded`` stores the trades of recorded files of several venues, and the changes of the book where a
+file has any, each alone, and says what a row takes after OPTIMIZE; FOLDER is what ``ORDERFLOW_TEST_DATA``
+names. JSON goes to standard output, one object or, of recorded files, one a line.
 """
 
 import argparse
@@ -35,7 +35,7 @@ from orchestration.storage.store import Store
 from orchestration.storage.tables import TABLES, table_named
 from orderflow_core.instrument import Instrument
 
-TABLE = "raw.trades"
+TABLE, DEPTH_TABLE = "raw.trades", "raw.depth"
 REPEATS = 5
 CODECS = ("ZSTD(1)", "Delta, ZSTD(1)", "DoubleDelta, ZSTD(1)", "T64, ZSTD(1)")
 
@@ -125,14 +125,22 @@ def recorded_batches(folder: Path) -> Iterator[tuple[str, Instrument, SourceBatc
 
 def recorded(store: Store, folder: Path) -> Iterator[dict[str, object]]:
     for name, instrument, batch in recorded_batches(folder):
-        store._engine.connection.command(f"TRUNCATE TABLE {TABLE}")
-        for day, part in split_by_day(batch, instrument).items():
-            with store.publish(name, day, run_id="bench", code_version="1") as publication:
-                publication.write(TABLE, part.trades, unit=batch.unit)
-                publication.commit()
-        store._engine.connection.command(f"OPTIMIZE TABLE {TABLE} FINAL")
-        per_row = bytes_per_row(store, *TABLE.split("."))
-        yield {"file": name, "trades": len(batch.trades), "bytes a row": per_row}
+        days = split_by_day(batch, instrument)
+        for table, rows in ((TABLE, batch.trades), (DEPTH_TABLE, batch.depth)):
+            if not len(rows):
+                continue
+            store._engine.connection.command(f"TRUNCATE TABLE {table}")
+            for day, part in days.items():
+                of_day = part.trades if table == TABLE else part.depth
+                with store.publish(name, day, run_id="bench", code_version="1") as publication:
+                    publication.write(table, of_day, unit=batch.unit)
+                    publication.commit()
+            store._engine.connection.command(f"OPTIMIZE TABLE {table} FINAL")
+            per_row = bytes_per_row(store, *table.split("."))
+            found = {"file": name, "table": table, "rows": len(rows), "bytes a row": per_row}
+            if table == DEPTH_TABLE:
+                found["updates"] = batch.depth_stored
+            yield found
 
 
 def compare_codecs(store: Store, symbol: str, day) -> dict[str, dict[str, float]]:
