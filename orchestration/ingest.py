@@ -6,6 +6,7 @@ trade ids are found over all units of a day (:mod:`orchestration.day_gaps`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -273,7 +274,12 @@ def publish_day(
     IngestRefused
         A contract is broken; nothing was published.
     """
-    with store.publish(symbol, made.day, run_id=run_id, code_version=CODE_VERSION) as publication:
+    with (
+        ThreadPoolExecutor(1) as beside,
+        store.publish(symbol, made.day, run_id=run_id, code_version=CODE_VERSION) as publication,
+    ):
+        # The contracts are judged while the engine works, which leaves a core free.
+        verdict = beside.submit(refuse_broken, symbol, made, judged_by)
         for name, table in made.tables.items():
             if name == "raw.gaps":
                 _write_gaps(store, publication, made)
@@ -284,7 +290,7 @@ def publish_day(
                 publication.write(name, table, unit=unit)
         _empty_superseded(store, publication, made)
         publication.audit()
-        refuse_broken(symbol, made, judged_by)
+        verdict.result()
         publication.commit()
     renew_gaps_beside(store, made, run_id)
 
@@ -303,6 +309,8 @@ def refuse_broken(symbol: str, made: DayTables, judged_by: Judge = judge) -> Non
 
 def _empty_superseded(store: Store, publication: Publication, made: DayTables) -> None:
     # An empty generation takes the place of each: what they held stays in the manifest's history.
+    if not made.supersedes:
+        return
     for name, empty in (_EMPTY | {"raw.depth": DEPTH.empty_table()}).items():
         held = {row.unit for row in store.published(name, made.instrument.symbol, made.day)}
         for unit in sorted(held.intersection(made.supersedes)):
