@@ -28,8 +28,9 @@ from orchestration.sources import generic
 from orchestration.sources.binance.archive import read_archive
 from orchestration.sources.capture import read_capture
 from orchestration.sources.column_map import ColumnMap
+from orchestration.sources.day_split import split_by_day
 from orchestration.sources.emini import read_emini
-from orchestration.sources.records import SourceBatch, split_by_day
+from orchestration.sources.records import SourceBatch
 from orchestration.storage.content_hash import content_hash
 from orchestration.storage.store import Store
 from orchestration.storage.tables import TABLES, table_named

@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from orchestration import across_units
+from orchestration.sources.day_split import clip_gaps
 from orchestration.sources.depth_gate import CHAIN, depth_gaps
-from orchestration.sources.gate import trade_gaps
-from orchestration.sources.records import GAPS, TRADES, Gap, clip_gaps, gaps_table
+from orchestration.sources.id_gaps import trade_gaps
+from orchestration.sources.records import GAPS, TRADES, Gap, gaps_table
 from orchestration.storage.store import Store
 from orderflow_core.instrument import Instrument
 

@@ -22,6 +22,7 @@ from orchestration.ingest_summary import IngestSummary
 from orchestration.quality.expectations import check_contract
 from orchestration.quality.invariants import check_order
 from orchestration.quality.outcome import CheckOutcome
+from orchestration.sources.day_split import split_by_day
 from orchestration.sources.depth_gate import of_updates
 from orchestration.sources.members import part_unit
 from orchestration.sources.records import (
@@ -35,7 +36,6 @@ from orchestration.sources.records import (
     SourceError,
     count_kind,
     gaps_table,
-    split_by_day,
 )
 from orchestration.storage.publication import Publication
 from orchestration.storage.store import Store

@@ -28,12 +28,8 @@ from orchestration import across_units, ingest, sources
 from orchestration.across_units import KEYS
 from orchestration.day_gaps import DAY_UNIT, gaps_of_day
 from orchestration.errors import IngestRefused, writing
-from orchestration.sources.records import (
-    MAX_RECORD_CHARS,
-    SourceBatch,
-    SourceError,
-    split_by_day,
-)
+from orchestration.sources.day_split import split_by_day
+from orchestration.sources.records import MAX_RECORD_CHARS, SourceBatch, SourceError
 from orchestration.storage.store import Store
 from orderflow_core.instrument import Instrument
 

@@ -23,13 +23,8 @@ from orchestration.ingest import CODE_VERSION, beside_others, publish_day, repla
 from orchestration.live.segment_reader import UNIT_PREFIX
 from orchestration.quality.invariants import check_order
 from orchestration.quality.outcome import CheckOutcome
-from orchestration.sources.records import (
-    DEPTH_KIND,
-    GAPS,
-    SourceBatch,
-    count_kind,
-    split_by_day,
-)
+from orchestration.sources.day_split import split_by_day
+from orchestration.sources.records import DEPTH_KIND, GAPS, SourceBatch, count_kind
 from orchestration.storage.publication import Publication
 from orchestration.storage.store import Store
 from orderflow_core.instrument import Instrument

@@ -37,7 +37,8 @@ from orchestration.sources import (
     simulated,
     tardis,
 )
-from orchestration.sources.records import SourceBatch, SourceError, split_by_day
+from orchestration.sources.day_split import split_by_day
+from orchestration.sources.records import SourceBatch, SourceError
 from orchestration.sources.samples import SampleUnavailable
 from orderflow_core.instrument import Instrument
 

@@ -3,20 +3,22 @@
 :class:`Frames` knows the formats and nothing of instruments; decimal texts stay texts.
 """
 
-import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
 from orchestration.sources.depth_gate import ASK, BID, DepthRecords
-from orchestration.sources.gate import (
-    MAX_ID,
-    QuoteRecords,
-    TradeRecords,
-    epoch_ns,
-    epoch_text_ns,
+from orchestration.sources.frame_fields import (
+    DECODER,
+    FrameRefusedError,
+    id_of,
+    integer_of,
+    levels_of,
+    text_of,
+    time_of,
 )
+from orchestration.sources.gate import QuoteRecords, TradeRecords, epoch_text_ns
 from orchestration.sources.markets import market_of
 
 _BOOK_KINDS = frozenset({"depth", "depthSnapshot"})
@@ -48,13 +50,6 @@ _KIND_HINT = re.compile(
 _SYMBOL_HINT = re.compile(rb'"stream":"([a-z0-9_]+)@|"s":"([A-Z0-9_]+)"')
 _SPOT_TICKER = {"u", "s", "b", "B", "a", "A"}
 _TIMED = {"e", "E", "T"}
-
-
-class _Refused(Exception):  # noqa: N818  a finding about one frame, never seen outside
-    def __init__(self, detail: str, reason: str = "malformed") -> None:
-        super().__init__(detail)
-        self.detail = detail
-        self.reason = reason
 
 
 @dataclass(slots=True, kw_only=True)
@@ -162,14 +157,14 @@ class Frames:
             self._take_damaged(number, line, "no receive time before the frame", unreadable)
             return
         try:
-            frame = _DECODER.decode(line[prefix.end() :].decode("utf-8"))
+            frame = DECODER.decode(line[prefix.end() :].decode("utf-8"))
         except (ValueError, RecursionError) as error:
             self._take_damaged(number, line, f"no valid JSON: {error}", unreadable, recv)
             return
         self.has_frame = True
         try:
             self._take_object(number, recv, frame)
-        except _Refused as refused:
+        except FrameRefusedError as refused:
             self._take_damaged(number, line, refused.detail, refused.reason, recv)
 
     def _take_object(self, number: int, recv: int, frame: dict[str, Any]) -> None:
@@ -180,13 +175,15 @@ class Frames:
         if kind not in RECORD_KINDS:
             self.other[kind] += 1
             return
-        named = {_text(data, "s")}
+        named = {text_of(data, "s")}
         if "@" in frame.get("stream", ""):
             named.add(frame["stream"].split("@")[0].upper())
         if self.symbol not in named:
             self.other["other_symbol"] += 1
         elif len(named) > 1:
-            raise _Refused(f"the stream says one symbol, the frame another: {sorted(named)}")
+            raise FrameRefusedError(
+                f"the stream says one symbol, the frame another: {sorted(named)}"
+            )
         else:
             self._add_record(kind, number, recv, data)
             self.markets.setdefault(market_of(kind, data), number)
@@ -204,7 +201,9 @@ class Frames:
         elif not named:
             self.unnamed.append((number, recv, data))
         elif len(named) > 1:
-            raise _Refused(f"the stream says one symbol, the frame another: {sorted(named)}")
+            raise FrameRefusedError(
+                f"the stream says one symbol, the frame another: {sorted(named)}"
+            )
         else:
             self._add_depth(kind, number, recv, data)
 
@@ -216,7 +215,7 @@ class Frames:
                 continue
             try:
                 self._add_depth("snapshot", number, recv, data)
-            except _Refused as refused:
+            except FrameRefusedError as refused:
                 self.damaged.append(
                     Damaged(
                         line=number, kinds={"depth"}, reason=refused.reason, detail=refused.detail,
@@ -227,18 +226,18 @@ class Frames:
 
     def _add_depth(self, kind: str, number: int, recv: int, data: dict[str, Any]) -> None:
         is_snapshot = kind == "snapshot"
-        last = _id(data, "lastUpdateId" if is_snapshot else "u")
-        first = last if is_snapshot else _id(data, "U")
-        previous = _id(data, "pu") if "pu" in data and not is_snapshot else -1
+        last = id_of(data, "lastUpdateId" if is_snapshot else "u")
+        first = last if is_snapshot else id_of(data, "U")
+        previous = id_of(data, "pu") if "pu" in data and not is_snapshot else -1
         if first > last:
-            raise _Refused(f"it runs from update {first} back to {last}")
+            raise FrameRefusedError(f"it runs from update {first} back to {last}")
         # Spot stamps its updates with E alone, and its snapshots not at all.
         clock = next((name for name in ("T", "E") if name in data), "")
         if not clock and not is_snapshot:
-            raise _Refused("it has no time")
-        ts = _time(data, clock) if clock else 0
-        bids = _levels(data, "bids" if is_snapshot else "b")
-        asks = _levels(data, "asks" if is_snapshot else "a")
+            raise FrameRefusedError("it has no time")
+        ts = time_of(data, clock) if clock else 0
+        bids = levels_of(data, "bids" if is_snapshot else "b")
+        asks = levels_of(data, "asks" if is_snapshot else "a")
         into = self.depth
         into.line.append(number)
         into.ts_event_ns.append(ts)
@@ -260,22 +259,22 @@ class Frames:
         if kind == "bookTicker":
             self._add_quote(number, recv, data)
         elif kind == "trade":
-            self._add_trade(self.trades, number, recv, data, _id(data, "t"), -1, -1)
+            self._add_trade(self.trades, number, recv, data, id_of(data, "t"), -1, -1)
         else:
-            fills = _integer(data, "f"), _integer(data, "l")
-            self._add_trade(self.aggregates, number, recv, data, _id(data, "a"), *fills)
+            fills = integer_of(data, "f"), integer_of(data, "l")
+            self._add_trade(self.aggregates, number, recv, data, id_of(data, "a"), *fills)
 
     def _add_trade(
         self, into: TradeRecords, number: int, recv: int, data: dict[str, Any],
         trade_id: int, first: int, last: int,
     ) -> None:  # fmt: skip
-        ts, price, qty = _time(data, "T"), _text(data, "p"), _text(data, "q")
+        ts, price, qty = time_of(data, "T"), text_of(data, "p"), text_of(data, "q")
         is_buyer_maker = data.get("m")
         if is_buyer_maker is not True and is_buyer_maker is not False:
-            raise _Refused(f"m must be true or false, got {is_buyer_maker!r}")
+            raise FrameRefusedError(f"m must be true or false, got {is_buyer_maker!r}")
         order_kind = data.get("X", "MARKET")  # futures only: what made the trade
         if type(order_kind) is not str:
-            raise _Refused(f"X must be text, got {order_kind!r}")
+            raise FrameRefusedError(f"X must be text, got {order_kind!r}")
         into.line.append(number)
         into.trade_id.append(trade_id)
         into.ts_event_ns.append(ts)
@@ -291,9 +290,9 @@ class Frames:
     def _add_quote(self, number: int, recv: int, data: dict[str, Any]) -> None:
         # Spot quotes carry no event name and no exchange time; others must have both.
         has_time = not _TIMED.isdisjoint(data)
-        ts = _time(data, "T") if has_time else recv
-        texts = [_text(data, name) for name in ("b", "B", "a", "A")]
-        update = _id(data, "u")
+        ts = time_of(data, "T") if has_time else recv
+        texts = [text_of(data, name) for name in ("b", "B", "a", "A")]
+        update = id_of(data, "u")
         into = self.quotes
         into.line.append(number)
         into.quote_id.append(update)
@@ -329,27 +328,27 @@ class Frames:
 def _kind_of(frame: Any) -> tuple[str, dict[str, Any]]:
     # Returns what a frame is and its payload; raises when it contradicts itself.
     if type(frame) is not dict:
-        raise _Refused("the frame is no JSON object")
+        raise FrameRefusedError("the frame is no JSON object")
     stream: str | None = None
     data: Any = frame
     if "stream" in frame:
         match = _STREAM.fullmatch(frame["stream"]) if type(frame["stream"]) is str else None
         if match is None:
-            raise _Refused(f"{frame['stream']!r} is no stream name")
+            raise FrameRefusedError(f"{frame['stream']!r} is no stream name")
         stream, data = match[2], frame.get("data")
         if stream in OTHER_KINDS and type(data) is list:  # one stream of all symbols
             return OTHER_KINDS[stream], {}
         if type(data) is not dict:
-            raise _Refused("the frame has no data object")
+            raise FrameRefusedError("the frame has no data object")
     event = data.get("e")
     if event is not None and type(event) is not str:
-        raise _Refused(f"e must be text, got {event!r}")
+        raise FrameRefusedError(f"e must be text, got {event!r}")
     if stream in OTHER_KINDS and event not in RECORD_KINDS:
         return OTHER_KINDS[stream], data
     if event is None and data.keys() >= _SPOT_TICKER:
         event = "bookTicker"
     if stream is not None and event in RECORD_KINDS and stream != event:
-        raise _Refused(f"the stream says {stream!r}, the frame {event!r}")
+        raise FrameRefusedError(f"the stream says {stream!r}, the frame {event!r}")
     if event in OTHER_KINDS and stream not in RECORD_KINDS:
         return OTHER_KINDS[event], data
     if event in RECORD_KINDS:
@@ -363,7 +362,7 @@ def _reply_kind(frame: dict[str, Any]) -> str:
         return "snapshot"
     if "id" in frame and ("result" in frame or "error" in frame):
         return "reply"
-    raise _Refused("is neither a known frame nor an answer")
+    raise FrameRefusedError("is neither a known frame nor an answer")
 
 
 def record_kind(kinds: set[str]) -> str:
@@ -373,58 +372,3 @@ def record_kind(kinds: set[str]) -> str:
     if kinds == {"bookTicker"}:
         return "quote"
     return "trade" if kinds and kinds.isdisjoint({"bookTicker", "depth"}) else "unknown"
-
-
-def _text(data: dict[str, Any], name: str) -> str:
-    value = data.get(name)
-    if type(value) is not str:
-        raise _Refused(f"{name} must be text, got {value!r}")
-    return value
-
-
-def _levels(data: dict[str, Any], name: str) -> list[list[str]]:
-    levels = data.get(name)
-    if type(levels) is not list:
-        raise _Refused(f"{name} must be a list of levels, got {str(levels)[:40]!r}")
-    for level in levels:
-        if type(level) is not list or len(level) < 2 or {type(x) for x in level[:2]} != {str}:
-            raise _Refused(f"a level of {name} must be price and size as texts, got {level!r:.60}")
-    return levels
-
-
-def _integer(data: dict[str, Any], name: str) -> int:
-    value = data.get(name)
-    if type(value) is not int:  # True is an int to isinstance
-        raise _Refused(f"{name} must be an integer, got {value!r}")
-    if abs(value) > MAX_ID:
-        raise _Refused(f"{name} is beyond int64: {value}", "out_of_range")
-    return value
-
-
-def _id(data: dict[str, Any], name: str) -> int:
-    value = _integer(data, name)
-    if value < 0:
-        raise _Refused(f"{name} must not be negative, got {value}", "out_of_range")
-    return value
-
-
-def _time(data: dict[str, Any], name: str) -> int:
-    value = _integer(data, name)
-    ns = epoch_ns(value)
-    if ns is None:
-        raise _Refused(f"{name} {value} is no time between 2000 and 2099", "out_of_range")
-    return ns
-
-
-def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key appears twice")
-    return found
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_no_twins, parse_constant=_no_constant)

@@ -9,15 +9,10 @@ import pytest
 from orchestration.day_gaps import DAY_UNIT, renewed_gaps
 from orchestration.ingest import ingest
 from orchestration.instruments import load_instruments
+from orchestration.sources.day_split import clip_gaps
 from orchestration.sources.fill_ids import fill_ends
-from orchestration.sources.gate import trade_gaps
-from orchestration.sources.records import (
-    TRADES,
-    clip_gaps,
-    gaps_table,
-    make_batch,
-    table,
-)
+from orchestration.sources.id_gaps import trade_gaps
+from orchestration.sources.records import TRADES, gaps_table, make_batch, table
 from orderflow_core.instrument import EPOCH
 
 DAY_0 = EPOCH + timedelta(days=20_000)

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from orchestration.sources.records import SourceBatch, SourceError, split_by_day
+from orchestration.sources.day_split import split_by_day
+from orchestration.sources.records import SourceBatch, SourceError
 from orderflow_core.instrument import Instrument
 from tests.sources.cases import require_whole
 

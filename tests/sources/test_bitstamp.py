@@ -11,7 +11,8 @@ from orchestration.sources.bitstamp import (
     parse_trades,
     read_bitstamp,
 )
-from orchestration.sources.records import SourceError, split_by_day
+from orchestration.sources.day_split import split_by_day
+from orchestration.sources.records import SourceError
 from tests.sources.cases import BITSTAMP, T0_MS, column, reasons, require_whole, source_file
 
 

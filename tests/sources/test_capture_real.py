@@ -12,7 +12,8 @@ import pytest
 
 from orchestration.instruments import load_instruments
 from orchestration.sources.capture import read_capture
-from orchestration.sources.records import SourceError, split_by_day
+from orchestration.sources.day_split import split_by_day
+from orchestration.sources.records import SourceError
 from tests.sources.cases import column, require_whole
 
 KNOWN = load_instruments()

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from orchestration.arrays import depth_updates
-from orchestration.sources.records import split_by_day
+from orchestration.sources.day_split import split_by_day
 from orderflow_core.level_book import follow_book
 from tests.sources.cases import (
     MS,

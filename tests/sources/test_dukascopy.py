@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration.sources import dukascopy
+from orchestration.sources.day_split import split_by_day
 from orchestration.sources.dukascopy import api, bi5
 from orchestration.sources.dukascopy.api import parse_answer, parse_log
 from orchestration.sources.dukascopy.bi5 import Hour, hour_of, parse_bi5
 from orchestration.sources.dukascopy.codes import LISTINGS, api_code, listing_of
 from orchestration.sources.dukascopy.quotes import Sizes
-from orchestration.sources.records import SourceError, split_by_day
+from orchestration.sources.records import SourceError
 from tests.sources.cases import PERP, column, reasons, require_whole
 from tests.sources.dukascopy_cases import (
     BTCUSD,

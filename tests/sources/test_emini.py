@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration.instruments import load_instruments
+from orchestration.sources.day_split import split_by_day
 from orchestration.sources.emini import HEADER, local_times, parse_emini, read_emini
-from orchestration.sources.records import SourceError, split_by_day
+from orchestration.sources.records import SourceError
 from tests.sources.cases import ES, column, reasons, require_whole, source_file
 
 CHICAGO = "America/Chicago"

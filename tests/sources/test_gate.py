@@ -11,8 +11,8 @@ from orchestration.sources.gate import (
     epoch_ns,
     epoch_text_ns,
     fewest_inversions,
-    trade_gaps,
 )
+from orchestration.sources.id_gaps import trade_gaps
 from tests.sources.cases import (
     PERP,
     SPOT,

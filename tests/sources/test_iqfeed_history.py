@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration.sources import iqfeed
+from orchestration.sources.day_split import split_by_day
 from orchestration.sources.files import read_file
 from orchestration.sources.iqfeed.eastern import ZONE, eastern_ns, in_order, nearest
 from orchestration.sources.iqfeed.history import parse_history, read_history, unzipped
 from orchestration.sources.iqfeed.ticks import Ticks
-from orchestration.sources.records import SourceError, split_by_day
+from orchestration.sources.records import SourceError
 from tests.sources.cases import column, reasons, require_whole, source_file
 from tests.sources.fuzzing import N_MUTANTS, mutate, n_mutants, survey
 from tests.sources.iqfeed_cases import EQUITY, T0_NS, parse, tick

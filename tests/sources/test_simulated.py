@@ -10,8 +10,9 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+from orchestration.sources.day_split import split_by_day
 from orchestration.sources.files import read_file
-from orchestration.sources.records import SourceError, split_by_day
+from orchestration.sources.records import SourceError
 from orchestration.sources.simulated import (
     FIRST_DAY,
     IDS_PER_DAY,

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.sources.records import GAPS, QUARANTINE, QUOTES, TRADES, split_by_day
+from orchestration.sources.day_split import split_by_day
+from orchestration.sources.records import GAPS, QUARANTINE, QUOTES, TRADES
 from orchestration.storage import tables
 from orderflow_core.instrument import DAY_NS, Sessions
 from tests.sources.cases import MS, PERP, T0_MS, column, parse, quote, trade

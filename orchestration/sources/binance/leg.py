@@ -14,7 +14,8 @@ from orchestration.sources.binance.connection import (
 )
 from orchestration.sources.binance.roll import Roll
 from orchestration.sources.binance.stream_settings import Endpoint, StreamSettings, StreamStatus
-from orchestration.sources.gate import ID_LEAP, epoch_ns
+from orchestration.sources.gate import epoch_ns
+from orchestration.sources.id_gaps import ID_LEAP
 from orchestration.sources.records import SourceError
 
 Line: TypeAlias = tuple[int, bytes]

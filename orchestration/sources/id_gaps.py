@@ -1,0 +1,49 @@
+"""Holes in the venue's ids: what is missing between stored trades."""
+
+import numpy as np
+
+from orchestration.sources.records import Gap
+
+# Two files merged by mistake show as ids that leap: a busy symbol makes a few million a day.
+ID_LEAP = 1_000_000
+
+
+def trade_gaps(rows: dict[str, np.ndarray], id_step: int, fill_step: int = 0) -> list[Gap]:
+    """Return the holes in the ids of stored trades, and in the fills of aggregated ones.
+
+    Parameters
+    ----------
+    rows : dict of ndarray of int64
+        ``trade_id``, ``ts_event_ns``, ``first_id``, ``last_id`` in id order.
+    id_step : int
+        Largest step that is no gap; 0: ids carry no meaning, so there are none. Ids missing between
+        aggregates whose fills follow each other are no gap either: what stood there had no fills.
+    fill_step : int
+        The same between one aggregate's last fill and the next one's first; 0: holes are usual.
+    """
+    if not id_step:
+        return []
+    ids, ts = rows["trade_id"], rows["ts_event_ns"]
+    first, last = rows["first_id"], rows["last_id"]
+    step = np.diff(ids)
+    is_continued = (last[:-1] >= 0) & (first[1:] == last[:-1] + 1)
+    gaps = [
+        Gap(
+            kind="trade", start_ns=int(ts[i]), end_ns=int(ts[i + 1]),
+            first_missing_id=int(ids[i]) + 1, n_missing=int(step[i]) - 1,
+            reason="id_leap" if step[i] > ID_LEAP else "missing_ids",
+        )
+        for i in np.flatnonzero((step > id_step) & ~is_continued)
+    ]  # fmt: skip
+    if fill_step:
+        jump = first[1:] - last[:-1]
+        holes = (step == 1) & (first[1:] >= 0) & (last[:-1] >= 0) & (jump > fill_step)
+        gaps += [
+            Gap(
+                kind="trade", start_ns=int(ts[i]), end_ns=int(ts[i + 1]),
+                first_missing_id=int(last[i]) + 1, n_missing=int(jump[i]) - 1,
+                reason="missing_fills",
+            )
+            for i in np.flatnonzero(holes)
+        ]  # fmt: skip
+    return gaps
