@@ -140,8 +140,8 @@ class Store:
         Parameters
         ----------
         sql : str
-            One SELECT (or WITH, SHOW, DESCRIBE, EXPLAIN). Values stand as ``{name:Type}``, never as
-            text pasted in.
+            One SELECT (or WITH, SHOW, DESCRIBE, EXPLAIN) in the database's own SQL. Values stand as
+            ``{name:Type}`` with a type of the tables' definitions, never as text pasted in.
         **params
             The values by name.
 

@@ -16,7 +16,7 @@ from orchestration.storage.postgres import sessions
 from orchestration.storage.postgres.sessions import postgres_target
 from orchestration.storage.store import Store
 from orchestration.storage.tables import TABLES
-from tests.storage.conftest import DAY, NEXT_DAY, publish
+from tests.storage.conftest import DAY, publish
 from tests.storage.rows import sample_rows
 
 TRADES, BARS, EVENTS = TABLES["raw.trades"], TABLES["flow.bars"], TABLES["flow.events"]
@@ -199,6 +199,13 @@ def test_a_commit_whose_answer_is_lost_is_looked_up(store, symbol, monkeypatch, 
     assert _rows_of(store, "flow.bars", symbol) == 5 * is_done
 
 
+def test_a_publication_begins_on_a_connection_that_answers(store, symbol):
+    _kill_sessions(store)
+    with store.publish(symbol, DAY, run_id="r", code_version="1") as publication:
+        publication.write("flow.bars", sample_rows(BARS, 5))
+        assert len(publication.commit()) == 1
+
+
 def test_a_read_is_repeated_on_another_connection(store, symbol):
     publish(store, symbol, {"flow.bars": sample_rows(BARS, 5)})
     _kill_sessions(store)
@@ -359,9 +366,10 @@ def test_no_error_holds_a_password(store, postgres_databases):
 
 
 def test_publications_of_other_days_do_not_wait(store, symbol):
-    with store.publish(symbol, DAY, run_id="slow", code_version="1") as slow:
+    days = [date(1998, 1, 31), date(1998, 2, 1)]  # each makes a partition of its own
+    with store.publish(symbol, days[0], run_id="slow", code_version="1") as slow:
         slow.write("flow.bars", sample_rows(BARS, 3))
-        publish(store, symbol, {"flow.bars": sample_rows(BARS, 4)}, day=NEXT_DAY)
+        publish(store, symbol, {"flow.bars": sample_rows(BARS, 4)}, day=days[1])
         assert len(store.read("flow.bars", symbol)) == 4
         slow.commit()
-    assert store.days("flow.bars", symbol) == [DAY, NEXT_DAY]
+    assert store.days("flow.bars", symbol) == days

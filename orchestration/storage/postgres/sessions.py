@@ -60,7 +60,7 @@ class Sessions:
         self._lock = threading.Lock()
         self._idle: list[psycopg.Connection] = []
         # Tried once: an address that nobody answers at is more often wrong than down for a moment.
-        self.give_back(self.take())
+        self.give_back(self._take())
 
     def run(self, what: str, call: Callable[[psycopg.Connection], T]) -> T:
         """Call with a connection of which every statement stands for itself.
@@ -77,13 +77,31 @@ class Sessions:
             with self._lent() as connection:
                 return call(connection)
 
+        return self._retried(what, attempt)
+
+    def begin(self) -> psycopg.Connection:
+        """Return a connection for the caller alone, in a transaction; ``give_back`` it after its end."""
+
+        def attempt() -> psycopg.Connection:
+            connection = self._take()
+            try:
+                # A savepoint outside a transaction would be a transaction, and commit: it begins here.
+                connection.execute("SET TRANSACTION READ WRITE")
+            except psycopg.OperationalError:
+                connection.close()
+                self._forget()
+                raise
+            return connection
+
+        return self._retried("beginning a transaction", attempt)
+
+    def _retried(self, what: str, attempt: Callable[[], T]) -> T:
         try:
             return retried(attempt, for_s=self._retry_s, what=what, may_pass=is_passing)
         except psycopg.Error as error:
             raise StoreError(f"{what} failed: {error}") from error
 
-    def take(self) -> psycopg.Connection:
-        """Return a connection for the caller alone, in a transaction from its first statement on."""
+    def _take(self) -> psycopg.Connection:
         # Two processes on one connection would read each other's answers.
         if os.getpid() != self._pid:
             raise StoreError(
@@ -112,7 +130,7 @@ class Sessions:
 
     @contextmanager
     def _lent(self) -> Iterator[psycopg.Connection]:
-        connection = self.take()
+        connection = self._take()
         try:
             connection.autocommit = True
             yield connection

@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 import psycopg
 import pyarrow as pa
-from psycopg.pq import TransactionStatus
 
 from orchestration.storage.errors import StoreError
 from orchestration.storage.manifest import ManifestRow
@@ -111,11 +110,8 @@ class PostgresStaging:
 
     def _run(self, what: str, call: Callable[[psycopg.Connection], T]) -> T:
         if self._connection is None:
-            self._connection = self._sessions.take()
+            self._connection = self._sessions.begin()
         try:
-            if self._connection.info.transaction_status == TransactionStatus.IDLE:
-                # A savepoint outside a transaction would be a transaction, and commit.
-                self._connection.execute("SET TRANSACTION READ WRITE")
             return call(self._connection)
         except psycopg.Error as error:
             is_lost = " (nothing of this publication was stored)" if is_passing(error) else ""
