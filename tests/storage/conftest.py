@@ -85,6 +85,12 @@ def each_store(request: pytest.FixtureRequest) -> Store:
     return request.getfixturevalue(f"{request.param}_store")
 
 
+@pytest.fixture(scope="session", params=["embedded", "postgres"])
+def each_database(request: pytest.FixtureRequest) -> Store:
+    """The same test on ClickHouse and on PostgreSQL, where the way to the server makes no difference."""
+    return request.getfixturevalue(f"{request.param}_store")
+
+
 @pytest.fixture
 def symbol(request: pytest.FixtureRequest) -> str:
     """A symbol that no other test uses: all tests share one store."""

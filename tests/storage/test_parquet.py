@@ -17,6 +17,12 @@ from tests.storage.conftest import DAY, NEXT_DAY, in_own_process, publish
 from tests.storage.rows import sample_rows
 
 
+@pytest.fixture(scope="session")
+def store(each_database):
+    """Every test here runs on the embedded store and on PostgreSQL; one imports into another store."""
+    return each_database
+
+
 def _publish_everything(store, symbol):
     for unit in ("a", "b"):
         raw = {n: sample_rows(t, 40, ord(unit)) for n, t in TABLES.items() if t.has_units}

@@ -146,6 +146,17 @@ def test_of_two_writers_that_commit_at_once_one_wins(postgres_databases):
         assert _rows_of(opened, "flow.bars", "ES") == 5  # the loser's rows never came to be
 
 
+def test_threads_share_the_store(store, symbol):
+    def work(k):
+        publish(store, f"{symbol} {k}", {"flow.events": sample_rows(EVENTS, 20 + k)})
+        return len(store.read("flow.events", f"{symbol} {k}"))
+
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        assert list(pool.map(work, range(8))) == [20 + k for k in range(8)]
+    seqs = [row.seq for row in store.published() if row.symbol.startswith(symbol)]
+    assert len(set(seqs)) == len(seqs) == 8
+
+
 def test_a_refused_write_leaves_what_was_written_before(store, symbol):
     wrong = sample_rows(BARS, 4)
     at = wrong.column_names.index("volume_lots")

@@ -127,6 +127,27 @@ def test_units_live_side_by_side_and_replace_their_own(store, symbol):
     assert sorted(found) == sorted(rows.slice(10).column("trade_id").to_pylist())
 
 
+def test_segments_stand_side_by_side_until_the_whole_day_takes_their_place(store, symbol):
+    rows = sample_rows(BARS, 30)
+
+    def publish_part(part, segment, version="live"):
+        with store.publish(symbol, DAY, run_id="r", code_version=version) as publication:
+            publication.write("flow.bars", part, segment=segment)
+            return publication.commit()
+
+    (first,) = publish_part(rows.slice(0, 10), "1")
+    publish_part(rows.slice(10, 5), "2")
+    assert publish_part(rows.slice(0, 10), "1") == []
+    (again,) = publish_part(rows.slice(10), "2")
+    assert len(again.replaces) == 1
+    assert store.published("flow.bars", symbol) == [first, again]
+    parts_hash = store.content_hash("flow.bars", symbol, DAY)
+    (whole,) = publish_part(rows, "", version="batch")
+    assert whole.replaces == (first.generation, again.generation)
+    assert whole.hash == parts_hash
+    assert store.published("flow.bars", symbol) == [whole]
+
+
 def test_compaction_replaces_all_units_and_keeps_the_day_hash(store, symbol):
     rows = sample_rows(TRADES, 30, seed=2)
     for unit, start in (("a", 0), ("b", 10), ("c", 20)):

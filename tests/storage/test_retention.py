@@ -71,11 +71,10 @@ def test_generations_that_a_model_was_trained_on_are_kept(store, symbol):
     assert _problems(store, symbol) == []  # the first is not taken for published
 
 
-@pytest.mark.parametrize("name", ["embedded_store", "postgres_store"])
 def test_a_kill_between_record_and_removal_leaves_what_vacuum_removes(
-    request, name, symbol, monkeypatch
+    each_database, symbol, monkeypatch
 ):
-    store = request.getfixturevalue(name)
+    store = each_database
     rows = [_version(store, symbol, version) for version in (1, 2)]
 
     def killed(*_):
