@@ -140,7 +140,7 @@ def make_files(recorded: Path, folder: Path) -> None:
     ticks.select(
         stamps.dt.strftime("%Y%m%d %H%M%S %3f0000"), pl.col("Price"),
         pl.lit("").alias("bid"), pl.lit("").alias("ask"), pl.col("Volume"),
-    ).write_csv(path, include_header=False, separator=";")  # fmt: skip
+    ).write_csv(path, include_header=False, separator=";", quote_style="never")  # fmt: skip
     path = folder / "generic" / "XRP_ETH-trades.csv"
     path.parent.mkdir()
     table = pl.read_ipc(recorded / "freqtrade" / "XRP_ETH-trades.feather")

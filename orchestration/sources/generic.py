@@ -14,9 +14,7 @@ A row that has a trade and the quote that it met gives two batches
 """
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, timedelta, timezone, tzinfo
 from decimal import Decimal
 from pathlib import Path
@@ -28,17 +26,18 @@ import pyarrow as pa
 from orchestration.sources.column_map import ColumnMap, column_maps, fitting
 from orchestration.sources.files import SourceFile, read_file
 from orchestration.sources.gate import MAX_ID, Gate, TradeRecords, epoch_text_ns
+from orchestration.sources.mapped_texts import TextTable, arrow_table, text_map, text_table
 from orchestration.sources.members import Member, must_be_named, part_unit, read_members
-from orchestration.sources.records import SourceBatch, SourceError, make_batch
+from orchestration.sources.records import SourceBatch, make_batch
 from orchestration.sources.rows import (
     local_second,
     met_quote_times,
     quote_records,
-    text_rows,
     trade_records,
     whole_number,
     with_venue_ids,
 )
+from orchestration.sources.text_columns import plain_digits, text_columns
 from orchestration.sources.whole_tables import (
     FEATHER_MAGIC,
     PARQUET_MAGIC,
@@ -100,33 +99,15 @@ def _members(path: Path) -> list[Member]:
     return read_members(path)
 
 
-@dataclass(slots=True, kw_only=True)
-class _Table:
-    # Columns of texts by what they are, the line of each row, and what takes the refused ones.
-    file: SourceFile
-    gate: Gate
-    line: list[int]
-    columns: dict[str, list[str]]
-    other: Counter[str] = field(default_factory=Counter)
-
-    def keep(self, is_kept: Sequence[bool]) -> None:
-        """Drop rows that are counted or refused elsewhere."""
-        if all(is_kept):
-            return
-        at = np.flatnonzero(is_kept).tolist()
-        self.line = [self.line[i] for i in at]
-        self.columns = {name: [v[i] for i in at] for name, v in self.columns.items()}
-
-
 def parse_table(
     member: Member, instrument: Instrument, maps: Sequence[ColumnMap]
 ) -> list[SourceBatch]:
     """Read one text or table; see :func:`read`."""
     is_binary = member.file.data.startswith((PARQUET_MAGIC, FEATHER_MAGIC))
-    plain = _plain_trades(member, instrument, maps) if is_binary else None
+    plain = (_plain_trades if is_binary else _plain_text_trades)(member, instrument, maps)
     if plain is not None:
         return [plain]
-    load = _arrow_table if is_binary else _text_table
+    load = arrow_table if is_binary else text_table
     batches = []
     chosen: ColumnMap | None = None
     for kind in ("trade", "quote"):
@@ -141,82 +122,10 @@ def parse_table(
     return [batch for batch in batches if batch.offered] or batches[:1]
 
 
-# -- two ways to columns of text ------------------------------------------------------------------
-
-
-def _text_table(
-    member: Member, instrument: Instrument, maps: Sequence[ColumnMap], kind: str
-) -> tuple[ColumnMap, _Table]:
-    first = member.file.data.split(b"\n", 1)[0].removesuffix(b"\r").decode("latin-1")
-    for one in maps:
-        names = {name.strip().strip('"'): i for i, name in enumerate(first.split(one.delimiter))}
-        if fitting([one], names) is None:
-            continue
-        width = len(first.split(one.delimiter)) if one.has_header else _usual_width(member, one)
-        at = {
-            name: names[column] if isinstance(column, str) else column
-            for name, column in one.columns().items()
-        }
-        if max(at.values()) >= width:
-            continue
-        rows = text_rows(
-            member, instrument, kind=kind, n_fields=(width,), delimiter=one.delimiter,
-            n_header=int(one.has_header), is_last_field_used=width - 1 in at.values(),
-        )  # fmt: skip
-        columns = {name: [row[i].strip('"') for row in rows.texts] for name, i in at.items()}
-        return one, _Table(
-            file=member.file, gate=rows.gate, line=rows.number, columns=columns, other=rows.other
-        )
-    raise SourceError(
-        member.file.path,
-        f"has the columns of none of the {len(maps)} maps of {instrument.symbol}: "
-        f"line 1 is {first[:120]!r}",
-    )
-
-
-def _usual_width(member: Member, one: ColumnMap) -> int:
-    # Without a header the file's own habit decides, so that no single damaged row can.
-    mark = one.delimiter.encode()
-    widths = Counter(line.count(mark) + 1 for line in member.file.data.split(b"\n") if line)
-    return widths.most_common(1)[0][0] if widths else 0
-
-
-def _arrow_table(
-    member: Member, instrument: Instrument, maps: Sequence[ColumnMap], kind: str
-) -> tuple[ColumnMap, _Table]:
-    del kind  # no row of a table can be damaged in its form
-    table = read_arrow(member.file)
-    names = {name: i for i, name in enumerate(table.schema.names)}
-    one = fitting([m for m in maps if m.has_header], names)
-    if one is None:
-        held = ", ".join(names)
-        raise SourceError(
-            member.file.path, f"has the columns of no map of {instrument.symbol}, only: {held}"
-        )
-    gate = Gate(instrument=instrument, lines=RowTexts(table))
-    columns = {
-        name: _texts(member.file, table, str(column)) for name, column in one.columns().items()
-    }
-    line = list(range(1, table.num_rows + 1))
-    return one, _Table(file=member.file, gate=gate, line=line, columns=columns)
-
-
-def _texts(file: SourceFile, table: pa.Table, name: str) -> list[str]:
-    column = table.column(name)
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    try:
-        if pa.types.is_timestamp(column.type) and column.type.tz is not None:
-            column = column.cast(pa.timestamp("ns", column.type.tz)).cast(pa.int64())
-        return column.cast(pa.string()).fill_null("").to_pylist()
-    except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise SourceError(file.path, f"column {name} cannot be read as text: {error}") from error
-
-
 # -- from texts to records ------------------------------------------------------------------------
 
 
-def _own_symbol(table: _Table, kind: str, instrument: Instrument) -> None:
+def _own_symbol(table: TextTable, kind: str, instrument: Instrument) -> None:
     symbols = table.columns.get("symbol")
     if symbols is None:
         return
@@ -228,7 +137,7 @@ def _own_symbol(table: _Table, kind: str, instrument: Instrument) -> None:
     table.keep([symbol == instrument.venue_symbol for symbol in symbols])
 
 
-def _timed(table: _Table, kind: str, zone: tzinfo) -> tuple[list[int], list[int]]:
+def _timed(table: TextTable, kind: str, zone: tzinfo) -> tuple[list[int], list[int]]:
     # Event and receive times of the rows that have both; the others are refused and dropped.
     seconds: dict[tuple[str, ...], int | None] = {}
     ts = [_time_ns(text, zone, seconds) for text in table.columns["time"]]
@@ -264,7 +173,7 @@ def _time_ns(text: str, zone: tzinfo, seconds: dict[tuple[str, ...], int | None]
     return None if second is None else second * 10**9 + int((fraction or "").ljust(9, "0"))
 
 
-def _ids(table: _Table, kind: str) -> tuple[list[int], dict[int, str]]:
+def _ids(table: TextTable, kind: str) -> tuple[list[int], dict[int, str]]:
     # Ids that order the rows, and the venue's own where those do not; a lone odd id is refused.
     texts = table.columns.get("id")
     if texts is None:
@@ -292,7 +201,7 @@ def _whole_id(text: str) -> int | None:
     return int(value) if value == value.to_integral_value() and value <= MAX_ID else None
 
 
-def _signs(table: _Table, one: ColumnMap) -> list[int]:
+def _signs(table: TextTable, one: ColumnMap) -> list[int]:
     # Rows without a known side are refused and dropped.
     name = "side" if one.side is not None else "maker"
     texts = table.columns.get(name)
@@ -336,7 +245,37 @@ def _plain_trades(
     return _gated(member.file, Gate(instrument=instrument, lines=RowTexts(rows)), records, one)
 
 
-def _trades(table: _Table, one: ColumnMap) -> SourceBatch:
+def _plain_text_trades(
+    member: Member, instrument: Instrument, maps: Sequence[ColumnMap]
+) -> SourceBatch | None:
+    # The same of a text.
+    one, width, at = text_map(member, instrument, maps)
+    if one.has_quotes or b'"' in member.file.data:
+        return None
+    fields = [str(i) for i in range(width)]
+    text = text_columns(
+        member, instrument, kind="trade", names=fields, wanted=[fields[i] for i in at.values()],
+        delimiter=one.delimiter, n_header=int(one.has_header),
+        is_last_field_used=width - 1 in at.values(),
+    )  # fmt: skip
+    if text.gate.rejects or text.other["blank"]:
+        return None
+    columns = {name: text.fields[fields[i]] for name, i in at.items()}
+    for name in {"time", "recv_time", "id"} & columns.keys():
+        numbers, is_plain = plain_digits(columns[name])
+        if not is_plain.all():
+            return None
+        columns[name] = pa.array(numbers)
+    rows = pa.table({str(one.columns()[name]): values for name, values in columns.items()})
+    records = plain_trades(
+        rows, one, instrument.venue_symbol, _words(one), first_line=1 + int(one.has_header)
+    )
+    return (
+        None if records is None else _gated(member.file, text.gate, records, one, None, +text.other)
+    )
+
+
+def _trades(table: TextTable, one: ColumnMap) -> SourceBatch:
     signs = _signs(table, one)
     # Each step may drop rows, so the columns before it are carried beside the others.
     table.columns["sign"] = [str(sign) for sign in signs]
@@ -373,7 +312,7 @@ def _gated(
     )  # fmt: skip
 
 
-def _quotes(table: _Table, instrument: Instrument, one: ColumnMap) -> SourceBatch:
+def _quotes(table: TextTable, instrument: Instrument, one: ColumnMap) -> SourceBatch:
     ids, _ = _ids(table, "quote")
     table.columns["own_id"] = [str(value) for value in ids]
     ts, received = _timed(table, "quote", ZoneInfo(one.timezone))

@@ -71,9 +71,10 @@ def text_columns(
     names: Sequence[str],
     wanted: Sequence[str],
     delimiter: str = ",",
+    n_header: int = 1,
     is_last_field_used: bool = True,
 ) -> TextColumns:
-    """Split a text whose first line names its columns; see :func:`~orchestration.sources.rows.text_rows`.
+    """Split a text into columns; see :func:`~orchestration.sources.rows.text_rows`.
 
     Parameters
     ----------
@@ -85,31 +86,36 @@ def text_columns(
         Columns in their order, and those that are returned.
     delimiter : str
         One ASCII character.
+    n_header : int
+        Leading lines that name the columns.
     is_last_field_used : bool
         False where a cut last field harms no record.
     """
     lines, is_cut = split_lines(member.file.data)
     is_cut &= not member.is_sealed
     gate = Gate(instrument=instrument, lines=lines, cut_line=len(lines) if is_cut else 0)
-    rows, mark, n_fields = lines[1:], delimiter.encode(), len(names)
+    rows, mark, n_fields = lines[n_header:], delimiter.encode(), len(names)
     n_found = np.fromiter((row.count(mark) for row in rows), np.int64, len(rows)) + 1
     is_row = n_found == n_fields
-    if gate.cut_line > 1 and is_last_field_used:
+    if gate.cut_line > n_header and is_last_field_used:
         gate.refuse(kind, gate.cut_line, "truncated", "the last line has no end")
         is_row[-1] = False
-    other = Counter({"header": min(1, len(lines))})
+    other: Counter[str] = Counter()
+    if n_header:
+        other["header"] = min(n_header, len(lines))
     for i in np.flatnonzero(~is_row).tolist():
-        if i + 2 == gate.cut_line and is_last_field_used:
+        line = i + 1 + n_header
+        if line == gate.cut_line and is_last_field_used:
             continue
         if rows[i]:
             detail = f"must have {n_fields} fields, has {n_found[i]}"
-            gate.refuse_damaged(kind, i + 2, detail)
+            gate.refuse_damaged(kind, line, detail)
         else:
             other["blank"] += 1
     kept = rows if is_row.all() else [rows[i] for i in np.flatnonzero(is_row).tolist()]
     at = [names.index(name) for name in wanted]
     fields = dict(zip(wanted, split_fields(kept, delimiter, n_fields, at), strict=True))
-    number = np.flatnonzero(is_row) + 2
+    number = np.flatnonzero(is_row) + 1 + n_header
     return TextColumns(member=member, gate=gate, number=number, fields=fields, other=other)
 
 

@@ -1,4 +1,4 @@
-"""Trades of a Parquet or Feather table in which every row is plain, taken column by column.
+"""Trades of a table in which every row is plain, taken column by column.
 
 Reading such a table as texts, row by row, takes a hundred times as long and a kilobyte a row. What
 is not plain is left to :mod:`orchestration.sources.generic`, which says what is wrong with which row;
@@ -58,7 +58,12 @@ def read_arrow(file: SourceFile) -> pa.Table:
 
 
 def plain_trades(
-    rows: pa.Table, one: ColumnMap, venue_symbol: str, signs: Mapping[str, int]
+    rows: pa.Table,
+    one: ColumnMap,
+    venue_symbol: str,
+    signs: Mapping[str, int],
+    *,
+    first_line: int = 1,
 ) -> TradeRecords | None:
     """Return the trades of a table, or None where some row is not plain.
 
@@ -71,6 +76,8 @@ def plain_trades(
         What stands in the column of symbols, where there is one.
     signs : mapping of str to int
         Sign of each word, in small letters, that the column of sides (or makers) may have.
+    first_line : int
+        Line of the first row.
 
     Notes
     -----
@@ -83,7 +90,7 @@ def plain_trades(
         return None
     ts = _times(rows[names["time"]])
     received = _times(rows[names["recv_time"]]) if "recv_time" in names else ts
-    line = np.arange(1, n + 1)
+    line = np.arange(first_line, first_line + n)
     ids = _whole_numbers(rows[names["id"]]) if "id" in names else line
     texts = {
         name: _coded(rows[names[name]])
