@@ -53,26 +53,13 @@ def ingest(
     With --path the user's files are read; with --day (and --to), --month or --recheck the vendor
     is asked: binance, dukascopy, iqfeed.
     """
-    from orchestration.fetching import BINANCE_KINDS, asked
+    from orchestration.fetching import asked
     from orchestration.ingest import ingest as ingest_batches
     from orchestration.ingest_summary import summary_json
     from orchestration.runtime import instrument, open_store, settings
-    from orchestration.sources import SOURCES
 
-    if source not in SOURCES:
-        raise typer.BadParameter(f"unknown source {source!r}: choose from {', '.join(SOURCES)}")
-    unknown = [name for name in kind or () if name not in BINANCE_KINDS]
-    if unknown:
-        raise typer.BadParameter(
-            f"unknown kind {unknown[0]!r}: choose from {', '.join(BINANCE_KINDS)}"
-        )
-    ways = [bool(path), day is not None, month is not None, recheck]
-    if sum(ways) > 1:
-        raise typer.BadParameter(
-            "only one of --path, --day, --month and --recheck can be asked for"
-        )
-    if to is not None and (day is None or to < day):
-        raise typer.BadParameter("--to needs a --day that is not after it")
+    _require_known(source, kind)
+    _require_one_way(path=path, day=day, to=to, month=month, recheck=recheck)
     known = instrument(symbol)
     missing: list[str] = []
     reasons: Counter[str] = Counter()
@@ -110,10 +97,44 @@ def ingest(
         )
         result = summary_json(summary, store, symbol) | ({"missing": missing} if missing else {})
     _show(symbol, result, as_json=as_json)
+    _warn_of_grid(symbol, reasons["off_grid"], summary.offered)
+
+
+def _require_known(source: str, kind: list[str] | None) -> None:
+    from orchestration.fetching import BINANCE_KINDS
+    from orchestration.sources import SOURCES
+
+    if source not in SOURCES:
+        raise typer.BadParameter(f"unknown source {source!r}: choose from {', '.join(SOURCES)}")
+    unknown = [name for name in kind or () if name not in BINANCE_KINDS]
+    if unknown:
+        raise typer.BadParameter(
+            f"unknown kind {unknown[0]!r}: choose from {', '.join(BINANCE_KINDS)}"
+        )
+
+
+def _require_one_way(
+    *,
+    path: list[Path] | None,
+    day: datetime | None,
+    to: datetime | None,
+    month: datetime | None,
+    recheck: bool,
+) -> None:
+    ways = [bool(path), day is not None, month is not None, recheck]
+    if sum(ways) > 1:
+        raise typer.BadParameter(
+            "only one of --path, --day, --month and --recheck can be asked for"
+        )
+    if to is not None and (day is None or to < day):
+        raise typer.BadParameter("--to needs a --day that is not after it")
+
+
+def _warn_of_grid(symbol: str, n_off_grid: int, offered: int) -> None:
     # Some vendors' files do not name their symbol: that most prices do not fit is all that tells.
-    if reasons["off_grid"] * 2 > summary.offered:
+    if n_off_grid * 2 > offered:
         err.print(
-            f"note: {reasons['off_grid']:,} of {summary.offered:,} records are off the grid of {symbol}:"
+            f"note: {n_off_grid:,} of {offered:,} records are off the grid of {symbol}:"
             " is it the symbol of these files?",
             style="yellow", highlight=False, markup=False,
         )  # fmt: skip
