@@ -1,5 +1,6 @@
 """Volume profile: volume per price row and side, of one stretch of trades or of several."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,10 +20,10 @@ from orderflow_core.validate import (
 )
 from orderflow_core.value_area import rows_from_lowest
 
-# Ranges of trades that are added up side by side: long enough to pay for a ladder and a thread, and
-# a power of two of them, which two, four or eight threads share evenly.
+# Ranges of trades that are added up side by side: long enough to pay for a ladder and a thread, two a
+# core to share evenly, no more, as each has a ladder to clear and to add.
 _TRADES_PER_RANGE = 2**18
-_MAX_RANGES = 16
+_RANGES_A_CORE = 2
 # Ticks of a ladder: clearing and adding up ladders must cost less than the trades.
 _LADDER_TICKS_FREE = 2**14
 _LADDER_TICKS_IN_ALL = 2**22  # 256 MB
@@ -175,7 +176,7 @@ def _rows_by_ladder(
 ) -> ProfileRows | None:
     # None where the prices lie too far apart, or a trade breaks a rule.
     n_worth = max(len(price) // _TRADES_PER_RANGE, 1)
-    n_ranges = min(1 << (n_worth.bit_length() - 1), _MAX_RANGES)
+    n_ranges = 1 if n_worth == 1 else min(n_worth, _RANGES_A_CORE * (os.cpu_count() or 1))
     most_ticks = max(_LADDER_TICKS_FREE, len(price) // (2 * n_ranges))
     sample = price[:: len(price) // _SAMPLE + 1]
     low, high = int(sample.min()), int(sample.max())

@@ -43,6 +43,9 @@ def side_by_side(tasks: Sequence[Callable[[], None]]) -> None:
     >>> out
     array([7., 7., 8.])
     """
+    if len(tasks) == 1:
+        tasks[0]()
+        return
     waiting, errors = deque(tasks), list[BaseException]()
 
     def work() -> None:

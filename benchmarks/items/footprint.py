@@ -98,7 +98,8 @@ def _pandas(trades: pd.DataFrame) -> pd.DataFrame:
 
 
 def _polars(trades: pl.DataFrame) -> pl.DataFrame:
-    # One integer key, by side first: twice as fast as sums of filtered columns by two keys.
+    # One integer key, by side first: twice as fast as sums of filtered columns by two keys. The
+    # streaming engine takes two thirds of the other's time.
     row = pl.col("ts_ns") // BAR_NS * PRICES + pl.col("price_ticks")
     side = pl.col("key") % 4 - 1
     return (
@@ -113,7 +114,7 @@ def _polars(trades: pl.DataFrame) -> pl.DataFrame:
         .sort("row")
         .with_columns(bar_id=pl.col("row") // PRICES, price_tick=pl.col("row") % PRICES)
         .drop("row")
-        .collect()
+        .collect(engine="streaming")
     )
 
 

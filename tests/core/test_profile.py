@@ -54,6 +54,7 @@ def test_ranges_added_up_side_by_side_give_the_same(rows):
 
 def test_ladders_of_all_ranges_together_have_a_limit(monkeypatch):
     # 64 trades over 100 ticks: 16 ladders of more than 100 ticks, 64 bytes each, are above 100 kB.
+    monkeypatch.setattr(orderflow_core.profile, "_RANGES_A_CORE", 16)
     rows = [(i * 100 // 64, i + 1, i % 3 - 1) for i in range(64)]
     monkeypatch.setattr(orderflow_core.profile, "_TRADES_PER_RANGE", 4)
     expected = as_rows(astuple(by_footprint(rows)))
