@@ -1,6 +1,7 @@
 """Ranges cover all rows once; tasks are all called, by several threads, and an exception comes out."""
 
 import threading
+import time
 from functools import partial
 
 import pytest
@@ -62,6 +63,7 @@ def test_an_exception_comes_out_and_later_tasks_do_not_begin():
 
     def late(k):
         is_raised.wait(10)
+        time.sleep(0.001)
         called.append(k)
 
     with pytest.raises(ValueError, match="of a task"):
