@@ -17,6 +17,7 @@ from orderflow_core.row_ranges import side_by_side
 from orderflow_core.types import BarIndex, Float64, Int8, Int64
 from orderflow_core.validate import (
     INT64_MAX,
+    narrow_sign,
     require_int64,
     require_positive,
     require_positive_scalar,
@@ -387,10 +388,9 @@ def checked_columns(
         Not integers, or lengths differ.
     """
     price, qty = require_int64("price_ticks", price_ticks), require_int64("qty_lots", qty_lots)
-    signs = np.asarray(sign)
-    signs = signs if signs.dtype == np.int8 and signs.ndim == 1 else require_sign("sign", signs)
+    signs = narrow_sign("sign", sign)
     require_same_length(price_ticks=price, qty_lots=qty, sign=signs)
-    return price, qty, np.ascontiguousarray(signs)
+    return price, qty, signs
 
 
 def _require_domain(qty: Int64, sign: Int8, found: Int64) -> None:

@@ -17,12 +17,12 @@ from orderflow_core.kernels.rolling_quantile import _rolling_quantile_nb
 from orderflow_core.rolling import size_counters, window_start
 from orderflow_core.row_ranges import ranges_of
 from orderflow_core.types import Float64, Int64
-from orderflow_core.validate import INT64_MAX
+from orderflow_core.validate import INT64_MAX, read_only
 from orderflow_core.window_tier import WINDOW_NS, begun_windows, fill_windows
 
 SHARE = (95, 100)  # the quantile from which on trades are large
-_NONE = np.empty(0, np.int64)
-_NO_QUOTES = (_NONE, _NONE, _NONE, _NONE, np.empty(0, np.bool_))
+_NONE = read_only(np.empty(0, np.int64))
+_NO_QUOTES = (_NONE, _NONE, _NONE, _NONE, read_only(np.empty(0, np.bool_)))
 
 
 def fill(state: FeatureState, chunk: Chunk, decisions: Decisions, values: Float64) -> Int64:

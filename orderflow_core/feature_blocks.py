@@ -8,6 +8,7 @@ import numpy as np
 from orderflow_core.decision_clocks import Decisions
 from orderflow_core.feature_input import Chunk
 from orderflow_core.types import Int64
+from orderflow_core.validate import read_only
 
 BLOCK_TRADES = 8_192
 _LEAST_ROOM = 4_096
@@ -16,9 +17,8 @@ Rows: TypeAlias = tuple[Int64, Int64]
 
 def known_rows(decisions: Decisions) -> Rows:
     """Return how many trades each decision knows, and up to which time."""
-    if decisions.is_end_included:
-        return decisions.end_idx, decisions.t0_ns
-    return decisions.end_idx, decisions.t0_ns - 1
+    known_ns = decisions.t0_ns if decisions.is_end_included else decisions.t0_ns - 1
+    return read_only(decisions.end_idx), read_only(known_ns)
 
 
 def blocks_of(

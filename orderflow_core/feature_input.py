@@ -13,6 +13,8 @@ from orderflow_core.sessions import starts_within
 from orderflow_core.spreads import MAX_PRICE, require_price
 from orderflow_core.types import Bool, Int8, Int64, QuoteAtTrade, TradeArrays
 from orderflow_core.validate import (
+    narrow_sign,
+    read_only,
     require_int64,
     require_positive,
     require_same_length,
@@ -20,7 +22,7 @@ from orderflow_core.validate import (
     require_sorted,
 )
 
-_INT64, _INT8, _BOOL = np.dtype(np.int64), np.dtype(np.int8), np.dtype(np.bool_)
+_INT64, _INT8 = np.dtype(np.int64), np.dtype(np.int8)
 _LATEST_NS = 2**62 - 3600 * 10**9  # differences fit int64, the longest look back included
 BOUNDS = (_LATEST_NS, MAX_PRICE)
 _TIGHT = (8,)
@@ -33,7 +35,7 @@ _QUOTE_COLUMNS = (
     "at_trade.ask_ticks",
     "at_trade.ask_lots",
 )
-_NOTHING = np.empty(0, np.int64)
+_NOTHING = read_only(np.empty(0, np.int64))
 _Trades: TypeAlias = tuple[Int64, Int64, Int64, Int8, Int64]
 Book: TypeAlias = tuple[Int64, Bool]  # running imbalance of the book at each trade, whether known
 
@@ -71,7 +73,8 @@ class Chunk:
     def part(self, first: int, end: int) -> "Chunk":
         """Return the trades ``first <= i < end`` as views, without the sum of their sizes."""
         cut = slice(first, end)
-        inside = [starts_within(idx, first, end) for idx in (self.sessions, self.gaps, self.starts)]
+        idxs = (self.sessions, self.gaps, self.starts)
+        inside = [read_only(starts_within(idx, first, end)) for idx in idxs]
         quotes = self.quotes
         if quotes is not None:
             bid, bid_lots, ask, ask_lots, is_known = quotes
@@ -119,7 +122,7 @@ def checked_chunk(
         trades.ts_event_ns, trades.trade_id, trades.price_ticks, trades.qty_lots, sweep,
     )  # fmt: skip
     ts, trade_id, price, qty, ordinal = _int64_columns(_TRADE_COLUMNS, columns)
-    sign = _int8("trades.sign", trades.sign)
+    sign = narrow_sign("trades.sign", trades.sign)
     n = len(ts)
     if not len(trade_id) == len(price) == len(qty) == len(sign) == len(ordinal) == n:
         require_same_length(
@@ -132,7 +135,9 @@ def checked_chunk(
         starts = np.concatenate((np.zeros(1, np.int64), starts))
     quotes = None if at_trade is None else _quotes(at_trade, price)
     prices = (quotes[0], quotes[2]) if quotes else (_NOTHING, _NOTHING)
-    is_bad, total = _first_fault_nb((ts, price, qty, sign, ordinal), prices, starts, last, BOUNDS)
+    is_bad, total = _first_fault_nb(
+        (ts, price, qty, sign, ordinal), prices, read_only(starts), last, BOUNDS
+    )
     if is_bad:
         _raise_fault((ts, price, qty, sign, ordinal), prices, last)
     return Chunk(
@@ -144,7 +149,7 @@ def checked_chunk(
         sweep=ordinal,
         sessions=sessions,
         gaps=gaps,
-        starts=starts,
+        starts=read_only(starts),
         quotes=quotes,
         book=None if ofi is None else _book(ofi, n),
         total_lots=total,
@@ -167,25 +172,17 @@ def _int64_columns(names: tuple[str, ...], columns: Sequence[ArrayLike]) -> Sequ
     for values in columns:
         if not (type(values) is np.ndarray and values.dtype is _INT64 and values.strides == _TIGHT):
             return [require_int64(*column) for column in zip(names, columns, strict=True)]
-    return cast(Sequence[Int64], columns)
+    return [read_only(values) for values in cast(Sequence[Int64], columns)]
 
 
 def _int64(name: str, values: ArrayLike) -> Int64:
     if type(values) is np.ndarray and values.dtype is _INT64 and values.strides == _TIGHT:
-        return values
+        return read_only(values)
     return require_int64(name, values)
 
 
-def _int8(name: str, values: ArrayLike) -> Int8:
-    if type(values) is np.ndarray and values.dtype is _INT8 and values.ndim == 1:
-        return values if values.strides == (1,) else np.ascontiguousarray(values)
-    return require_sign(name, values)
-
-
 def _bool(values: ArrayLike) -> Bool:
-    if type(values) is np.ndarray and values.dtype is _BOOL and values.strides == (1,):
-        return values
-    return np.ascontiguousarray(values, dtype=np.bool_)
+    return read_only(np.asarray(values, dtype=np.bool_))
 
 
 def _positions(name: str, values: ArrayLike, n: int) -> Int64:

@@ -12,6 +12,7 @@ from orderflow_core.row_ranges import side_by_side
 from orderflow_core.types import BarIndex, Int8, Int64
 from orderflow_core.validate import (
     INT64_MAX,
+    narrow_sign,
     require_count,
     require_int64,
     require_positive,
@@ -124,10 +125,7 @@ def footprint(
     (array([10, 11]), array([4, 3]), array([2, 0]))
     """
     price, qty = require_int64("price_ticks", price_ticks), require_int64("qty_lots", qty_lots)
-    signs = np.asarray(sign)
-    if signs.dtype != np.int8 or signs.ndim != 1:  # else the kernel looks at the values
-        signs = require_sign("sign", signs)
-    signs = np.ascontiguousarray(signs)
+    signs = narrow_sign("sign", sign)  # the kernel looks at the values
     n = require_same_length(price_ticks=price, qty_lots=qty, sign=signs)
     height, anchor = checked_grid(ticks_per_row, anchor_tick)
     bar_id, first_idx, end_idx = checked_bars(index, n)

@@ -14,9 +14,9 @@ from orderflow_core.row_ranges import side_by_side
 from orderflow_core.types import BarIndex, Int8, Int64
 from orderflow_core.validate import (
     INT64_MAX,
+    narrow_sign,
     require_int64,
     require_same_length,
-    require_sign,
 )
 from orderflow_core.value_area import rows_from_lowest
 
@@ -98,7 +98,7 @@ def volume_profile(
     """
     grid = checked_grid(ticks_per_row, anchor_tick)
     price, qty = require_int64("price_ticks", price_ticks), require_int64("qty_lots", qty_lots)
-    signs = _narrow_signs(sign)
+    signs = narrow_sign("sign", sign)
     require_same_length(price_ticks=price, qty_lots=qty, sign=signs)
     rows = _rows_by_ladder(price, qty, signs, grid) if len(price) else None
     return rows or _rows_by_footprint(price, qty, signs, grid)
@@ -148,14 +148,6 @@ def composite_profile(profiles: Sequence[ProfileRows], *, ticks_per_row: int) ->
     return ProfileRows(
         price_tick=price, bid_lots=sides[0], ask_lots=sides[1], unsigned_lots=sides[2]
     )
-
-
-def _narrow_signs(sign: ArrayLike) -> Int8:
-    # Signs that are int8 already are looked at together with the sizes, not in a pass of their own.
-    array = np.asarray(sign)
-    if array.dtype == np.int8 and array.ndim == 1:
-        return np.ascontiguousarray(array)
-    return require_sign("sign", array)
 
 
 def _rows_by_footprint(price: Int64, qty: Int64, sign: Int8, grid: tuple[int, int]) -> ProfileRows:

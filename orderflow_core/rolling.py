@@ -14,6 +14,7 @@ from orderflow_core.row_ranges import ranges_of, side_by_side
 from orderflow_core.types import Bool, Float64, Int8, Int64
 from orderflow_core.validate import (
     INT64_MAX,
+    narrow_sign,
     require_apart,
     require_int64,
     require_positive,
@@ -298,7 +299,7 @@ def _checked(
     session_start_idx: ArrayLike,
 ) -> tuple[tuple[Int64, Int64, Int8], Int64, Int64, int]:
     ts, qty = require_int64("ts_ns", ts_ns), require_int64("qty_lots", qty_lots)
-    signs, ends = _int8("sign", sign), require_int64("end_idx", end_idx)
+    signs, ends = narrow_sign("sign", sign), require_int64("end_idx", end_idx)
     n_trades = require_same_length(ts_ns=ts, qty_lots=qty, sign=signs)
     starts = require_session_starts("session_start_idx", session_start_idx, n_trades)
     window = require_positive_scalar("window_ns", window_ns)
@@ -311,14 +312,6 @@ def _checked(
             f"got {ts[0]} to {ts[-1]}"
         )
     return (ts, qty, signs), ends, starts, window
-
-
-def _int8(name: str, values: ArrayLike) -> Int8:
-    # Signs whose domain the kernel looks at, in its one pass.
-    array = np.asarray(values)
-    if array.dtype == np.int8 and array.ndim == 1:
-        return np.ascontiguousarray(array)
-    return require_sign(name, array)
 
 
 def _require_trades(ts: Int64, qty: Int64, sign: Int8, ends: Int64) -> None:

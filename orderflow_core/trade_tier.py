@@ -17,6 +17,7 @@ from orderflow_core.kernels.trade_tier import _signals_nb, _trade_rows_nb
 from orderflow_core.large_trades import N_RANKS
 from orderflow_core.tape import WINDOW_NS as TAPE_WINDOW_NS
 from orderflow_core.types import Float64, Int64
+from orderflow_core.validate import read_only
 from orderflow_core.window_tier import WINDOW_NS
 
 COLUMNS = (
@@ -37,7 +38,8 @@ OF_CORE = np.array(
 )  # fmt: skip
 _N_TABLE, _FLOOR = 18, 13
 _FIGURE_POSITIONS, _SWEEP_POSITIONS = [0, 1, 2, 3, 8], [0, 1]
-_NO_QUOTES = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.bool_))
+_NO_PRICES = read_only(np.empty(0, np.int64))
+_NO_QUOTES = (_NO_PRICES, _NO_PRICES, read_only(np.empty(0, np.bool_)))
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,17 +1,28 @@
 """Contracts of the public functions, each checked once, at the wrapper and never in a kernel.
 
-Every error names the argument, the rule and the value found.
+Every error names the argument, the rule and the value found. Arrays come back as read-only views: no
+kernel writes an input, and to the compiler a writeable array is another type, so that a kernel called
+with both kinds would be compiled twice.
 """
 
 import math
 from collections.abc import Mapping
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from orderflow_core.types import Bool, Float64, Int8, Int64
 
 INT64_MAX = int(np.iinfo(np.int64).max)
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+
+def read_only(array: NDArray[Scalar]) -> NDArray[Scalar]:
+    """Return a contiguous view that cannot be written; the array itself stays as it is."""
+    view = np.ascontiguousarray(array)[:]
+    view.flags.writeable = False
+    return view
 
 
 def require_int64(name: str, values: ArrayLike) -> Int64:
@@ -20,10 +31,10 @@ def require_int64(name: str, values: ArrayLike) -> Int64:
     if array.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, got shape {array.shape}")
     if array.size == 0 and array.dtype.kind == "f":  # np.array([]) is float64 by default
-        return np.empty(0, np.int64)
+        return read_only(np.empty(0, np.int64))
     if array.dtype.kind != "i" and array.dtype not in (np.uint8, np.uint16, np.uint32):
         raise TypeError(f"{name} must hold integers, got dtype {array.dtype}")
-    return np.ascontiguousarray(array, dtype=np.int64)
+    return read_only(np.asarray(array, np.int64))
 
 
 def require_float64(name: str, values: ArrayLike) -> Float64:
@@ -33,7 +44,7 @@ def require_float64(name: str, values: ArrayLike) -> Float64:
         raise ValueError(f"{name} must be one-dimensional, got shape {array.shape}")
     if array.dtype.kind != "f":
         raise TypeError(f"{name} must hold floats, got dtype {array.dtype}")
-    return np.ascontiguousarray(array, dtype=np.float64)
+    return read_only(np.asarray(array, np.float64))
 
 
 def require_sign(name: str, values: ArrayLike) -> Int8:
@@ -44,7 +55,15 @@ def require_sign(name: str, values: ArrayLike) -> Int8:
     if outside.any():
         i = int(np.argmax(outside))
         raise ValueError(f"{name} must be in {{-1, 0, +1}}, got {wide[i]} at position {i}")
-    return np.ascontiguousarray(wide, np.int8)
+    return read_only(np.asarray(wide, np.int8))
+
+
+def narrow_sign(name: str, values: ArrayLike) -> Int8:
+    """Return ``values`` as a contiguous int8 vector; int8 already, its domain is left to the kernel."""
+    array = np.asarray(values)
+    if array.dtype == np.int8 and array.ndim == 1:
+        return read_only(array)
+    return require_sign(name, array)
 
 
 def require_bool(name: str, values: ArrayLike) -> Bool:
@@ -54,7 +73,7 @@ def require_bool(name: str, values: ArrayLike) -> Bool:
         raise ValueError(f"{name} must be one-dimensional, got shape {array.shape}")
     if array.size and array.dtype != np.bool_:
         raise TypeError(f"{name} must hold booleans, got dtype {array.dtype}")
-    return np.ascontiguousarray(array, dtype=np.bool_)
+    return read_only(np.asarray(array, np.bool_))
 
 
 def require_same_length(**arrays: np.ndarray) -> int:

@@ -15,13 +15,13 @@ from orderflow_core.feature_input import Chunk
 from orderflow_core.kernels.feature_windows import _windows_nb
 from orderflow_core.price_impact import MAX_LOTS
 from orderflow_core.types import Bool, Float64, Int64
-from orderflow_core.validate import INT64_MAX
+from orderflow_core.validate import INT64_MAX, read_only
 
 WINDOW_NS = 60 * 1_000_000_000
 _N_CORE, _N_WHOLE, _N_HELD, _N_MOVES = 9, 14, 17, 8
 _POSITIONS = [0, 1, 2, 3, 4, 16]  # which of the held figures are positions in the table
 _FLOOR = 2  # the row of the table that holds positions
-_NONE, _NO_BOOL = np.empty(0, np.int64), np.empty(0, np.bool_)
+_NONE, _NO_BOOL = read_only(np.empty(0, np.int64)), read_only(np.empty(0, np.bool_))
 _Seen: TypeAlias = tuple[Int64, Int64, Bool, Int64, Bool]
 
 
@@ -146,7 +146,7 @@ def begun_windows(
     if first < start:
         return state, start
     before = chunk.part(first, first + 1)
-    before.starts = np.zeros(1, np.int64)
+    before.starts = read_only(np.zeros(1, np.int64))
     fill_windows(state, before, (_NONE, _NONE), values[:, :0])
     # It opens the stream, but not the session: windows are warm.
     state.table[_FLOOR, 0] = state.held[4] = -1
