@@ -1,7 +1,7 @@
 """Whole columns out of PostgreSQL: one array a column, read as bytes, no Python object a value.
 
-A driver hands over row by row; so the query puts each column into one array, texts into one text and
-their byte lengths. An array has at most 1 GB: some 60 million rows of a query.
+A driver hands over row by row; so the query puts each column of a block of rows into one array, texts
+into one text and their byte lengths. Server and client hold a block or two beside what is sorted.
 """
 
 import numpy as np
@@ -14,6 +14,7 @@ from orchestration.storage.postgres.copying import EPOCH_DAYS, WIRE_TYPES
 from orchestration.storage.postgres.texts import original_texts
 from orchestration.storage.schema import DATE, LABEL, Column
 
+ROWS_PER_BLOCK = 65_536
 _ARRAY_TYPES = ("int8", "int4", "int2", "float8", "date")
 _HEADER_BYTES = 20  # dimensions, null flag, type, length, lower bound
 _LENGTH = ">i4"
@@ -37,30 +38,31 @@ def column_cursor(connection: psycopg.Connection) -> psycopg.Cursor:
 
 
 def aggregates(columns: list[Column]) -> str:
-    """Return the select list that `columns_of` reads: the number of rows, then each column."""
+    """Return the select list that `columns_of` reads: the number of rows, then each column.
+
+    The rows have a ``position``, which is their order.
+    """
     terms = ["count(*)"]
     for column in columns:
         name = f'"{column.name}"'
         if column.type in WIRE_TYPES:
-            terms.append(f"array_agg({name})")
+            terms.append(f"array_agg({name} ORDER BY position)")
         else:
-            terms.append(f"convert_to(string_agg({name}, ''), 'UTF8')")
-            terms.append(f"array_agg(octet_length({name}))")
+            terms.append(f"convert_to(string_agg({name}, '' ORDER BY position), 'UTF8')")
+            terms.append(f"array_agg(octet_length({name}) ORDER BY position)")
     return ", ".join(terms)
 
 
 def columns_of(columns: list[Column], found: tuple) -> list[pa.Array]:
-    """Return what the one row of a query with `aggregates` holds, in Arrow.
+    """Return what one row of a query with `aggregates` holds, in Arrow.
 
     Parameters
     ----------
     columns : list of Column
     found : tuple
-        That row, read by `column_cursor`.
+        That row, read by `column_cursor`: one block.
     """
     n, *values = found
-    if n == 0:
-        return [pa.array([], column.arrow_type) for column in columns]
     fields = iter(values)
     return [
         _numbers(column, next(fields), n)

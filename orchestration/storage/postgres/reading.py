@@ -10,7 +10,12 @@ import psycopg
 import pyarrow as pa
 
 from orchestration.storage.manifest import ManifestRow
-from orchestration.storage.postgres.arrays import aggregates, column_cursor, columns_of
+from orchestration.storage.postgres.arrays import (
+    ROWS_PER_BLOCK,
+    aggregates,
+    column_cursor,
+    columns_of,
+)
 from orchestration.storage.postgres.schema import TYPES, order_term, quoted
 from orchestration.storage.postgres.texts import stored_text
 from orchestration.storage.schema import Column, Table
@@ -41,16 +46,22 @@ def read_rows(
     inner = ", ".join(f'"{column.name}"' for column in read) or "1"
     order = ["trading_day"] if len(days) > 1 else []
     order += [order_term(column) for column in table.order_columns()]
-    # An aggregate takes its rows in the order of the subquery: PostgreSQL documentation, 9.21.
+    block = f"position / {ROWS_PER_BLOCK}"
     sql = (
-        f"SELECT {aggregates(read)} FROM (SELECT {inner} FROM {quoted(table)} "
-        f"WHERE {' AND '.join(conditions)} ORDER BY {', '.join(order)}) AS ordered"
+        f"SELECT {aggregates(read)} FROM (SELECT {inner}, "
+        f"row_number() OVER (ORDER BY {', '.join(order)}) - 1 AS position FROM {quoted(table)} "
+        f"WHERE {' AND '.join(conditions)}) AS ordered GROUP BY {block} ORDER BY {block}"
     )
+    empty = pa.schema([(column.name, column.arrow_type) for column in columns]).empty_table()
     with column_cursor(connection) as cursor:
-        found = cursor.execute(sql, values).fetchone()
-    arrays = {
-        column.name: array for column, array in zip(read, columns_of(read, found), strict=True)
-    }
+        blocks = [_block(columns, read, symbol, found) for found in cursor.stream(sql, values)]
+    return pa.concat_tables(blocks) if blocks else empty
+
+
+def _block(
+    columns: Sequence[Column], read: Sequence[Column], symbol: str, found: tuple
+) -> pa.Table:
+    arrays = {c.name: array for c, array in zip(read, columns_of(read, found), strict=True)}
     zeros = pa.array(np.zeros(found[0], np.int32))
     arrays["symbol"] = pa.DictionaryArray.from_arrays(zeros, pa.array([symbol]))
     return pa.table({column.name: arrays[column.name] for column in columns})
