@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from orchestration.storage.connection import Connection
-from orchestration.storage.engine import AppliedMigration, Size, Stored
+from orchestration.storage.engine import AppliedMigration, Between, Size, Stored, TimeCount
 from orchestration.storage.errors import StoreError
 from orchestration.storage.manifest import Manifest, ManifestRow
 from orchestration.storage.migrations import list_applied, migrate
@@ -63,33 +63,40 @@ class ClickHouse:
         where: Mapping[str, Any],
     ) -> pa.Table:
         """Return the columns of some generations of one symbol, in order."""
-        params: dict[str, Any] = {
-            "symbol": batch[0].symbol,
-            "days": sorted({row.trading_day for row in batch}),
-            "generations": [row.generation for row in batch],
-        }
-        conditions = [
-            "symbol = {symbol:String}",
-            "trading_day IN {days:Array(Date)}",
-            "generation IN {generations:Array(Int64)}",
-        ]
-        for position, (name, value) in enumerate(where.items()):
-            column, bound = table.column(name), f"where_{position}"
-            kind = "String" if column.type == LABEL else column.type
-            is_list = isinstance(value, (list, tuple, set, frozenset))
-            params[bound] = list(value) if is_list else value
-            operator, bound_type = ("IN", f"Array({kind})") if is_list else ("=", kind)
-            conditions.append(f"`{name}` {operator} {{{bound}:{bound_type}}}")
+        conditions, params = _conditions(table, batch, where)
         # One generation a day: the primary key has the rows in order, and nothing is left to sort.
-        is_single = len(params["days"]) == len(batch)
+        is_single = len({row.trading_day for row in batch}) == len(batch)
         order = ["symbol", "trading_day", *(["generation"] if is_single else [])]
         order += [_order_term(column) for column in table.order_columns()]
         chosen = ", ".join(f"`{column.name}`" for column in columns)
-        sql = (
-            f"SELECT {chosen} FROM {table.quoted} WHERE {' AND '.join(conditions)} "
-            f"ORDER BY {', '.join(order)}"
-        )
+        sql = f"SELECT {chosen} FROM {table.quoted} WHERE {conditions} ORDER BY {', '.join(order)}"
         return self.connection.select(sql, params)
+
+    def count_by_time(
+        self,
+        table: Table,
+        labels: Sequence[str],
+        batch: Sequence[ManifestRow],
+        where: Mapping[str, Any],
+        time: str,
+        n_stretches: int,
+    ) -> list[TimeCount]:
+        """Return how many rows have a time of each stretch, by labels and time."""
+        low, high = where[time]
+        width = max(-(-(high - low) // n_stretches), 1)
+        conditions, params = _conditions(table, batch, where)
+        keys = ", ".join([*(f"`{name}`" for name in labels), "stretch"])
+        chosen = "".join(f"toString(`{name}`), " for name in labels)
+        found = self.connection.select(
+            f"SELECT {chosen}intDiv(`{time}` - {{start:Int64}}, {{width:Int64}}) AS stretch, "
+            f"toInt64(count()) FROM {table.quoted} WHERE {conditions} GROUP BY {keys} ORDER BY {keys}",
+            params | {"start": low, "width": width},
+        )
+        columns = [column.to_pylist() for column in found.columns]
+        return [
+            TimeCount(tuple(names), low + k * width, min(low + (k + 1) * width, high), rows)
+            for *names, k, rows in zip(*columns, strict=True)
+        ]
 
     def stored_generations(self, table: Table) -> list[Stored]:
         """Return what a table holds, published or not, by generation."""
@@ -204,6 +211,36 @@ class ClickHouseStaging:
                 self._engine.delete_generations(table, day, [generation])
         except Error as error:
             raise StoreError(f"staged rows were left for vacuum: {error}") from error
+
+
+def _conditions(
+    table: Table, batch: Sequence[ManifestRow], where: Mapping[str, Any]
+) -> tuple[str, dict[str, Any]]:
+    params: dict[str, Any] = {
+        "symbol": batch[0].symbol,
+        "days": sorted({row.trading_day for row in batch}),
+        "generations": [row.generation for row in batch],
+    }
+    conditions = [
+        "symbol = {symbol:String}",
+        "trading_day IN {days:Array(Date)}",
+        "generation IN {generations:Array(Int64)}",
+    ]
+    for position, (name, value) in enumerate(where.items()):
+        column, bound = table.column(name), f"where_{position}"
+        kind = "String" if column.type == LABEL else column.type
+        if isinstance(value, Between):
+            params |= {f"{bound}_low": value.low, f"{bound}_high": value.high}
+            conditions += [
+                f"`{name}` >= {{{bound}_low:{kind}}}",
+                f"`{name}` < {{{bound}_high:{kind}}}",
+            ]
+            continue
+        is_list = isinstance(value, (list, tuple, set, frozenset))
+        params[bound] = list(value) if is_list else value
+        operator, bound_type = ("IN", f"Array({kind})") if is_list else ("=", kind)
+        conditions.append(f"`{name}` {operator} {{{bound}:{bound_type}}}")
+    return " AND ".join(conditions), params
 
 
 def _order_term(column: Column) -> str:

@@ -44,6 +44,22 @@ class Size(NamedTuple):
     disk_bytes: int
 
 
+class Between(NamedTuple):
+    """Half-open range that a number must lie in: ``low <= value < high``."""
+
+    low: int
+    high: int
+
+
+class TimeCount(NamedTuple):
+    """How many rows of these leading labels have a time of one stretch: ``low <= time < high``."""
+
+    labels: tuple[str, ...]
+    low: int
+    high: int
+    rows: int
+
+
 class RowSource(Protocol):
     """Where rows are read from."""
 
@@ -56,12 +72,19 @@ class RowSource(Protocol):
     ) -> pa.Table:
         """Return the columns of some generations of one symbol, by day and then the table's order.
 
-        ``where`` holds column -> the value that it must have, or a list of values that it may have.
+        ``where`` holds column -> the value that it must have, a list of values that it may have, or
+        a ``Between``.
         """
 
 
 class ManifestLog(Protocol):
-    """The manifest, to read."""
+    """The manifest, to read.
+
+    ``n_appended`` tells who remembers what is published to look again: it grows with what this process
+    publishes, where the engine counts that.
+    """
+
+    n_appended: int
 
     def last_seq(self) -> int:
         """Number of the latest publication; 0 before the first."""
@@ -79,8 +102,9 @@ class ManifestLog(Protocol):
         symbol: str | None = None,
         days: Sequence[date] | None = None,
         snapshot: int | None = None,
+        after: int | None = None,
     ) -> list[ManifestRow]:
-        """Return every row up to a snapshot, replaced ones included, oldest first."""
+        """Return every row after one publication up to another, replaced ones included, oldest first."""
 
     def current_of_unit(self, symbol: str, day: date, unit: str) -> list[ManifestRow]:
         """Return what is current of one unit or segment, in all tables; its cost stays the same."""
@@ -134,6 +158,20 @@ class Engine(RowSource, Protocol):
 
     def query(self, sql: str, params: Mapping[str, Any]) -> pa.Table:
         """Run one reading query in the engine's own SQL, its parameters as ``{name:Type}``."""
+
+    def count_by_time(
+        self,
+        table: Table,
+        labels: Sequence[str],
+        batch: Sequence[ManifestRow],
+        where: Mapping[str, Any],
+        time: str,
+        n_stretches: int,
+    ) -> list[TimeCount]:
+        """Return how many rows of one symbol-day's generations have a time of each stretch, if any.
+
+        ``where[time]`` is a ``Between``, of which the stretches are equal parts; by labels, then time.
+        """
 
     def stored_generations(self, table: Table) -> list[Stored]:
         """Return what a table holds, published or not, by generation."""

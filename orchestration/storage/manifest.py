@@ -89,6 +89,8 @@ class Manifest:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        # How often this process has appended: tells who remembers what is published to look again.
+        self.n_appended = 0
 
     def last_seq(self) -> int:
         """Number of the latest publication; 0 before the first."""
@@ -115,18 +117,19 @@ class Manifest:
         symbol: str | None = None,
         days: Sequence[date] | None = None,
         snapshot: int | None = None,
+        after: int | None = None,
     ) -> list[ManifestRow]:
-        """Return every row up to a snapshot, replaced ones included, oldest first."""
+        """Return every row after one publication up to another, replaced ones included, oldest first."""
         conditions, params = ["1"], {}
-        for name, kind, value in (
-            ("table", "String", table),
-            ("symbol", "String", symbol),
-            ("trading_day", "Array(Date)", list(days) if days is not None else None),
-            ("seq", "Int64", snapshot),
+        for name, condition, value in (
+            ("table", "`table` = {table:String}", table),
+            ("symbol", "symbol = {symbol:String}", symbol),
+            ("days", "trading_day IN {days:Array(Date)}", None if days is None else list(days)),
+            ("snapshot", "seq <= {snapshot:Int64}", snapshot),
+            ("after", "seq > {after:Int64}", after),
         ):
             if value is not None:
-                operator = {"seq": "<=", "trading_day": "IN"}.get(name, "=")
-                conditions.append(f"`{name}` {operator} {{{name}:{kind}}}")
+                conditions.append(condition)
                 params[name] = value
         sql = f"SELECT {_COLUMNS} FROM meta.manifest WHERE {' AND '.join(conditions)}"
         found = self._connection.select(f"{sql} ORDER BY seq, `table`, generation", params)
@@ -160,6 +163,7 @@ class Manifest:
         block = pa.Table.from_pylist(values, schema=MANIFEST_SCHEMA)
         # Of two inserts with one token the store keeps the first, so one seq has one writer.
         self._connection.insert("meta.manifest", block, token=f"publication-{seq}")
+        self.n_appended += 1
         return self.generations_at(seq) == sorted(row.generation for row in rows)
 
 

@@ -29,7 +29,7 @@ def read_generations(
     columns : sequence of str, optional
         Which columns, in this order; all but ``generation`` when left out.
     where : mapping of str to value, optional
-        Column -> the value that it must have, or a list of values that it may have.
+        Column -> the value that it must have, a list of values that it may have, or a `Between`.
 
     Raises
     ------

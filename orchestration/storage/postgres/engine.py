@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pyarrow as pa
 
-from orchestration.storage.engine import AppliedMigration, Size, Stored
+from orchestration.storage.engine import AppliedMigration, Size, Stored, TimeCount
 from orchestration.storage.manifest import ManifestRow
 from orchestration.storage.postgres.manifest import PostgresManifest
 from orchestration.storage.postgres.migrations import (
@@ -19,7 +19,7 @@ from orchestration.storage.postgres.migrations import (
     migrate,
     uses_timescale,
 )
-from orchestration.storage.postgres.reading import read_rows
+from orchestration.storage.postgres.reading import count_by_time, read_rows
 from orchestration.storage.postgres.schema import TYPES, quoted
 from orchestration.storage.postgres.sessions import Sessions
 from orchestration.storage.postgres.staging import PostgresStaging
@@ -91,6 +91,21 @@ class Postgres:
         """Return the columns of some generations of one symbol, in order."""
         return self.sessions.run(
             f"reading {table.name}", lambda c: read_rows(c, table, columns, batch, where)
+        )
+
+    def count_by_time(
+        self,
+        table: Table,
+        labels: Sequence[str],
+        batch: Sequence[ManifestRow],
+        where: Mapping[str, Any],
+        time: str,
+        n_stretches: int,
+    ) -> list[TimeCount]:
+        """Return how many rows have a time of each stretch, by labels and time."""
+        return self.sessions.run(
+            f"counting {table.name}",
+            lambda c: count_by_time(c, table, labels, batch, where, time, n_stretches),
         )
 
     def stored_generations(self, table: Table) -> list[Stored]:

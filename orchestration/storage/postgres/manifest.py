@@ -27,6 +27,9 @@ class PostgresManifest:
         ``run(what, call)`` calls with a connection, in a transaction or not.
     """
 
+    # A publication appends in its own transaction, and nobody counts.
+    n_appended = 0
+
     def __init__(self, run: Run) -> None:
         self._run = run
 
@@ -50,14 +53,16 @@ class PostgresManifest:
         symbol: str | None = None,
         days: Sequence[date] | None = None,
         snapshot: int | None = None,
+        after: int | None = None,
     ) -> list[ManifestRow]:
-        """Return every row up to a snapshot, replaced ones included, oldest first."""
+        """Return every row after one publication up to another, replaced ones included, oldest first."""
         conditions, values = ["true"], []
         for condition, value in (
             ('"table" = %s', table),
             ("symbol = %s", symbol if symbol is None else stored_text(symbol)),
             ("trading_day = ANY(%s::date[])", None if days is None else list(days)),
             ("seq <= %s", snapshot),
+            ("seq > %s", after),
         ):
             if value is not None:
                 conditions.append(condition)
