@@ -74,6 +74,20 @@ def vacuum(as_json: AsJson = False) -> None:
 
 
 @db.command()
+def pages(symbol: Symbol, as_json: AsJson = False) -> None:
+    """Store the pages that small questions are answered from, of days that have none.
+
+    A run makes them after each publication; days that were imported, or published by an earlier
+    version, have none until then, and are answered from their tables.
+    """
+    from orchestration.runtime import instrument, open_store
+    from orchestration.storage.answers import Answers
+
+    n_pages = Answers(open_store(), instrument(symbol)).fill()
+    print_json({"pages": n_pages}) if as_json else out.print(f"{n_pages} pages stored")
+
+
+@db.command()
 def retain(
     days: Annotated[int, typer.Option("--days", min=1, help="Keep what was replaced since.")] = 30,
     model_data: Annotated[

@@ -17,6 +17,7 @@ from orchestration.live.published import CODE_VERSION as LIVE_VERSION
 from orchestration.live.published import TABLES as LIVE_TABLES
 from orchestration.quality.expectations import CONTRACT_CHECK, check_contract
 from orchestration.quality.outcome import CheckOutcome, rule
+from orchestration.storage.answers import prepare
 from orchestration.storage.manifest import ManifestRow
 from orchestration.storage.store import Store
 from orchestration.storage.tables import TABLES
@@ -113,7 +114,9 @@ def publish(context: dg.AssetExecutionContext, store: Store, draft: Draft) -> Ev
         for name, judged in outcomes.items():
             yield from (check_result(name, outcome) for outcome in judged)
         refuse_failures(outcomes)
-        published = {row.table for row in publication.commit()}
+        rows = publication.commit()
+    prepare(store, rows)
+    published = {row.table for row in rows}
     for name, table in draft.tables.items():
         yield dg.MaterializeResult(
             asset_key=asset_key(name),

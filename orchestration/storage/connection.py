@@ -80,6 +80,16 @@ class Connection:
         with self._one_call():
             return self._retried("a query", lambda: self._client.query_arrow(sql, parameters=bound))
 
+    def fetch(self, sql: str, params: Mapping[str, Any]) -> bytes:
+        """Run one small query and return its rows as the engine's RowBinary, by the shortest way."""
+        bound = _bindable(params)
+        with self._one_call():
+            if self._scanner is not None:
+                return self._scanner.fetch(sql, bound)
+            return self._retried(
+                "a query", lambda: self._client.raw_query(sql, parameters=bound, fmt="RowBinary")
+            )
+
     def command(self, sql: str) -> None:
         """Run one statement that returns nothing (DDL, mutations): text of ours, never a user's.
 
@@ -146,10 +156,11 @@ class Connection:
 
 
 class _Scanner:
-    """Inserts Arrow tables from this process's memory: a third of the time of a file.
+    """Inserts Arrow tables from this process's memory, and fetches small results as they are.
 
-    A second handle of the one engine, as the client's own does not offer the table function. No
-    answer can be lost within a process, so nothing is sent twice and no token is needed.
+    A second handle of the one engine, as the client's own offers neither. An insert takes a third of
+    the time of a file, a small query two thirds of the client's. No answer can be lost within a
+    process, so nothing is sent twice and no token is needed.
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
@@ -159,7 +170,9 @@ class _Scanner:
         chosen = {name: settings[name] for name in ("max_memory_usage", "max_execution_time")}
         # Without a token equal blocks would count as one.
         chosen["insert_deduplicate"] = 0
-        self._settings = ", ".join(f"{name} = {value}" for name, value in chosen.items())
+        # Of this handle alone; in the SQL of each query they would cost a tenth of a small one.
+        for name, value in chosen.items():
+            self._handle.query(f"SET {name} = {value}")
 
     def insert(self, table: str, rows: pa.Table) -> None:
         """Insert all rows; DatabaseError where the engine refuses them."""
@@ -168,12 +181,21 @@ class _Scanner:
 
         columns = ", ".join(f"`{name}`" for name in rows.column_names)
         # The engine finds the table by the name of this function's argument.
-        sql = (
-            f"INSERT INTO {table} ({columns}) SELECT {columns} FROM Python(rows) "  # noqa: S608
-            f"SETTINGS {self._settings}"
-        )
+        sql = f"INSERT INTO {table} ({columns}) SELECT {columns} FROM Python(rows)"  # noqa: S608
         try:
             self._handle.query(sql, "TabSeparated")
+        except ChdbError as error:
+            raise DatabaseError(str(error)) from error
+
+    def fetch(self, sql: str, params: Mapping[str, Any]) -> bytes:
+        """Return the rows of a query as RowBinary; DatabaseError where the engine refuses it."""
+        from chdb.state.sqlitelike import ChdbError
+        from clickhouse_connect.driver.binding import format_bind_value
+        from clickhouse_connect.driver.exceptions import DatabaseError
+
+        bound = {name: format_bind_value(value) for name, value in params.items()}
+        try:
+            return self._handle.query(sql, "RowBinary", params=bound).bytes()
         except ChdbError as error:
             raise DatabaseError(str(error)) from error
 

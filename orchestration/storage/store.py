@@ -20,6 +20,7 @@ from orchestration.storage.generation_clock import GenerationClock
 from orchestration.storage.lock import StoreLock
 from orchestration.storage.maintenance import Problem
 from orchestration.storage.manifest import Input, ManifestRow, current
+from orchestration.storage.pages import remove_stale_pages
 from orchestration.storage.publication import Publication
 from orchestration.storage.readers import read_generations
 from orchestration.storage.status import TableStatus, table_status
@@ -334,6 +335,8 @@ class Store:
         Replaced generations stay until `retain` removes them: snapshots taken before the
         replacement can still be read.
         """
+        published = {row.generation for row in self.published()}
+        remove_stale_pages(self._engine, published)
         return maintenance.remove(self._engine, self.orphans())
 
     def retain(self, since_ns: int, *, kept: Collection[int] = ()) -> dict[str, int]:
