@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 from orchestration.cli import app
 from orchestration.db_commands import _ns
 from tests.orchestration.rows import raw_trades
+from tests.storage.conftest import publish
+from tests.storage.test_answers import day_tables
 
 SYMBOL, DAY = "db commands", date(2024, 8, 8)
 
@@ -86,3 +88,9 @@ def test_retain_keeps_what_was_replaced_within_the_days(published, store):
 
 def test_times_without_a_zone_are_utc():
     assert _ns(datetime.fromisoformat("1970-01-02")) == 86_400 * 10**9
+
+
+def test_pages_are_stored_once(home, store):
+    publish(store, "BTCUSDT", day_tables(date(1999, 5, 5), 1), day=date(1999, 5, 5))
+    assert _json("pages", "-s", "BTCUSDT")["pages"] > 10
+    assert "0 pages stored" in _run("pages", "-s", "BTCUSDT").stdout
