@@ -38,19 +38,24 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import numpy as np
+import pyarrow as pa
+
+from orchestration.sources.coded import CodedTexts
 from orchestration.sources.members import Member, must_be_named, read_members
 from orchestration.sources.records import SourceBatch, SourceError, make_batch
-from orchestration.sources.rows import (
-    Rows,
-    columns_of,
-    decimal_units,
-    quote_records,
-    text_rows,
-    trade_records,
+from orchestration.sources.rows import decimal_units, quote_records, trade_records
+from orchestration.sources.text_columns import (
+    TextColumns,
+    coded,
+    judged,
+    plain_digits,
+    text_columns,
 )
 from orderflow_core.instrument import DAY_NS, Instrument
 
 NAME = "lean"
+_N_USED = 5  # fields that say something; what is between them and the flag does not
 
 # 20131007_bac_Trade_Tick.csv, 20140501_eurusd_tick_quote.csv, 20131007_gc_tick_trade_201312.csv
 _NAME = re.compile(
@@ -136,14 +141,19 @@ def parse_lean(member: Member, instrument: Instrument, *, n_other: int = 0) -> S
             member.file.path, f"{instrument.kind} has no {kind} file in Lean's format"
         )
     midnight = _midnight_ns(member, match[1], instrument)
-    rows = text_rows(member, instrument, kind=kind, n_fields=n_fields)
+    names = [str(i) for i in range(max(n_fields))]
+    wanted = list(dict.fromkeys([*names[:_N_USED], names[-1]]))
+    rows = text_columns(
+        member, instrument, kind=kind, names=names, wanted=wanted, n_fields=n_fields, n_header=0
+    )
     if n_other:
         rows.other["other_contract"] = n_other
     counts: Counter[str] = Counter()
-    timed = _timed(rows, kind, midnight, counts, len(n_fields) == 1 and n_fields[0] > 3)
+    is_flagged = len(n_fields) == 1 and n_fields[0] > 3
+    ts = midnight + _timed(rows, kind, names[-1], counts, is_flagged=is_flagged)
     scale = "e-4" if instrument.kind in _SCALED else ""
     gated = _trades if kind == "trade" else _quotes
-    return gated(rows, instrument, timed, scale, counts, rows.n_lines + n_other)
+    return gated(rows, instrument, ts, scale, counts, rows.n_lines + n_other)
 
 
 def _midnight_ns(member: Member, day: str, instrument: Instrument) -> int:
@@ -156,31 +166,49 @@ def _midnight_ns(member: Member, day: str, instrument: Instrument) -> int:
 
 
 def _timed(
-    rows: Rows, kind: str, midnight: int, counts: Counter[str], is_flagged: bool
-) -> list[tuple[int, int, list[str]]]:
-    # Line, time and texts of the rows that have a time and, where the format has it, a flag.
-    found = []
-    for number, texts in zip(rows.number, rows.texts, strict=True):
-        after = decimal_units(texts[0], 6)  # ms in ns
-        has_flag = is_flagged or len(texts) in (4, 6)
-        flag = _SUSPICIOUS.get(texts[-1]) if has_flag else 0
-        if after is None or after >= DAY_NS or flag is None:
-            detail = "needs milliseconds of a day and, last, a flag of 0 or 1"
-            rows.gate.refuse_damaged(kind, number, detail)
-            continue
-        counts["suspicious"] += flag
-        found.append((number, midnight + after, texts))
-    return found
+    rows: TextColumns, kind: str, last: str, counts: Counter[str], *, is_flagged: bool
+) -> np.ndarray:
+    # ns after midnight of the rows that have a time and, where the format has it, a flag; others go.
+    after, is_time = _nanoseconds(rows.fields["0"])
+    has_flag = np.isin(rows.width, (4, 6)) | is_flagged
+    flag, is_flag = judged(rows.fields[last], _SUSPICIOUS.get)
+    is_good = is_time & (is_flag | ~has_flag)
+    detail = "needs milliseconds of a day and, last, a flag of 0 or 1"
+    for number in rows.number[~is_good].tolist():
+        rows.gate.refuse_damaged(kind, number, detail)
+    counts["suspicious"] += int(flag[is_good & has_flag].sum())
+    rows.keep(is_good)
+    return after[is_good]
+
+
+def _nanoseconds(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    # Of milliseconds of a day, which may have decimals.
+    whole, is_plain = plain_digits(texts)
+    is_time = is_plain & (whole < DAY_NS // 10**6)
+    found = np.where(is_time, whole, 0) * 10**6
+    if not is_plain.all():
+        odd = np.flatnonzero(~is_plain)
+        found[odd], is_time[odd] = judged(texts.take(pa.array(odd)), _nanoseconds_of)
+    return found, is_time
+
+
+def _nanoseconds_of(text: str) -> int | None:
+    ns = decimal_units(text, 6)
+    return ns if ns is not None and ns < DAY_NS else None
+
+
+def _scaled(texts: pa.Array, scale: str) -> CodedTexts:
+    found = coded(texts)
+    return CodedTexts([text + scale for text in found.distinct], found.code)
 
 
 def _trades(
-    rows: Rows, instrument: Instrument, timed: list[tuple[int, int, list[str]]],
-    scale: str, counts: Counter[str], n_lines: int,
+    rows: TextColumns, instrument: Instrument, ts: np.ndarray, scale: str, counts: Counter[str],
+    n_lines: int,
 ) -> SourceBatch:  # fmt: skip
-    line, ts, texts = columns_of(timed, 3)
     records = trade_records(
-        line=line, ts_event_ns=ts, native_sign=[0] * len(line),
-        price=[row[1] + scale for row in texts], qty=[row[2] for row in texts],
+        line=rows.number, ts_event_ns=ts, native_sign=np.zeros(len(ts), np.int64),
+        price=_scaled(rows.fields["1"], scale), qty=coded(rows.fields["2"]),
     )  # fmt: skip
     file = rows.member.file
     trades, gaps = rows.gate.pass_trades(records, source=NAME, unit=file.unit, id_step=0)
@@ -192,23 +220,22 @@ def _trades(
 
 
 def _quotes(
-    rows: Rows, instrument: Instrument, timed: list[tuple[int, int, list[str]]],
-    scale: str, counts: Counter[str], n_lines: int,
+    rows: TextColumns, instrument: Instrument, ts: np.ndarray, scale: str, counts: Counter[str],
+    n_lines: int,
 ) -> SourceBatch:  # fmt: skip
+    line = rows.number
     if instrument.kind in _SIZELESS:
-        one = format(instrument.lot_step, "f")
-        full = [(number, ts, [row[1], one, row[2], one]) for number, ts, row in timed]
-        counts["quotes_without_size"] = len(full)
-    elif instrument.kind == "equity":
-        full = _both_sides(rows, timed)
+        one = CodedTexts([format(instrument.lot_step, "f")], np.zeros(len(ts), np.int64))
+        sides = {"bid": "1", "ask": "2"}
+        sizes = {"bid_qty": one, "ask_qty": one}
+        counts["quotes_without_size"] = len(ts)
     else:
-        full = [(number, ts, row[1:5]) for number, ts, row in timed]
-    line, ts, sides = columns_of(full, 3)
-    bid, bid_qty, ask, ask_qty = columns_of(sides, 4)
-    records = quote_records(
-        line=line, ts_event_ns=ts, bid=[text + scale for text in bid], bid_qty=bid_qty,
-        ask=[text + scale for text in ask], ask_qty=ask_qty,
-    )  # fmt: skip
+        if instrument.kind == "equity":
+            line, ts = _both_sides(rows, ts)
+        sides = {"bid": "1", "ask": "3"}
+        sizes = {"bid_qty": coded(rows.fields["2"]), "ask_qty": coded(rows.fields["4"])}
+    prices = {name: _scaled(rows.fields[field], scale) for name, field in sides.items()}
+    records = quote_records(line=line, ts_event_ns=ts, **prices, **sizes)
     file = rows.member.file
     quotes = rows.gate.pass_quotes(records, source=NAME, unit=file.unit)
     return make_batch(
@@ -218,31 +245,37 @@ def _quotes(
     )  # fmt: skip
 
 
-def _both_sides(
-    rows: Rows, timed: list[tuple[int, int, list[str]]]
-) -> list[tuple[int, int, list[str]]]:
-    # The latest national best of each side after each update that changes it.
-    full, given = [], [_sides_given(row) for _, _, row in timed]
+def _both_sides(rows: TextColumns, ts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    # The latest national best of each side after each update that changes it takes the rows' place.
+    columns = [rows.fields[str(i)].to_pylist() for i in range(1, 5)]
+    texts = [list(row) for row in zip(*columns, strict=True)]
+    given, times, numbers = [_sides_given(row) for row in texts], ts.tolist(), rows.number.tolist()
+    full: list[list[str]] = []
+    kept: list[int] = []
     bid: list[str] = []
     ask: list[str] = []
     last = bid, ask
-    for i, (number, ts, row) in enumerate(timed):
+    for i, row in enumerate(texts):
         if not given[i]:
-            rows.gate.refuse_damaged("quote", number, "needs a price and size of a side", ts_ns=ts)
+            rows.gate.refuse_damaged(
+                "quote", numbers[i], "needs a price and size of a side", ts_ns=times[i]
+            )
             continue
-        bid, ask = row[1:3] if "b" in given[i] else bid, row[3:5] if "a" in given[i] else ask
-        is_half = given[i] == "b" and given[i + 1 : i + 2] == ["a"] and timed[i + 1][1] == ts
+        bid, ask = row[:2] if "b" in given[i] else bid, row[2:] if "a" in given[i] else ask
+        is_half = given[i] == "b" and given[i + 1 : i + 2] == ["a"] and times[i + 1] == times[i]
         if is_half or not bid or not ask:
             rows.other["half" if is_half else "one_sided"] += 1
         elif (bid, ask) == last:
             rows.other["unchanged"] += 1
         else:
-            full.append((number, ts, bid + ask))
+            kept.append(i)
+            full.append(bid + ask)
             last = bid, ask
-    return full
+    rows.fields = {str(i + 1): pa.array([row[i] for row in full], pa.string()) for i in range(4)}
+    return rows.number[kept], ts[kept]
 
 
 def _sides_given(row: list[str]) -> str:
-    if not all(text.isdigit() for text in row[1:5]):
+    if not all(text.isdigit() for text in row):
         return ""
-    return ("b" if row[1:3] != ["0", "0"] else "") + ("a" if row[3:5] != ["0", "0"] else "")
+    return ("b" if row[:2] != ["0", "0"] else "") + ("a" if row[2:] != ["0", "0"] else "")

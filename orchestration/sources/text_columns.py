@@ -7,7 +7,7 @@ that a reader would call row by row: what is taken and what is refused, and why,
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,8 +36,8 @@ class TextColumns:
     member : Member
     gate : Gate
         Knows the lines, and collects what is refused.
-    number : ndarray of int64, shape (n_rows,)
-        Line of each row, from 1.
+    number, width : ndarray of int64, shape (n_rows,)
+        Line of each row, from 1, and how many fields it has.
     fields : dict of str to pyarrow.StringArray
         The columns asked for; a byte that is no ASCII is one odd character, which no format takes.
     other : Counter
@@ -47,6 +47,7 @@ class TextColumns:
     member: Member
     gate: Gate
     number: np.ndarray
+    width: np.ndarray
     fields: dict[str, pa.Array]
     other: Counter[str] = field(default_factory=Counter)
 
@@ -58,7 +59,7 @@ class TextColumns:
     def keep(self, mask: np.ndarray) -> None:
         """Forget the rows where ``mask`` is False."""
         if not mask.all():
-            self.number = self.number[mask]
+            self.number, self.width = self.number[mask], self.width[mask]
             chosen = pa.array(mask)
             self.fields = {name: values.filter(chosen) for name, values in self.fields.items()}
 
@@ -70,6 +71,7 @@ def text_columns(
     kind: str,
     names: Sequence[str],
     wanted: Sequence[str],
+    n_fields: Collection[int] = (),
     delimiter: str = ",",
     n_header: int = 1,
     is_last_field_used: bool = True,
@@ -84,6 +86,9 @@ def text_columns(
         What a damaged row counts as: trade or quote.
     names, wanted : sequence of str
         Columns in their order, and those that are returned.
+    n_fields : collection of int
+        Numbers of fields that a row may have; what a shorter one lacks is empty. As many as there
+        are names when left out.
     delimiter : str
         One ASCII character.
     n_header : int
@@ -94,9 +99,10 @@ def text_columns(
     lines, is_cut = split_lines(member.file.data)
     is_cut &= not member.is_sealed
     gate = Gate(instrument=instrument, lines=lines, cut_line=len(lines) if is_cut else 0)
-    rows, mark, n_fields = lines[n_header:], delimiter.encode(), len(names)
+    rows, mark = lines[n_header:], delimiter.encode()
+    allowed = sorted(n_fields or {len(names)})
     n_found = np.fromiter((row.count(mark) for row in rows), np.int64, len(rows)) + 1
-    is_row = n_found == n_fields
+    is_row = np.isin(n_found, allowed)
     if gate.cut_line > n_header and is_last_field_used:
         gate.refuse(kind, gate.cut_line, "truncated", "the last line has no end")
         is_row[-1] = False
@@ -108,15 +114,22 @@ def text_columns(
         if line == gate.cut_line and is_last_field_used:
             continue
         if rows[i]:
-            detail = f"must have {n_fields} fields, has {n_found[i]}"
+            wanted_widths = " or ".join(map(str, allowed))
+            detail = f"must have {wanted_widths} fields, has {n_found[i]}"
             gate.refuse_damaged(kind, line, detail)
         else:
             other["blank"] += 1
     kept = rows if is_row.all() else [rows[i] for i in np.flatnonzero(is_row).tolist()]
+    width = n_found[is_row]
+    if len(allowed) > 1:
+        lacking = (len(names) - width).tolist()
+        kept = [row + mark * n for row, n in zip(kept, lacking, strict=True)]
     at = [names.index(name) for name in wanted]
-    fields = dict(zip(wanted, split_fields(kept, delimiter, n_fields, at), strict=True))
+    fields = dict(zip(wanted, split_fields(kept, delimiter, len(names), at), strict=True))
     number = np.flatnonzero(is_row) + 1 + n_header
-    return TextColumns(member=member, gate=gate, number=number, fields=fields, other=other)
+    return TextColumns(
+        member=member, gate=gate, number=number, width=width, fields=fields, other=other
+    )
 
 
 def split_fields(

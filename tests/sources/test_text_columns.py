@@ -33,7 +33,6 @@ NUMBERS = st.one_of(
     st.sampled_from(["", " 1", "+1", "-1", "1.5", "1582329602.000001", "\xb2", "1_0", "1e3", "\0"]),
     st.text(st.characters(max_codepoint=255, exclude_characters="\n"), max_size=4),
 )
-ROWS = st.lists(st.binary(max_size=6).map(lambda b: b.replace(b"\n", b"")), max_size=12)
 
 
 @given(st.lists(NUMBERS, max_size=30))
@@ -61,20 +60,27 @@ def test_each_distinct_text_is_judged_once(texts):
     assert asked == Counter(set(texts))
 
 
-@given(ROWS, st.booleans(), st.booleans(), st.booleans())
-def test_rows_are_split_and_refused_as_one_by_one(rows, is_whole, is_sealed, is_last_used):
-    data = b"a;b;c\n" + b"\n".join(rows) + b"\n" * is_whole
+@given(
+    st.lists(st.text("a;;;\r\xe9", max_size=6).map(lambda t: t.encode("latin-1")) | st.binary(max_size=6)),
+    st.booleans(), st.booleans(), st.booleans(), st.sampled_from([(3,), (2, 3)]), st.integers(0, 1),
+)  # fmt: skip
+def test_rows_are_split_and_refused_as_one_by_one(
+    rows, is_whole, is_sealed, is_last_used, n_fields, n_header
+):
+    data = b"a;b;c\n" + b"\n".join(row.replace(b"\n", b"") for row in rows) + b"\n" * is_whole
     one = member(data, is_sealed=is_sealed)
     plain = text_rows(
-        one, PERP, kind="trade", n_fields=(3,), delimiter=";", n_header=1,
+        one, PERP, kind="trade", n_fields=n_fields, delimiter=";", n_header=n_header,
         is_last_field_used=is_last_used,
     )  # fmt: skip
     found = text_columns(
-        one, PERP, kind="trade", names=("a", "b", "c"), wanted=("c", "a"), delimiter=";",
+        one, PERP, kind="trade", names=("a", "b", "c"), wanted=("c", "a"),
+        n_fields=n_fields, delimiter=";", n_header=n_header,
         is_last_field_used=is_last_used,
     )  # fmt: skip
     assert found.number.tolist() == plain.number
-    assert found.fields["c"].to_pylist() == [texts[2] for texts in plain.texts]
+    assert found.width.tolist() == [len(texts) for texts in plain.texts]
+    assert found.fields["c"].to_pylist() == [(*texts, "")[2] for texts in plain.texts]
     assert found.fields["a"].to_pylist() == [texts[0] for texts in plain.texts]
     assert +found.other == +plain.other
     assert sorted(found.gate.rejects, key=str) == sorted(plain.gate.rejects, key=str)
