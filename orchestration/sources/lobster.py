@@ -22,15 +22,15 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from orchestration.sources.coded import CodedTexts
 from orchestration.sources.members import Member, must_be_named, read_members
 from orchestration.sources.records import SourceBatch, SourceError, make_batch
-from orchestration.sources.rows import (
-    decimal_units,
-    quote_records,
-    text_rows,
-    trade_records,
-    with_venue_ids,
-)
+from orchestration.sources.rows import decimal_units, quote_records, trade_records, with_venue_ids
+from orchestration.sources.text_columns import TextColumns, coded, judged, text_columns
 from orderflow_core.instrument import DAY_NS, Instrument
 
 NAME = "lobster"
@@ -101,39 +101,57 @@ def _messages_beside(path: Path, name: str) -> dict[str, Member]:
 
 def parse_messages(member: Member, instrument: Instrument) -> SourceBatch:
     """Read the executions among the messages; see the module's text for the rules."""
-    rows = text_rows(member, instrument, kind="trade", n_fields=(6, 7))
-    gate, midnight = rows.gate, _midnight_ns(member, instrument)
-    kept: list[tuple[int, int, list[str], int]] = []
-    for number, texts in zip(rows.number, rows.texts, strict=True):
-        event, after = texts[1], _clock_ns(texts[0])
-        if event in _EVENTS:
-            rows.other[_EVENTS[event]] += 1
-        elif event not in _EXECUTIONS or after is None:
-            detail = "needs seconds after midnight and a type of 1 to 7"
-            gate.refuse_damaged(
-                "trade", number, detail, ts_ns=0 if after is None else midnight + after
-            )
-        elif texts[5] not in _RESTING or not texts[2].isdigit():
-            detail = "needs an order id and a direction of 1 or -1"
-            gate.refuse_damaged("trade", number, detail, ts_ns=midnight + after)
-        else:
-            sign = 0 if event == "6" else _RESTING[texts[5]]
-            kept.append((number, midnight + after, texts, sign))
+    names = [str(i) for i in range(7)]
+    rows = text_columns(
+        member, instrument, kind="trade", names=names, wanted=names[:6], n_fields=(6, 7),
+        n_header=0,
+    )  # fmt: skip
+    is_event = np.zeros(len(rows.number), np.bool_)
+    for event, what in _EVENTS.items():
+        is_one = pc.equal(rows.fields["1"], event).to_numpy(zero_copy_only=False)
+        is_event |= is_one
+        if is_one.any():
+            rows.other[what] = int(is_one.sum())
+    rows.keep(~is_event)
+    ts, sign, is_market = _executions(rows, _midnight_ns(member, instrument))
     records = trade_records(
-        line=[number for number, _, _, _ in kept],
-        ts_event_ns=[ts for _, ts, _, _ in kept],
-        price=[texts[4] + _SCALE for _, _, texts, _ in kept],
-        qty=[texts[3] for _, _, texts, _ in kept],
-        native_sign=[sign for _, _, _, sign in kept],
-        is_market=[int(texts[1] != "6") for _, _, texts, _ in kept],
-    )
-    trades, gaps = gate.pass_trades(records, source=NAME, unit=member.file.unit, id_step=0)
-    order_ids = {number: texts[2] for number, _, texts, _ in kept if texts[2] != "0"}
+        line=rows.number, ts_event_ns=ts, price=_scaled(rows.fields["4"]),
+        qty=coded(rows.fields["3"]), native_sign=sign, is_market=is_market,
+    )  # fmt: skip
+    trades, gaps = rows.gate.pass_trades(records, source=NAME, unit=member.file.unit, id_step=0)
+    order_ids = zip(rows.number.tolist(), rows.fields["2"].to_pylist(), strict=True)
+    known_ids = {number: text for number, text in order_ids if text != "0"}
     return make_batch(
         path=member.file.path, instrument=instrument, source=NAME, unit=member.file.unit,
-        n_lines=rows.n_lines, trades=with_venue_ids(trades, order_ids), gaps=gaps,
-        rejects=gate.rejects, other=dict(rows.other),
+        n_lines=rows.n_lines, trades=with_venue_ids(trades, known_ids), gaps=gaps,
+        rejects=rows.gate.rejects, other=dict(rows.other),
     )  # fmt: skip
+
+
+def _executions(rows: TextColumns, midnight: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    # Time, sign and whether an order made it, of the executions; what is none is refused and goes.
+    after, is_time = judged(rows.fields["0"], _clock_ns)
+    is_market, is_execution = judged(
+        rows.fields["1"], lambda text: int(text != "6") if text in _EXECUTIONS else None
+    )
+    sign, is_side = judged(rows.fields["5"], _RESTING.get)
+    _, is_order = judged(rows.fields["2"], lambda text: 1 if text.isdigit() else None)
+    ts = np.where(is_time, midnight + after, 0)
+    is_readable, is_good = is_execution & is_time, is_side & is_order
+    for is_bad, detail in (
+        (~is_readable, "needs seconds after midnight and a type of 1 to 7"),
+        (is_readable & ~is_good, "needs an order id and a direction of 1 or -1"),
+    ):
+        for i in np.flatnonzero(is_bad).tolist():
+            rows.gate.refuse_damaged("trade", int(rows.number[i]), detail, ts_ns=int(ts[i]))
+    kept = is_readable & is_good
+    rows.keep(kept)
+    return ts[kept], (sign * is_market)[kept], is_market[kept]
+
+
+def _scaled(texts: pa.Array) -> CodedTexts:
+    found = coded(texts)
+    return CodedTexts([text + _SCALE for text in found.distinct], found.code)
 
 
 def parse_books(member: Member, messages: Member, instrument: Instrument) -> SourceBatch:
@@ -146,7 +164,10 @@ def parse_books(member: Member, messages: Member, instrument: Instrument) -> Sou
     """
     match = _NAME.fullmatch(member.name)
     n_fields = 4 * int(match[6]) if match else 0
-    rows = text_rows(member, instrument, kind="quote", n_fields=(n_fields,))
+    if not n_fields:
+        raise SourceError(member.file.path, "does not say in its name how many levels it has")
+    names = [str(i) for i in range(n_fields)]
+    rows = text_columns(member, instrument, kind="quote", names=names, wanted=names[:4], n_header=0)
     times = [line.split(b",", 1)[0] for line in messages.file.data.split(b"\n")]
     n_messages = len(times) - (times[-1] == b"")
     if n_messages != rows.n_lines:
@@ -154,34 +175,38 @@ def parse_books(member: Member, messages: Member, instrument: Instrument) -> Sou
             member.file.path,
             f"has {rows.n_lines} lines, its messages have {n_messages}: they are not of one book",
         )
-    kept: list[tuple[int, int, list[str]]] = []
-    midnight, last = _midnight_ns(messages, instrument), [""]
-    for number, texts in zip(rows.number, rows.texts, strict=True):
-        top = texts[:4]
-        if top == last:
-            rows.other["unchanged"] += 1
-            continue
-        last = top
-        after = _clock_ns(times[number - 1].decode("latin-1"))
-        if not _EMPTY.isdisjoint(top):
-            rows.other["one_sided"] += 1
-        elif after is None:
-            rows.gate.refuse("quote", number, "malformed", "its message has no readable time")
-        else:
-            kept.append((number, midnight + after, top))
+    ts = _keep_changes(rows, times, _midnight_ns(messages, instrument))
+    ask, ask_qty, bid, bid_qty = (rows.fields[name] for name in names[:4])
     records = quote_records(
-        line=[number for number, _, _ in kept],
-        ts_event_ns=[ts for _, ts, _ in kept],
-        ask=[top[0] + _SCALE for _, _, top in kept],
-        ask_qty=[top[1] for _, _, top in kept],
-        bid=[top[2] + _SCALE for _, _, top in kept],
-        bid_qty=[top[3] for _, _, top in kept],
-    )
+        line=rows.number, ts_event_ns=ts, ask=_scaled(ask), ask_qty=coded(ask_qty),
+        bid=_scaled(bid), bid_qty=coded(bid_qty),
+    )  # fmt: skip
     quotes = rows.gate.pass_quotes(records, source=NAME, unit=member.file.unit)
     return make_batch(
         path=member.file.path, instrument=instrument, source=NAME, unit=member.file.unit,
         n_lines=rows.n_lines, quotes=quotes, rejects=rows.gate.rejects, other=dict(rows.other),
     )  # fmt: skip
+
+
+def _keep_changes(rows: TextColumns, times: Sequence[bytes], midnight: int) -> np.ndarray:
+    # Keeps the rows whose best prices or sizes differ from the row before, and returns their times.
+    is_changed = np.zeros(len(rows.number), np.bool_)
+    is_changed[:1] = True
+    is_empty = np.zeros(len(rows.number), np.bool_)
+    for texts in map(coded, rows.fields.values()):
+        is_changed[1:] |= texts.code[1:] != texts.code[:-1]
+        is_empty |= np.array([text in _EMPTY for text in texts.distinct], np.bool_)[texts.code]
+    if n_same := int((~is_changed).sum()):
+        rows.other["unchanged"] = n_same
+    if n_one_sided := int((is_changed & is_empty).sum()):
+        rows.other["one_sided"] = n_one_sided
+    rows.keep(is_changed & ~is_empty)
+    found = [_clock_ns(times[number - 1].decode("latin-1")) for number in rows.number.tolist()]
+    is_time = np.array([after is not None for after in found], np.bool_)
+    for number in rows.number[~is_time].tolist():
+        rows.gate.refuse("quote", number, "malformed", "its message has no readable time")
+    rows.keep(is_time)
+    return midnight + np.array([after for after in found if after is not None], np.int64)
 
 
 def _midnight_ns(member: Member, instrument: Instrument) -> int:
