@@ -37,7 +37,8 @@ WINDOW_NS = 60_000 * MS_NS
 RUNS, THREADS = 7, os.cpu_count() or 1
 Rows: TypeAlias = Iterable[tuple[str, ...]]
 # Bytes of a trade that are read, and of its result that are written: ts, price, qty 8 each, sign 1.
-# Lee-Ready also reads about one quote a trade; rolling also reads a position a row.
+# Lee-Ready also reads about one quote a trade; rolling also reads a position a row. The feature matrix
+# reads the quote met and, as a whole, the book; it has 0.7 rows a trade with their three keys.
 BYTES = {
     "tick_rule": (8, 1),
     "lee_ready": (8 + 8 + 24, 1),
@@ -46,6 +47,8 @@ BYTES = {
     "bars": (8 + 8 + 8 + 1, 0),
     "footprint": (8 + 8 + 8 + 1, 0),
     "profile": (8 + 8 + 1, 0),
+    "features": (5 * 8 + 1 + 33, 162),
+    "features_whole": (5 * 8 + 1 + 33 + 9, 398),
 }
 
 
