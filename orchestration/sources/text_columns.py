@@ -143,8 +143,10 @@ def split_fields(
     [['1', '2']]
     """
     data = b"\n".join(rows) + b"\n"
-    # Arrow takes a carriage return for the end of a line, and has no characters for odd bytes.
-    if rows and n_fields > 1 and data.isascii() and b"\r" not in data:
+    # Arrow takes a carriage return for the end of a line, has no characters for odd bytes, and wants
+    # a line to end in the block after the one where it begins.
+    is_plain = data.isascii() and b"\r" not in data
+    if rows and n_fields > 1 and is_plain and max(map(len, rows)) < _BLOCK_BYTES:
         names = [f"f{i}" for i in range(n_fields)]
         chosen = list(dict.fromkeys(names[i] for i in at))
         found = csv.read_csv(

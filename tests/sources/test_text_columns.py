@@ -3,6 +3,7 @@
 from collections import Counter
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -94,6 +95,14 @@ def test_rows_with_quotes_and_carriage_returns_keep_them():
     assert second.to_pylist() == ["1", "2", '"3', ""]
     first, second = split_fields([rows[0], *rows[2:]], ";", 2, [0, 1])
     assert (first.to_pylist(), second.to_pylist()) == (['"a"', 'c"', ""], ["1", '"3', ""])
+
+
+@pytest.mark.parametrize("n", [100_000, (16 << 20) - 3, 16 << 20, 33 << 20])
+def test_a_line_may_be_as_long_as_it_likes(n):
+    rows = [b"1,a", b"2," + b"x" * n, b"3,b"]
+    number, text = split_fields(rows, ",", 2, [0, 1])
+    assert number.to_pylist() == ["1", "2", "3"]
+    assert [len(value) for value in text.to_pylist()] == [1, n, 1]
 
 
 def test_rows_are_kept_by_mask():
