@@ -47,7 +47,7 @@ def other_process():
         yield pool
 
 
-@pytest.mark.parametrize("seed", [SEED, 7])
+@pytest.mark.parametrize("seed", [SEED, pytest.param(7, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("name", ITEMS)
 def test_peers_agree(name: str, seed: int, own_process, other_process):
     process = other_process if name == "ingest_csv" else own_process
