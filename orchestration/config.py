@@ -39,6 +39,11 @@ class Settings(BaseSettings):
     clickhouse_url: SecretStr | None = Field(
         None, description="http(s)://user:password@host:port/; unset: embedded store under home"
     )
+    clickhouse_cluster: str | None = Field(
+        None,
+        description="the server is a node of this cluster, as its remote_servers names it",
+        pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$",
+    )
     postgres_url: SecretStr | None = Field(
         None,
         description="postgresql://user:password@host:port/database; in place of ClickHouse",

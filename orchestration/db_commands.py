@@ -54,10 +54,17 @@ def status(as_json: AsJson = False) -> None:
 
 
 @db.command()
-def migrate(as_json: AsJson = False) -> None:
+def migrate(
+    every_node: Annotated[
+        bool, typer.Option("--every-node", help="Make what a new node of the cluster lacks.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Bring the store to this version's schema, as every command does when it opens the store."""
     from orchestration.runtime import open_store
 
+    if every_node:
+        open_store().make_missing()
     applied = [f"{m.version:04d}_{m.name}" for m in open_store().migrations()]
     if as_json:
         print_json({"applied": applied})
@@ -66,11 +73,22 @@ def migrate(as_json: AsJson = False) -> None:
 
 
 @db.command()
-def vacuum(as_json: AsJson = False) -> None:
+def vacuum(
+    min_age_h: Annotated[
+        float | None,
+        typer.Option(
+            "--min-age-h",
+            min=0,
+            help="Leave younger ones, whose writer may be at work. Default: 24 on a server, else 0.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Remove rows that were never published: what a killed process left behind."""
     from orchestration.runtime import open_store
 
-    _say_removed("unpublished", open_store().vacuum(), as_json)
+    min_age_s = None if min_age_h is None else min_age_h * 3600
+    _say_removed("unpublished", open_store().vacuum(min_age_s=min_age_s), as_json)
 
 
 @db.command()
@@ -113,8 +131,10 @@ def history(
     """List every publication of a table's day: when, by which run, how many rows, which hash."""
     from orchestration.ingest_summary import iso_utc
     from orchestration.runtime import open_store
+    from orchestration.storage.tables import TABLES
     from orchestration.terminal import history_table
 
+    _known([table], list(TABLES))
     rows = [
         {
             "publication": row.seq,

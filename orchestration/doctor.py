@@ -2,11 +2,15 @@
 
 import platform
 import shutil
+import stat
+import tomllib
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
+from orchestration.config import Settings
 from orchestration.runtime import instruments, open_store, open_tracking, settings
 
 _PACKAGES = (
@@ -24,6 +28,7 @@ def examine() -> dict[str, Any]:
     free_gb = shutil.disk_usage(config.root).free / 1e9
     if free_gb < _LOW_DISK_GB:
         problems.append(f"only {free_gb:.1f} GB are free under {config.root}")
+    problems += readable_secrets()
     published = store.published()
     return {
         "settings": {name: str(getattr(config, name)) for name in type(config).model_fields},
@@ -40,6 +45,17 @@ def examine() -> dict[str, Any]:
         "free_disk_gb": round(free_gb, 1),
         "problems": problems,
     }
+
+
+def readable_secrets() -> list[str]:
+    """Return the settings file where it holds the server's password and others may read it."""
+    path = Path(str(Settings.model_config["toml_file"])).resolve()
+    if not path.exists() or "clickhouse_url" not in tomllib.loads(path.read_text()):
+        return []
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if not mode & 0o077:
+        return []
+    return [f"{path} holds the store's password, and others may read it ({mode:04o}): chmod 600"]
 
 
 def doctor_tables(found: dict[str, Any]) -> list[Table]:

@@ -52,7 +52,8 @@ def settings() -> Settings:
     found = Settings()
     for folder in (found.root, found.samples_path, found.reports_path, found.dagster_path):
         with writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+            # For its owner alone: event logs, models and market data are nobody else's.
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return found
 
 
@@ -77,6 +78,7 @@ def open_store() -> "Store":
     store = Store.open(
         path=None if url else config.store_path,
         url=url,
+        cluster=config.clickhouse_cluster,
         lock_timeout_s=config.store_lock_timeout_s,
         memory_gb=config.store_memory_gb,
         query_timeout_s=config.store_query_timeout_s,

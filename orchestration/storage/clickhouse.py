@@ -10,11 +10,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from orchestration.storage.cluster import stored_in
 from orchestration.storage.connection import Connection
 from orchestration.storage.engine import AppliedMigration, Between, Size, Stored, TimeCount
-from orchestration.storage.errors import StoreError
+from orchestration.storage.errors import StoreCorruptError, StoreError
 from orchestration.storage.manifest import Manifest, ManifestRow
-from orchestration.storage.migrations import list_applied, migrate
+from orchestration.storage.migrations import list_applied, make_missing, migrate
 from orchestration.storage.schema import FLOAT64, LABEL, Column, Table
 from orchestration.storage.tables import TABLES
 
@@ -46,7 +47,9 @@ class ClickHouse:
             migrate(connection)
             # Embedded: replaced parts stay 480 s by default, which a short run never lives to see.
             # On a server: inserts whose answer was lost are sent again.
-            self._require_setting(*(_OLD_PARTS if is_embedded else _INSERT_WINDOW))
+            # A cluster's tables are made with what they need.
+            if not connection.cluster:
+                self._require_setting(*(_OLD_PARTS if is_embedded else _INSERT_WINDOW))
         except BaseException:
             connection.close()
             raise
@@ -110,8 +113,10 @@ class ClickHouse:
         """Remove generations whose trading days share the month of ``day``."""
         # Within one partition: a mutation of the table would make a new version of every part it has.
         partition = day.year * 100 + day.month
+        cluster = self.connection.cluster
+        holds_rows = stored_in(cluster, *table.name.split(".")) if cluster else table.quoted
         self.connection.delete(
-            f"ALTER TABLE {table.quoted} DELETE IN PARTITION {partition} "
+            f"ALTER TABLE {holds_rows} DELETE IN PARTITION {partition} "
             "WHERE generation IN {generations:Array(Int64)}",
             {"generations": sorted(generations)},
         )
@@ -143,15 +148,23 @@ class ClickHouse:
 
     def sizes(self) -> dict[str, Size]:
         """Return what the tables take of the disk, by table."""
+        # Of a cluster: one copy of each shard.
+        cluster = self.connection.cluster
+        parts = f"cluster('{cluster}', system.parts)" if cluster else "system.parts"
         found = self.connection.select(
-            "SELECT concat(database, '.', `table`) AS name, toInt64(count()) AS parts, "
-            "toInt64(sum(bytes_on_disk)) AS disk_bytes FROM system.parts WHERE active GROUP BY name"
+            "SELECT replaceRegexpOne(concat(database, '.', `table`), '_local$', '') AS name, "
+            "toInt64(count()) AS parts, toInt64(sum(bytes_on_disk)) AS disk_bytes "
+            f"FROM {parts} WHERE active GROUP BY name"
         )
         return {row["name"]: Size(row["parts"], row["disk_bytes"]) for row in found.to_pylist()}
 
     def migrations(self) -> list[AppliedMigration]:
         """Return the migrations that were applied, oldest first."""
         return list_applied(self.connection)
+
+    def make_missing(self) -> None:
+        """Make the databases and tables that a new node of the cluster lacks."""
+        make_missing(self.connection)
 
     def staging(self) -> "ClickHouseStaging":
         """Start to write the rows of one publication."""
@@ -185,9 +198,27 @@ class ClickHouseStaging:
         self._engine = engine
         self._commit_lock = commit_lock
         self.manifest = engine.manifest
-        self.select_rows = engine.select_rows
         self.remove = engine.delete_generations
         self.append = engine.manifest.append
+
+    def select_rows(
+        self,
+        table: Table,
+        columns: Sequence[Column],
+        batch: Sequence[ManifestRow],
+        where: Mapping[str, Any],
+    ) -> pa.Table:
+        """Return what was inserted, as ``ClickHouse.select_rows`` does."""
+        from clickhouse_connect.driver.exceptions import DatabaseError
+
+        try:
+            return self._engine.select_rows(table, columns, batch, where)
+        except DatabaseError as error:
+            n = sum(row.rows for row in batch)
+            raise StoreCorruptError(
+                f"{table.name} {batch[0].symbol} {batch[0].trading_day}: wrote {n} rows that cannot "
+                f"be read back: {str(error).splitlines()[0][:300]}"
+            ) from error
 
     def insert(self, table: Table, rows: pa.Table, *, token: str) -> None:
         """Insert rows."""
@@ -210,7 +241,8 @@ class ClickHouseStaging:
             for table, day, generation in unpublished:
                 self._engine.delete_generations(table, day, [generation])
         except Error as error:
-            raise StoreError(f"staged rows were left for vacuum: {error}") from error
+            first = str(error).splitlines()[0][:300]
+            raise StoreError(f"staged rows were left for vacuum: {first}") from error
 
 
 def _conditions(

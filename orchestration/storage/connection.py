@@ -5,6 +5,7 @@ forked child, every query has limits, its insert files stay under the store, res
 """
 
 import os
+import re
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +16,9 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
+from orchestration.storage import cluster as clusters
 from orchestration.storage.errors import StoreError, StoreUrlError
+from orchestration.storage.full_disk import naming_a_full_disk
 from orchestration.storage.retries import retried
 from orchestration.storage.server_url import split_server_url
 
@@ -33,6 +36,7 @@ _PINNED = {
 # Fewer rows go by a file: starting the other way costs more than it saves. The manifest's rows, whose
 # tokens decide between writers, are always fewer.
 _ROWS_WORTH_SCANNING = 10_000
+_CODE = re.compile(r"\bCode: (\d+)")
 
 
 class Connection:
@@ -47,6 +51,8 @@ class Connection:
         and the same SQL.
     temp_dir : Path or None
         Where the embedded engine's insert files go; the process's own temporary folder is left alone.
+    cluster : str or None
+        The server is a node of this cluster (`orchestration.storage.cluster`).
     memory_bytes, timeout_s : int
         Limits of each query (ClickHouse errors 241 and 159).
     retry_s : float
@@ -63,13 +69,16 @@ class Connection:
         memory_bytes: int,
         timeout_s: int,
         retry_s: float = 0,
+        cluster: str | None = None,
     ) -> None:
-        settings = _PINNED | {"max_memory_usage": memory_bytes, "max_execution_time": timeout_s}
+        self.cluster = None if cluster is None else clusters.require_cluster_name(cluster)
+        settings = _PINNED | (clusters.SETTINGS if cluster else {})
+        settings |= {"max_memory_usage": memory_bytes, "max_execution_time": timeout_s}
         target = server_target(url) if url else {"interface": "chdb", "path": str(path)}
         self._retry_s = retry_s if url else 0.0
         self._client = _connect(target, settings)
         self._temp_dir = temp_dir
-        self._is_embedded = url is None
+        self._folder = path
         self._scanner = _Scanner(path, settings) if path is not None else None
         self._call_lock = threading.Lock()
         self._pid = os.getpid()
@@ -142,10 +151,11 @@ class Connection:
                 f"the store was opened by pid {self._pid} and cannot be used by its forked child "
                 f"{os.getpid()}: start the process with spawn and open the store there"
             )
-        if not self._is_embedded:
-            yield
+        if self._folder is None:
+            with naming_a_full_disk(None):
+                yield
             return
-        with self._call_lock:
+        with self._call_lock, naming_a_full_disk(self._folder):
             try:
                 yield
             except BaseException:
@@ -185,7 +195,8 @@ class _Scanner:
         try:
             self._handle.query(sql, "TabSeparated")
         except ChdbError as error:
-            raise DatabaseError(str(error)) from error
+            found = _CODE.search(str(error))
+            raise DatabaseError(str(error), code=int(found[1]) if found else None) from error
 
     def fetch(self, sql: str, params: Mapping[str, Any]) -> bytes:
         """Return the rows of a query as RowBinary; DatabaseError where the engine refuses it."""

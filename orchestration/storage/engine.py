@@ -197,6 +197,9 @@ class Engine(RowSource, Protocol):
     def migrations(self) -> list[AppliedMigration]:
         """Return the migrations that were applied, oldest first."""
 
+    def make_missing(self) -> None:
+        """Make what a new node of a cluster lacks; a single server lacks nothing."""
+
     def staging(self) -> Staging:
         """Start to write the rows of one publication."""
 

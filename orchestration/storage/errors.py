@@ -13,6 +13,10 @@ class StoreUrlError(StoreError, ValueError):
     """The url of a server is none; the message says what it must be and does not repeat it."""
 
 
+class StoreFullError(StoreError):
+    """The disk or the quota of the store is full; what is published is untouched."""
+
+
 class SchemaError(StoreError):
     """The store's schema is not the one that this version of the program knows."""
 

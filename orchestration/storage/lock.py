@@ -35,7 +35,7 @@ class StoreLock:
             since when.
         """
         # The descriptor is not inherited by child processes: a subprocess cannot keep the lock alive.
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         deadline = time.monotonic() + timeout_s
         while True:
             try:

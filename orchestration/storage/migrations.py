@@ -13,6 +13,7 @@ from importlib import resources
 
 import pyarrow as pa
 
+from orchestration.storage.cluster import statements_on
 from orchestration.storage.connection import Connection
 from orchestration.storage.engine import AppliedMigration
 from orchestration.storage.errors import SchemaError
@@ -65,16 +66,25 @@ def migrate(connection: Connection, migrations: Sequence[Migration] | None = Non
         The store was migrated by a newer version of the program, or an applied file has changed.
     """
     known = packaged_migrations() if migrations is None else list(migrations)
-    connection.command("CREATE DATABASE IF NOT EXISTS meta")
-    connection.command(_RECORDS)
+    _apply(connection, "CREATE DATABASE IF NOT EXISTS meta")
+    _apply(connection, _RECORDS.strip())
     applied = applied_migrations(connection)
     require_compatible(applied, known)
     pending = [migration for migration in known if migration.version not in applied]
     for migration in pending:
         for statement in migration.statements():
-            connection.command(statement)
+            _apply(connection, statement)
         _record(connection, migration)
     return [migration.version for migration in pending]
+
+
+def make_missing(connection: Connection) -> None:
+    """Run every statement again, which makes what a new node of a cluster lacks and nothing else."""
+    _apply(connection, "CREATE DATABASE IF NOT EXISTS meta")
+    _apply(connection, _RECORDS.strip())
+    for migration in packaged_migrations():
+        for statement in migration.statements():
+            _apply(connection, statement)
 
 
 def list_applied(connection: Connection) -> list[AppliedMigration]:
@@ -89,6 +99,12 @@ def applied_migrations(connection: Connection) -> dict[int, tuple[str, str]]:
     """Return version -> (name, checksum) of what has been applied."""
     found = connection.select("SELECT version, name, checksum FROM meta.migrations")
     return {row["version"]: (row["name"], row["checksum"]) for row in found.to_pylist()}
+
+
+def _apply(connection: Connection, statement: str) -> None:
+    cluster = connection.cluster
+    for sql in statements_on(cluster, statement) if cluster else [statement]:
+        connection.command(sql)
 
 
 def require_compatible(applied: dict[int, tuple[str, str]], known: Sequence[Migration]) -> None:

@@ -15,7 +15,12 @@ from orchestration.storage.comparison import has_rows_of
 from orchestration.storage.conform import conform, require_key, with_store_columns
 from orchestration.storage.content_hash import content_hash, n_duplicate_keys
 from orchestration.storage.engine import Staging
-from orchestration.storage.errors import PublicationConflictError, StoreCorruptError, StoreError
+from orchestration.storage.errors import (
+    PublicationConflictError,
+    StoreCorruptError,
+    StoreError,
+    StoreFullError,
+)
 from orchestration.storage.generation_clock import GenerationClock
 from orchestration.storage.manifest import Input, ManifestRow, current
 from orchestration.storage.readers import read_generations
@@ -44,7 +49,7 @@ class _Staged:
     chunks: list[pa.Table] = field(default_factory=list)
     first_hash: Future[str] | None = None
     is_held: bool = False
-    n_inserted: int = 0
+    n_inserts: int = 0
     rows: int = 0
     hash: str = ""
 
@@ -54,7 +59,7 @@ class _Staged:
 
     @property
     def is_stored(self) -> bool:
-        return self.rows > 0 and not self.is_held
+        return self.n_inserts > 0
 
     def hash_of_chunks(self) -> str:
         """Return the content hash of all that was handed in."""
@@ -256,9 +261,10 @@ class Publication(AbstractContextManager["Publication"]):
         if len(chunk) == 0:
             return
         # The generation is unique, and its chunks come one after another.
-        token = f"{staged.table.name}-{staged.generation}-{staged.n_inserted}"
+        token = f"{staged.table.name}-{staged.generation}-{staged.n_inserts}"
+        # Counted before it is done: of one that fails rows may be stored all the same.
+        staged.n_inserts += 1
         self._staging.insert(staged.table, chunk, token=token)
-        staged.n_inserted += 1
 
     def _equals_published(self, staged: _Staged, chunk: pa.Table) -> bool:
         same = self._same_origin(staged)
@@ -350,10 +356,12 @@ class Publication(AbstractContextManager["Publication"]):
         )
 
     def _abandon(self, error: BaseException | None) -> None:
-        # An interrupt is not the time for more work; Store.vacuum removes what it leaves.
+        # An interrupt is not the time for more work, and on a full disk a removal, which writes what
+        # it keeps, would wait for space. Store.vacuum removes what they leave.
         is_interrupt = error is not None and not isinstance(error, Exception)
+        is_left = is_interrupt or isinstance(error, StoreFullError)
         try:
-            self._close(() if is_interrupt else self._staged.values())
+            self._close(() if is_left else self._staged.values())
         except StoreError as failure:
             if error is None:
                 raise

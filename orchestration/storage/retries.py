@@ -10,8 +10,9 @@ from orchestration.storage.errors import StoreError
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 # ClickHouse errors that pass: too many simultaneous queries, socket timeout, network error, read-only
-# replica, too many parts, status of an insert not known, Keeper.
-_PASSING = frozenset({202, 209, 210, 242, 252, 319, 999})
+# replica, too many parts, too few replicas for a quorum, an earlier quorum not reached, a replica behind
+# it, status of an insert not known, Keeper.
+_PASSING = frozenset({202, 209, 210, 242, 252, 285, 286, 289, 319, 999})
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -58,13 +59,12 @@ def retried(
         try:
             return call()
         except Exception as error:
-            if for_s == 0 or not may_pass(error):
+            if not may_pass(error):
                 raise
             wait = pause * random.uniform(0.5, 1.0)  # noqa: S311  spreads clients in time, no secret
             if time.monotonic() + wait > deadline:
-                raise StoreError(
-                    f"{what} failed {n} times in {for_s:g} s, at last with: {error}"
-                ) from error
+                said = f"failed {n} times in {for_s:g} s, at last with" if n > 1 else "failed"
+                raise StoreError(f"{what} {said}: {error}") from error
             _log.info("%s failed (%s): attempt %d follows in %.1f s", what, error, n + 1, wait)
             time.sleep(wait)
             pause, n = min(2 * pause, _LONGEST_PAUSE_S), n + 1

@@ -20,7 +20,7 @@ def split_server_url(url: str, schemes: Collection[str], *, expected: str) -> Sp
     Raises
     ------
     StoreUrlError
-        Another scheme, or a port that is none.
+        Another scheme, a port that is none, or an "@" after the address: part of a password.
     """
     message = f"the store's url must be {expected}"
     try:
@@ -28,6 +28,8 @@ def split_server_url(url: str, schemes: Collection[str], *, expected: str) -> Sp
         parts.port  # noqa: B018  looks at it: a port that is none raises, and says what stands there
     except ValueError:
         raise StoreUrlError(message) from None
-    if parts.scheme not in schemes:
+    # A "/", "?" or "#" of the password that is not escaped ends the address before its "@".
+    rest = parts.path + parts.query + parts.fragment
+    if parts.scheme not in schemes or "@" in rest:
         raise StoreUrlError(message)
     return parts

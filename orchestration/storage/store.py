@@ -55,6 +55,7 @@ class Store:
         *,
         path: Path | None = None,
         url: str | None = None,
+        cluster: str | None = None,
         lock_timeout_s: float = 30,
         memory_gb: float = 4,
         query_timeout_s: int = 300,
@@ -69,6 +70,8 @@ class Store:
         url : str, optional
             A server instead: ClickHouse as ``http[s]://user:password@host:port``, PostgreSQL as
             ``postgresql://user:password@host:port/database``.
+        cluster : str, optional
+            The server is a node of this cluster, as its ``remote_servers`` names it.
         lock_timeout_s : float
             How long to wait for another process to leave an embedded store.
         memory_gb : float
@@ -96,9 +99,9 @@ class Store:
         if url is not None:
             if path is not None:
                 raise ValueError("give the path of an embedded store or a server's url, not both")
-            return cls(_server_engine(url, retry_s, limits))
-        if path is None:
-            raise ValueError("give the path of an embedded store, or a server's url")
+            return cls(_server_engine(url, retry_s, limits, cluster))
+        if path is None or cluster is not None:
+            raise ValueError("give the path of an embedded store, or a server's url (and cluster)")
         folder = Path(path).resolve()
         with cls._class_lock:
             if Store._embedded is not None:
@@ -319,25 +322,29 @@ class Store:
             self.content_hash(table, symbol, day, snapshot=snapshot) for day in sorted(set(days))
         )
 
-    def orphans(self) -> list[Stored]:
-        """Return generations that are not published: staged by killed or failed runs, or retired."""
+    def orphans(self, *, min_age_s: float | None = None) -> list[Stored]:
+        """Return generations that are not published: staged by killed or failed runs, or retired.
+
+        Those younger than ``min_age_s`` may be of a writer that is at work: left out, it is a day on
+        a server; an embedded store has no other writer.
+        """
         gone = self._engine.retired()
         return maintenance.orphans(
             self._engine,
             [row for row in self._manifest.rows() if row.generation not in gone],
             in_progress=self._in_progress,
-            min_age_s=self._engine.orphan_age_s,
+            min_age_s=self._engine.orphan_age_s if min_age_s is None else min_age_s,
         )
 
-    def vacuum(self) -> dict[str, int]:
-        """Delete what was staged and never published; return the rows removed by table.
+    def vacuum(self, *, min_age_s: float | None = None) -> dict[str, int]:
+        """Delete what was staged and never published (see ``orphans``); return rows by table.
 
         Replaced generations stay until `retain` removes them: snapshots taken before the
         replacement can still be read.
         """
         published = {row.generation for row in self.published()}
         remove_stale_pages(self._engine, published)
-        return maintenance.remove(self._engine, self.orphans())
+        return maintenance.remove(self._engine, self.orphans(min_age_s=min_age_s))
 
     def retain(self, since_ns: int, *, kept: Collection[int] = ()) -> dict[str, int]:
         """Delete the rows of generations that were replaced before a time; return how many by table.
@@ -357,6 +364,10 @@ class Store:
         gone = self._engine.retired()
         return table_status(self._engine.sizes(), self._manifest.rows(), self.orphans(), gone)
 
+    def make_missing(self) -> None:
+        """Make the databases and tables that a new node of a cluster lacks."""
+        self._engine.make_missing()
+
     def migrations(self) -> list[AppliedMigration]:
         """Return the migrations that this store has, oldest first."""
         return self._engine.migrations()
@@ -372,7 +383,12 @@ class Store:
 
     @classmethod
     def _open_embedded(cls, folder: Path, lock_timeout_s: float, limits: dict[str, int]) -> Self:
+        if "?" in str(folder):
+            raise StoreError(
+                f"the engine takes what follows a '?' for its options: no store in {folder}"
+            )
         folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)  # market data is licensed, and models are worth something
         lock = StoreLock(folder / "store.lock")
         lock.acquire(lock_timeout_s)
         try:
@@ -397,10 +413,14 @@ class Store:
         return self
 
 
-def _server_engine(url: str, retry_s: float, limits: dict[str, int]) -> Engine:
+def _server_engine(url: str, retry_s: float, limits: dict[str, int], cluster: str | None) -> Engine:
     if url.startswith(("postgresql:", "postgres:")):
         from orchestration.storage.postgres.engine import Postgres
 
+        if cluster is not None:
+            raise ValueError("a cluster is one of ClickHouse servers, the url is PostgreSQL's")
         return Postgres(url, retry_s=retry_s, **limits)
-    connection = Connection(path=None, url=url, temp_dir=None, retry_s=retry_s, **limits)
+    connection = Connection(
+        path=None, url=url, temp_dir=None, retry_s=retry_s, cluster=cluster, **limits
+    )
     return ClickHouse(connection, is_embedded=False)

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from orchestration import runtime
 from orchestration.config import Settings
-from orchestration.doctor import doctor_tables, examine
+from orchestration.doctor import doctor_tables, examine, readable_secrets
 from tests.orchestration.rows import raw_trades
 
 DAY = date(2024, 8, 8)
@@ -52,3 +52,19 @@ def test_doctor_masks_the_servers_password(published, monkeypatch):
     finally:
         monkeypatch.undo()
         runtime.settings.cache_clear()
+
+
+def test_a_settings_file_with_the_password_that_others_may_read_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert readable_secrets() == []
+    file = tmp_path / "orderflow.toml"
+    file.write_text("seed = 3\n")
+    file.chmod(0o644)
+    assert readable_secrets() == []
+    file.write_text('clickhouse_url = "http://reader:s3cr3t@db:8123"\n')
+    (said,) = readable_secrets()
+    assert said.startswith(f"{file} holds the store's password")
+    assert "(0644)" in said
+    assert "s3cr3t" not in said
+    file.chmod(0o600)
+    assert readable_secrets() == []

@@ -1,14 +1,20 @@
-"""A ClickHouse HTTP interface over chDB, that can be told to misbehave: `python -m tests.storage.clickhouse_http`.
+"""A ClickHouse HTTP interface over chDB, that can be told to misbehave.
+
+    python -m tests.storage.clickhouse_http FOLDER [--config FILE]
 
 It speaks what clickhouse-connect asks of a server: queries in the address or the body, bound
 ``param_`` values, settings as parameters, Native and Arrow in and out, compressed bodies, basic
 authentication, sessions, errors with their code. It runs in a process of its own, since the engine
-allows one folder a process.
+allows one folder a process. ``--config`` gives the engine a server's configuration: disks for
+backups, a cluster of this one node. The engine runs no statement ``ON CLUSTER`` and has no port for
+replicas, without which a replicated table takes no rows: these words are taken out on the way, and
+its tables are made as plain ones with the same window of tokens.
 
 Control, by ``POST /faults`` with a JSON list (null: forget all): each fault waits for the next request whose SQL holds
-its text, then happens once: ``refuse`` (the connection closes before anything is read), ``cut_body``
+its text (and lets ``skip`` such requests pass before), then happens once: ``refuse`` (the connection closes before anything is read), ``cut_body``
 (it closes in the middle of the request), ``cut_reply`` (the query runs, the answer is never sent),
-``cut_stream`` (half of the answer is sent), ``busy`` (503). ``GET /requests`` tells the SQL seen.
+``cut_stream`` (half of the answer is sent), ``busy`` (503), ``hold`` (the request waits until another one that holds
+its text was answered). ``GET /requests`` tells the SQL seen.
 """
 
 import argparse
@@ -21,11 +27,13 @@ import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import chdb
 import pyarrow as pa
 
+_LONGEST_HOLD_S = 60
 USER, PASSWORD = "orderflow", "pass word&1"
 # Parameters of the transport; every other one is a setting.
 _TRANSPORT = {
@@ -33,14 +41,20 @@ _TRANSPORT = {
     "query_id", "wait_end_of_query", "compress", "decompress", "enable_http_compression",
     "send_progress_in_http_headers", "http_headers_progress_interval_ms", "client_protocol_version",
 }  # fmt: skip
+_ON_CLUSTER = re.compile(r"^(?P<kept>(?:CREATE|ALTER) [^()]*?) ON CLUSTER '[^']*'", re.ASCII)
+_REPLICATED = re.compile(
+    r"ReplicatedMergeTree\([^)]*\)(?P<kept>.*?)replicated_deduplication_window = (?P<n>\d+), "
+    r"replicated_deduplication_window_seconds = \d+$",
+    re.DOTALL,
+)
 _CODE = re.compile(r"Code: (\d+)\.")
 
 
 class Engine:
     """The one engine of the process: a handle a request, so that settings do not leak."""
 
-    def __init__(self, folder: Path) -> None:
-        self._path = str(folder)
+    def __init__(self, folder: Path, config: Path | None = None) -> None:
+        self._path = str(folder) if config is None else f"{folder}?config-file={config}"
         self._keeps_open = chdb.connect(self._path)
         self._sessions: dict[str, tuple[object, threading.Lock]] = {}
         self._lock = threading.Lock()
@@ -75,7 +89,7 @@ class Engine:
         if asked.get("database"):
             handle.query(f"USE `{asked['database']}`", "TabSeparated")
         bound = {n.removeprefix("param_"): v for n, v in asked.items() if n.startswith("param_")}
-        text = sql.decode()
+        text = _of_one_node(sql.decode())
         if data:
             with tempfile.NamedTemporaryFile() as file:
                 file.write(data)
@@ -112,7 +126,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _query(self) -> None:
         asked = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
-        fault = self.server.fault_for(asked.get("query", ""))
+        in_address = asked.get("query", "")
+        fault = self.server.fault_for(in_address) if in_address else ""
         if fault in ("refuse", "cut_body"):
             if fault == "cut_body":
                 self.rfile.read1(64)
@@ -123,9 +138,10 @@ class Handler(BaseHTTPRequestHandler):
         if not sql:
             head, is_insert, rest = body.partition(b"FORMAT Native\n")
             sql, data = (head + b"FORMAT Native", rest) if is_insert else (body, b"")
-        # What stands in the body is only known now.
-        fault = fault or self.server.fault_for(sql.decode(errors="replace"))
-        self.server.seen.append(sql.decode(errors="replace"))
+        text = sql.decode(errors="replace")
+        if not in_address:  # what stands in the body is only known now
+            fault = self.server.fault_for(text)
+        self.server.seen.append(text)
         if fault in ("refuse", "cut_body"):
             self._hang_up()
         elif fault == "busy":
@@ -136,6 +152,8 @@ class Handler(BaseHTTPRequestHandler):
             self._run(sql, data, asked, fault)
 
     def _run(self, sql: bytes, data: bytes, asked: dict[str, str], fault: str) -> None:
+        if fault == "hold":
+            self.server.wait_for_another()
         try:
             found = self.server.engine.run(sql, data, asked)
         except Exception as error:  # the engine raises a plain RuntimeError for every refusal
@@ -145,6 +163,7 @@ class Handler(BaseHTTPRequestHandler):
             self._hang_up()
         else:
             self._answer(200, found, sent=len(found) // 2 if fault == "cut_stream" else None)
+            self.server.tell_answered(sql.decode(errors="replace"))
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
@@ -204,24 +223,57 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, config: Path | None = None) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.engine = Engine(folder)
-        self.faults: list[dict[str, str]] = []
+        self.engine = Engine(folder, config)
+        self.faults: list[dict[str, Any]] = []
         self.seen: list[str] = []
         self._lock = threading.Lock()
+        self._answered = threading.Condition()
+        self._awaited = ""
 
     def fault_for(self, sql: str) -> str:
         """Take the first fault that waits for this SQL; empty for none."""
         with self._lock:
             for fault in self.faults:
-                if fault["sql"] in sql:
-                    self.faults.remove(fault)
-                    return fault["kind"]
+                if fault["sql"] not in sql:
+                    continue
+                if fault.get("skip", 0):
+                    fault["skip"] -= 1
+                    continue
+                self.faults.remove(fault)
+                if fault["kind"] == "hold":
+                    self._awaited = fault["sql"]
+                return fault["kind"]
         return ""
+
+    def wait_for_another(self) -> None:
+        """Wait until a request that holds the text of the last ``hold`` was answered."""
+        with self._answered:
+            self._answered.wait_for(lambda: not self._awaited, timeout=_LONGEST_HOLD_S)
+
+    def tell_answered(self, sql: str) -> None:
+        """Let a held request go on where it waits for such a one."""
+        with self._answered:
+            if self._awaited and self._awaited in sql:
+                self._awaited = ""
+                self._answered.notify_all()
 
     def handle_error(self, *_: object) -> None:
         """A client that hangs up is nobody's error."""
+
+
+def _of_one_node(sql: str) -> str:
+    sql = without_cluster(sql)
+    if not sql.startswith("CREATE TABLE"):
+        return sql
+    window = r"non_replicated_deduplication_window = \g<n>"
+    return _REPLICATED.sub(rf"MergeTree\g<kept>{window}", sql)
+
+
+def without_cluster(sql: str) -> str:
+    """Return a statement as one node runs it for itself."""
+    return _ON_CLUSTER.sub(r"\g<kept>", sql)
 
 
 def _decompressed(body: bytes, encoding: str) -> bytes:
@@ -237,6 +289,8 @@ def _quoted(text: str) -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    server = Server(parser.parse_args().folder)
+    parser.add_argument("--config", type=Path)
+    chosen = parser.parse_args()
+    server = Server(chosen.folder, chosen.config)
     print(server.server_address[1], flush=True)
     server.serve_forever()

@@ -1,5 +1,6 @@
 """Storage tests: a day, a publisher in one line, and processes of their own for other folders."""
 
+import base64
 import json
 import multiprocessing
 import subprocess
@@ -7,8 +8,11 @@ import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
+from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -35,8 +39,11 @@ class HttpServer:
 
     def fail_once(self, *faults: tuple[str, str]) -> None:
         """Let the next request whose SQL holds a text go wrong: (kind, text), each once."""
-        told = json.dumps([{"kind": kind, "sql": sql} for kind, sql in faults]).encode()
-        self._get("/faults", told)
+        self.fail([{"kind": kind, "sql": sql} for kind, sql in faults])
+
+    def fail(self, faults: list[dict[str, Any]]) -> None:
+        """Let requests to come go wrong: as `tests.storage.clickhouse_http` says."""
+        self._get("/faults", json.dumps(faults).encode())
 
     def n_waiting(self) -> int:
         """How many faults have not struck."""
@@ -50,19 +57,77 @@ class HttpServer:
         """How many requests so far, answered or not, hold a text."""
         return sum(text in sql for sql in json.loads(self._get("/requests")))
 
+    def n_seen(self) -> int:
+        """How many requests with SQL came so far."""
+        return len(json.loads(self._get("/requests")))
+
+    def command(self, sql: str) -> None:
+        """Run one statement past the store."""
+        known = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        with closing(HTTPConnection("127.0.0.1", self.port)) as connection:
+            connection.request("POST", "/", sql, {"Authorization": f"Basic {known}"})
+            answer = connection.getresponse()
+            said = answer.read()
+        assert answer.status == 200, said
+
     def _get(self, path: str, body: bytes | None = None) -> bytes:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", body) as answer:
             return answer.read()
 
 
+@contextmanager
+def serving(folder: Path, *options: str) -> Iterator[HttpServer]:
+    """Serve a folder over HTTP from a process of its own."""
+    command = [sys.executable, "-m", "tests.storage.clickhouse_http", str(folder), *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield HttpServer(port=int(process.stdout.readline()))
+        finally:
+            process.kill()
+
+
 @pytest.fixture(scope="session")
 def http_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
     """The server that the HTTP half of the storage tests talks to."""
-    command = [sys.executable, "-m", "tests.storage.clickhouse_http"]
-    folder = tmp_path_factory.mktemp("server")
-    with subprocess.Popen([*command, str(folder)], stdout=subprocess.PIPE, text=True) as process:
-        yield HttpServer(port=int(process.stdout.readline()))
-        process.kill()
+    with serving(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+# What a server's configuration adds to the engine: a folder for backups, a cluster of this one node, and a
+# Keeper within the process, which knows replicated tables.
+_CONFIG = """
+<clickhouse>
+  <backups><allowed_path>{backups}</allowed_path></backups>
+  <tcp_port>9000</tcp_port>
+  <zookeeper><implementation>testkeeper</implementation></zookeeper>
+  <macros><shard>1</shard><replica>a</replica></macros>
+  <remote_servers><orderflow><shard>
+    <internal_replication>true</internal_replication>
+    <replica><host>localhost</host><port>9000</port></replica>
+  </shard></orderflow></remote_servers>
+</clickhouse>
+"""
+
+
+def cluster_config(backups: Path) -> str:
+    """Return that configuration; backups go under a folder."""
+    return _CONFIG.format(backups=backups)
+
+
+@pytest.fixture(scope="session")
+def cluster_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
+    """A server whose cluster `orderflow` is itself, and that may write backups."""
+    folder = tmp_path_factory.mktemp("cluster")
+    (folder / "config.xml").write_text(cluster_config(folder / "backups"))
+    with serving(folder / "data", "--config", str(folder / "config.xml")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def cluster_store(cluster_server: HttpServer) -> Iterator[Store]:
+    """A store on that cluster."""
+    with Store.open(url=cluster_server.url(), cluster="orderflow") as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -75,6 +75,7 @@ class _KilledConnection:
     def __init__(self, connection, n):
         self._connection, self._left = connection, n
         self.select, self.insert = connection.select, self._insert
+        self.cluster = connection.cluster
 
     def command(self, sql):
         if self._left == 0:

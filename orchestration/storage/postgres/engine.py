@@ -188,6 +188,9 @@ class Postgres:
         """Return the migrations that were applied, oldest first."""
         return self.sessions.run("reading meta.migrations", list_applied)
 
+    def make_missing(self) -> None:
+        """Do nothing: there are no nodes."""
+
     def staging(self) -> PostgresStaging:
         """Start to write the rows of one publication."""
         return PostgresStaging(self.sessions, self._require_partition)
