@@ -1,6 +1,6 @@
 """The usual call of a live stream: the next trades of a session, while no bar closes, in one kernel."""
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,8 +19,11 @@ from orderflow_core.types import Float64, Int64, QuoteAtTrade, TradeArrays
 from orderflow_core.validate import INT64_MAX
 from orderflow_core.window_tier import require_reach_fits
 
-_INT64, _INT8, _BOOL = np.dtype(np.int64), np.dtype(np.int8), np.dtype(np.bool_)
-_TIGHT, _TIGHT_BYTES = (8,), (1,)
+# Type of an element, and the stride without gaps, which tells one dimension.
+_Kind: TypeAlias = tuple[np.dtype[Any], tuple[int]]
+_LONG: _Kind = (np.dtype(np.int64), (8,))
+_SHORT: _Kind = (np.dtype(np.int8), (1,))
+_FLAG: _Kind = (np.dtype(np.bool_), (1,))
 _NONE, _NO_BOOL = np.empty(0, np.int64), np.empty(0, np.bool_)
 _NO_QUOTES, _NO_BOOK = (_NONE, _NONE, _NONE, _NONE, _NO_BOOL), (_NONE, _NO_BOOL)
 _LIMIT = INT64_MAX // 2
@@ -65,41 +68,42 @@ def usual_step(
     further, n = state.further, len(trades.ts_event_ns)
     if further is None or len(state.starts):
         return None
-    wide = (
-        trades.ts_event_ns, trades.trade_id, trades.price_ticks, trades.qty_lots, sweep,
-    )  # fmt: skip
-    quotes: tuple[Any, ...]
-    quotes, book, narrow = _NO_QUOTES, _NO_BOOK, trades.sign
+    quotes: tuple[Any, ...] | None
+    book: tuple[Any, ...] | None
+    quotes, book = _NO_QUOTES, _NO_BOOK
+    wide = _owned(
+        (trades.ts_event_ns, trades.trade_id, trades.price_ticks, trades.qty_lots, sweep), _LONG
+    )
+    narrow = _owned((trades.sign,), _SHORT)
     if at_trade is not None:
-        quotes = (
-            at_trade.bid_ticks, at_trade.bid_lots, at_trade.ask_ticks, at_trade.ask_lots,
-            at_trade.is_known,
-        )  # fmt: skip
-        if not _are_flags(quotes[4], n) or not _are_tight(quotes[:4]):
-            return None
+        columns = (at_trade.bid_ticks, at_trade.bid_lots, at_trade.ask_ticks, at_trade.ask_lots)
+        quotes = _with_flags(columns, at_trade.is_known, n)
     if ofi is not None:
-        book = (ofi.ofi_lots, ofi.is_known)
-        if not _are_flags(book[1], n) or not _are_tight(book[:1]):
-            return None
-    is_sign = type(narrow) is np.ndarray and narrow.dtype is _INT8 and narrow.flags.writeable
-    if not is_sign or narrow.strides != _TIGHT_BYTES or not _are_tight(wide):
+        book = _with_flags((ofi.ofi_lots,), ofi.is_known, n)
+    if wide is None or narrow is None or quotes is None or book is None:
         return None
-    return _stepped(state, further, (*wide, narrow), (quotes, book), settings)
+    return _stepped(state, further, (*wide, *narrow), (quotes, book), settings)
 
 
-def _are_tight(columns: tuple[Any, ...]) -> bool:
-    # Read-only arrays are another type to the compiler: each mixture would be compiled anew.
+def _owned(columns: tuple[Any, ...], kind: _Kind) -> tuple[Any, ...] | None:
+    # Columns without gaps of one type; else nothing. Read-only ones, as those of Arrow are, would be
+    # another type to the compiler: the chunk is small, so they are copied.
+    dtype, strides = kind
+    is_read_only = False
     for values in columns:
-        if not (type(values) is np.ndarray and values.dtype is _INT64 and values.strides == _TIGHT):
-            return False
-        if not values.flags.writeable:
-            return False
-    return True
+        if not (type(values) is np.ndarray and values.dtype is dtype and values.strides == strides):
+            return None
+        is_read_only |= not values.flags.writeable
+    if is_read_only:
+        return tuple(values.copy() for values in columns)
+    return columns
 
 
-def _are_flags(values: Any, n: int) -> bool:
-    is_bool = type(values) is np.ndarray and values.dtype is _BOOL and values.flags.writeable
-    return is_bool and values.strides == _TIGHT_BYTES and len(values) == n
+def _with_flags(columns: tuple[Any, ...], is_known: Any, n: int) -> tuple[Any, ...] | None:
+    owned, flags = _owned(columns, _LONG), _owned((is_known,), _FLAG)
+    if owned is None or flags is None or len(flags[0]) != n:
+        return None
+    return (*owned, *flags)
 
 
 def _stepped(

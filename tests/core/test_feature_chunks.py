@@ -1,14 +1,15 @@
 """Any chunking of a stream gives the rows of the whole, bit for bit, on any clock."""
 
 import os
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderflow_core import row_ranges
+from orderflow_core import features, row_ranges
+from orderflow_core.feature_step import usual_step
 from orderflow_core.feature_stream import feature_blocks
 from orderflow_core.features import decision_features
 from tests.core.feature_checks import (
@@ -54,6 +55,27 @@ def test_chunks_of_seeded_streams(seed, clock):
 def test_one_trade_at_a_time(clock):
     stream = seeded_stream(3, 300)
     assert_chunks_give_the_whole(stream, range(1, 300), clock)
+
+
+def test_columns_that_cannot_be_written_take_the_same_short_way(monkeypatch):
+    # Arrow's are; a live stream hands them over.
+    stream = seeded_stream(3, 300)
+    whole, n_short = build(stream), 0
+
+    def counted(*arguments):
+        nonlocal n_short
+        step = usual_step(*arguments)
+        n_short += step is not None
+        return step
+
+    monkeypatch.setattr(features, "usual_step", counted)
+    frozen = [stream.trades, stream.at_trade, stream.ofi]
+    for bundle in frozen:
+        for field in fields(bundle):
+            getattr(bundle, field.name).flags.writeable = False
+    parts = joined(rows_in_chunks(stream, range(1, 300))[0])
+    assert_same_rows(parts, whole, whole.names)
+    assert n_short > 200
 
 
 @needs_jit
