@@ -99,7 +99,7 @@ class Sessions:
         try:
             return retried(attempt, for_s=self._retry_s, what=what, may_pass=is_passing)
         except psycopg.Error as error:
-            raise StoreError(f"{what} failed: {error}") from error
+            raise StoreError(f"{what} failed: {told(error)}") from error
 
     def _take(self) -> psycopg.Connection:
         # Two processes on one connection would read each other's answers.
@@ -151,10 +151,10 @@ class Sessions:
         try:
             connection = psycopg.connect(**self._target, autocommit=True)
         except psycopg.ProgrammingError as error:
-            raise StoreUrlError(f"the store's url must be {_EXPECTED}: {error}") from None
+            raise StoreUrlError(f"the store's url must be {_EXPECTED}: {told(error)}") from None
         except psycopg.OperationalError as error:
             raise StoreUnreachableError(
-                f"no PostgreSQL answers at {self._where}: {error}"
+                f"no PostgreSQL answers at {self._where}: {told(error)}"
             ) from error
         version = connection.info.server_version
         if version < OLDEST * 10_000:
@@ -173,6 +173,11 @@ class Sessions:
 
 class StoreUnreachableError(StoreError):
     """No connection could be made."""
+
+
+def told(error: Exception) -> str:
+    """Return what PostgreSQL says in one line: it gives details and hints on further ones."""
+    return " ".join(str(error).split())
 
 
 def is_passing(error: Exception) -> bool:

@@ -15,7 +15,7 @@ from orchestration.storage.postgres.manifest import PostgresManifest, are_publis
 from orchestration.storage.postgres.migrations import COMMITTING
 from orchestration.storage.postgres.reading import read_rows
 from orchestration.storage.postgres.schema import quoted
-from orchestration.storage.postgres.sessions import Sessions, is_passing
+from orchestration.storage.postgres.sessions import Sessions, is_passing, told
 from orchestration.storage.schema import Column, Table
 
 T = TypeVar("T")
@@ -65,7 +65,7 @@ class PostgresStaging:
                     for block in copy_blocks(columns, rows):
                         target.write(block)
             except psycopg.IntegrityError as error:
-                raise StoreError(f"{table.name} refused the rows: {error}") from error
+                raise StoreError(f"{table.name} refused the rows: {told(error)}") from error
 
         self._run(f"an insert into {table.name}", copy)
 
@@ -115,7 +115,7 @@ class PostgresStaging:
             return call(self._connection)
         except psycopg.Error as error:
             is_lost = " (nothing of this publication was stored)" if is_passing(error) else ""
-            raise StoreError(f"{what} failed{is_lost}: {error}") from error
+            raise StoreError(f"{what} failed{is_lost}: {told(error)}") from error
 
 
 def _published(connection: psycopg.Connection, rows: Sequence[ManifestRow]) -> bool:
