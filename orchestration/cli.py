@@ -26,7 +26,7 @@ from orchestration.console import (
     progress,
 )
 from orchestration.db_commands import db
-from orchestration.errors import EXPECTED, writing
+from orchestration.errors import EXPECTED, told, writing
 from orchestration.ingest_commands import ingest
 from orchestration.interruptible import in_thread
 from orchestration.live_commands import live, replay
@@ -285,5 +285,5 @@ def main() -> None:
     try:
         app()
     except EXPECTED as error:
-        err.print("error:", str(error), style="red", highlight=False, markup=False)
+        err.print("error:", told(error), style="red", highlight=False, markup=False)
         sys.exit(1)

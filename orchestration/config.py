@@ -130,6 +130,11 @@ class Settings(BaseSettings):
     def _one_server(self) -> Self:
         if self.clickhouse_url is not None and self.postgres_url is not None:
             raise ValueError("clickhouse_url and postgres_url are both set: one store, one server")
+        is_postgres = (self.server_url or "").startswith(("postgresql://", "postgres://"))
+        if self.postgres_url is not None and not is_postgres:
+            raise ValueError("postgres_url must be postgresql://user:password@host:port/database")
+        if self.clickhouse_url is not None and is_postgres:
+            raise ValueError("clickhouse_url must be http[s]://user:password@host:port/")
         return self
 
     @property

@@ -38,6 +38,17 @@ def writing(path: Path) -> Iterator[None]:
         raise NotWritable(f"{path} cannot be written: {error.strerror or error}") from error
 
 
+def told(error: Exception) -> str:
+    """Return what an expected error says; of settings out of their domain each by its name, in a line."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    said = [
+        (".".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, ")) for one in found
+    ]
+    return "; ".join(f"{name}: {message}" if name else message for name, message in said)
+
+
 class RunFailed(RuntimeError):  # noqa: N818  says what happened
     """A step of a run failed; the message is the step's own."""
 

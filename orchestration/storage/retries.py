@@ -64,7 +64,7 @@ def retried(
             wait = pause * random.uniform(0.5, 1.0)  # noqa: S311  spreads clients in time, no secret
             if time.monotonic() + wait > deadline:
                 said = f"failed {n} times in {for_s:g} s, at last with" if n > 1 else "failed"
-                raise StoreError(f"{what} {said}: {error}") from error
+                raise StoreError(f"{what} {said}: {' '.join(str(error).split())}") from error
             _log.info("%s failed (%s): attempt %d follows in %.1f s", what, error, n + 1, wait)
             time.sleep(wait)
             pause, n = min(2 * pause, _LONGEST_PAUSE_S), n + 1

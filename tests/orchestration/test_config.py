@@ -105,6 +105,21 @@ def test_the_servers_password_shows_nowhere(monkeypatch, name, url):
         assert "s3cr3t" not in shown
 
 
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("clickhouse_url", "postgresql://reader:s3cr3t@db.example/ticks"),
+        ("postgres_url", "https://reader:s3cr3t@db.example:8443/"),
+        ("postgres_url", "reader:s3cr3t@db.example"),
+    ],
+)
+def test_an_address_of_another_server_is_refused(monkeypatch, name, url):
+    monkeypatch.setenv(f"ORDERFLOW_{name.upper()}", url)
+    with pytest.raises(ValidationError, match=f"{name} must be ") as refused:
+        Settings()
+    assert "s3cr3t" not in str(refused.value)
+
+
 def test_one_store_has_one_server(monkeypatch):
     assert Settings().server_url is None
     monkeypatch.setenv("ORDERFLOW_CLICKHOUSE_URL", "https://reader:s3cr3t@db.example:8443/")
