@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from orchestration.arrays import QuoteProxyRefused, is_quote_proxy
+from orchestration.sources.records import QUOTE_PROXY
 from orchestration.storage.engine import Between
 from orchestration.storage.manifest import ManifestRow
 from orchestration.storage.pages import (
@@ -51,12 +53,14 @@ SELECT {what} FROM flow.classified_trades
 PREWHERE symbol = {{symbol:String}} AND trading_day = {{day:Date}} AND generation = {{generation:Int64}}
 AND ts_event_ns >= {{low:Int64}} AND ts_event_ns < {{high:Int64}} SETTINGS max_threads = 1
 """
-_SUMMED = ("qty_lots", "sign")
-_ROWS_SQL = _TRADES_SQL.format(what=", ".join(_SUMMED))
+_IS_PROXY = f"rule = '{QUOTE_PROXY}'"
+_ROWS_SQL = _TRADES_SQL.format(what=f"qty_lots, sign, {_IS_PROXY}")
 _SUMS_SQL = _TRADES_SQL.format(
-    what="sumIf(qty_lots, sign = 1), sumIf(qty_lots, sign = -1), sumIf(qty_lots, sign = 0)"
+    what="sumIf(qty_lots, sign = 1), sumIf(qty_lots, sign = -1), sumIf(qty_lots, sign = 0), "
+    f"max({_IS_PROXY})"
 )
-_ROW = np.dtype([("qty_lots", "<i8"), ("sign", "i1")])
+_ROW = np.dtype([("qty_lots", "<i8"), ("sign", "i1"), ("is_proxy", "u1")])
+_SUMS = np.dtype([("lots", "<i8", 3), ("is_proxy", "u1")])
 
 
 class Flow(NamedTuple):
@@ -112,6 +116,11 @@ class Answers:
         """Return the volume by aggressor of ``start_ns <= ts_event_ns < end_ns``, in lots.
 
         Whole bars of a time clock come from their pages, any other range from the trades.
+
+        Raises
+        ------
+        QuoteProxyRefused
+            The rows were made of quotes, and the clock does not say so.
         """
         bar_ns = self._bar_ns
         if bar_ns and start_ns % bar_ns == 0 and end_ns % bar_ns == 0:
@@ -267,7 +276,9 @@ class Answers:
     def _sums(self, row: ManifestRow, start_ns: int, end_ns: int) -> np.ndarray:
         if self._connection is None:
             where = {"ts_event_ns": Between(start_ns, end_ns)}
-            read = read_generations(self._engine, _TRADES, [row], columns=_SUMMED, where=where)
+            names = ("qty_lots", "sign", "rule")
+            read = read_generations(self._engine, _TRADES, [row], columns=names, where=where)
+            self._require_trades(is_quote_proxy(read))
             return _by_sign(read["qty_lots"].to_numpy(), read["sign"].to_numpy())
         params = {
             "symbol": row.symbol,
@@ -277,9 +288,19 @@ class Answers:
             "high": end_ns,
         }
         if end_ns - start_ns > _FEW_NS:
-            return np.frombuffer(self._connection.fetch(_SUMS_SQL, params), "<i8")
+            (sums,) = np.frombuffer(self._connection.fetch(_SUMS_SQL, params), _SUMS)
+            self._require_trades(bool(sums["is_proxy"]))
+            return sums["lots"]
         rows = np.frombuffer(self._connection.fetch(_ROWS_SQL, params), _ROW)
+        self._require_trades(bool(rows["is_proxy"].any()))
         return _by_sign(rows["qty_lots"], rows["sign"])
+
+    def _require_trades(self, is_proxy: bool) -> None:
+        if is_proxy and not self._clock.startswith(QUOTE_PROXY):
+            raise QuoteProxyRefused(
+                f"the rows of {self._instrument.symbol} are a {QUOTE_PROXY}, made of quotes: nothing "
+                f"was traded; ask for them by name, clock='{QUOTE_PROXY}:{self._clock}'"
+            )
 
 
 def _by_sign(qty: np.ndarray, sign: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from orchestration.arrays import constant
+from orchestration.arrays import QuoteProxyRefused, constant
 from orchestration.defs.flow.tables import bars, footprint_cells, profile_rows
 from orchestration.instruments import load_instruments
 from orchestration.storage import pages
@@ -188,6 +188,19 @@ def test_segments_are_answered_from_the_tables(store, symbol, instrument):
     opened = start_of(DAY)
     found = Answers(store, instrument).bars(opened, opened + DAY_NS)
     assert found.to_pylist() == rows_between(tables["flow.bars"], opened, opened + DAY_NS)
+
+
+def test_figures_of_quotes_are_refused_unless_asked_for_by_name(store, symbol, instrument):
+    trades = classified(DAY, 1)
+    at = trades.column_names.index("rule")
+    proxy = trades.set_column(at, "rule", constant("quote_proxy", len(trades)))
+    publish(store, symbol, {"flow.classified_trades": proxy})
+    opened = start_of(DAY)
+    for end in (opened + MINUTE_NS, opened + DAY_NS):
+        with pytest.raises(QuoteProxyRefused, match="nothing was traded"):
+            Answers(store, instrument).flow(opened, end)
+        by_name = Answers(store, instrument, clock="quote_proxy:time:60s")
+        assert by_name.flow(opened, end) == flow_of(trades, opened, end)
 
 
 def test_fill_stores_what_is_missing_and_vacuum_removes_what_is_stale(paged, symbol, instrument):
