@@ -1,7 +1,7 @@
 """The published tables (``meta.*`` is the store's own book-keeping and stands in the SQL alone).
 
-Codecs: ids DoubleDelta, ticks and times Delta, lots and counts T64, everything ZSTD(1);
-``benchmarks/storage_bytes.py --codecs`` measures them. NaN in a Float64 column means null.
+Codecs: ids DoubleDelta, ticks and times Delta, lots and counts T64, everything ZSTD(1); stamps and sizes
+that lie on a venue's grid GCD before it. ``benchmarks/stored_codecs.py`` measures them. NaN in a Float64 column means null.
 """
 
 from orchestration.storage.schema import FLOAT64, INT8, INT64, LABEL, STRING, Column, Table
@@ -13,6 +13,15 @@ def _ints(codec: str, names: str) -> tuple[Column, ...]:
 
 def _times(names: str) -> tuple[Column, ...]:
     return _ints("Delta, ZSTD(1)", names)
+
+
+def _stamps(names: str) -> tuple[Column, ...]:
+    # Times as venues give them, most on a grid of milliseconds or microseconds.
+    return _ints("GCD, Delta, ZSTD(1)", names)
+
+
+def _sizes_of_quotes(names: str) -> tuple[Column, ...]:
+    return _ints("GCD, T64, ZSTD(1)", names)
 
 
 def _ids(names: str) -> tuple[Column, ...]:
@@ -65,7 +74,7 @@ _CELL = {
 RAW_TRADES = Table(
     name="raw.trades",
     payload=(
-        *_times("ts_event_ns ts_recv_ns"),
+        *_stamps("ts_event_ns ts_recv_ns"),
         *_ids("trade_id"),
         *_texts("venue_id"),
         *_ticks("price_ticks"),
@@ -87,13 +96,13 @@ RAW_TRADES = Table(
 RAW_QUOTES = Table(
     name="raw.quotes",
     payload=(
-        *_times("ts_event_ns ts_recv_ns"),
+        *_stamps("ts_event_ns ts_recv_ns"),
         *_small("ts_source"),
-        *_ids("quote_id"),
+        *_stamps("quote_id"),  # of a dealer the time itself
         *_ticks("bid_ticks"),
-        *_lots("bid_lots"),
+        *_sizes_of_quotes("bid_lots"),
         *_ticks("ask_ticks"),
-        *_lots("ask_lots"),
+        *_sizes_of_quotes("ask_lots"),
         _SOURCE,
         _UNIT,
         _LINE,
@@ -166,7 +175,7 @@ RAW_QUARANTINE = Table(
 FLOW_CLASSIFIED_TRADES = Table(
     name="flow.classified_trades",
     payload=(
-        *_times("ts_event_ns"),
+        *_stamps("ts_event_ns"),
         *_ids("trade_id"),
         *_ticks("price_ticks"),
         *_lots("qty_lots"),
