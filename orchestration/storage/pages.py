@@ -35,6 +35,14 @@ PAGED = {
 _ANY_NS, _STRETCH_NS = 2**62, 10_000_000_000
 _SCHEMA = pa.schema([("key", pa.string()), ("generation", pa.int64()), ("body", pa.binary())])
 
+# One thread: handing the parts to several takes longer than to look into them.
+_ONE_PAGE = """
+SELECT body FROM meta.answer_pages PREWHERE key = {key:String} LIMIT 1 SETTINGS max_threads = 1
+"""
+_SOME_PAGES = """
+SELECT body FROM meta.answer_pages PREWHERE key IN {keys:Array(String)} SETTINGS max_threads = 1
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
@@ -114,11 +122,9 @@ def fetch_pages(connection: Connection, keys: Sequence[str], table: str) -> list
     None where one is missing, or was stored before the table got its present columns.
     """
     if len(keys) == 1:
-        sql = "SELECT body FROM meta.answer_pages PREWHERE key = {key:String} LIMIT 1"
-        data = connection.fetch(sql, {"key": keys[0]})
+        data = connection.fetch(_ONE_PAGE, {"key": keys[0]})
     else:
-        sql = "SELECT body FROM meta.answer_pages PREWHERE key IN {keys:Array(String)}"
-        data = connection.fetch(sql, {"keys": list(keys)})
+        data = connection.fetch(_SOME_PAGES, {"keys": list(keys)})
     pages = [unpack(body) for body in _strings(data)]
     if len(pages) > 1:
         # Two processes may have stored the same page, and a merge has not made one of it yet.
