@@ -1,5 +1,7 @@
 """The commands on PostgreSQL publish, byte for byte, what they publish on the embedded store."""
 
+import pytest
+
 from orchestration.storage.store import Store
 from tests.e2e.command import orderflow
 from tests.e2e.conftest import DAYS
@@ -8,6 +10,8 @@ from tests.e2e.instrument import SYMBOL, add_instrument
 from tests.e2e.test_whole_way import DAY_TABLES
 
 
+# Two processes of half a minute; tests/orchestration/test_postgres_day.py asks the same in this one.
+@pytest.mark.soak
 def test_ingest_and_the_day_job_give_the_hashes_of_the_embedded_store(
     whole_way, capture, postgres_databases, tmp_path
 ):

@@ -45,18 +45,19 @@ def _take_back(folder: Path, exported: Path, symbol: str):
         return len(new), len(again), _hashes(other, symbol), inputs
 
 
-def test_what_was_exported_comes_back_in_another_store_with_equal_hashes(store, tmp_path):
+# From one database to the other and back: test_postgres.py.
+def test_what_was_exported_comes_back_in_another_store_with_equal_hashes(embedded_store, tmp_path):
     symbol = "ES/..\\ ütf 50%"  # a path must not follow it
-    _publish_everything(store, symbol)
-    files = export_tables(store, tmp_path / "out", symbol)
+    _publish_everything(embedded_store, symbol)
+    files = export_tables(embedded_store, tmp_path / "out", symbol)
     assert {file.path.parent.parent.parent.parent for file in files} == {tmp_path / "out"}
     n_new, n_again, hashes, inputs = in_own_process(
         _take_back, tmp_path / "store", tmp_path / "out", symbol
     )
     assert (n_new, n_again) == (len(files), 0)
-    assert hashes == _hashes(store, symbol)
-    assert inputs == [row.inputs for row in store.published("flow.bars", symbol, DAY)]
-    assert import_tables(store, tmp_path / "out", run_id="home again") == []
+    assert hashes == _hashes(embedded_store, symbol)
+    assert inputs == [row.inputs for row in embedded_store.published("flow.bars", symbol, DAY)]
+    assert import_tables(embedded_store, tmp_path / "out", run_id="home again") == []
 
 
 def test_other_tools_read_the_folder_as_one_dataset(store, symbol, tmp_path):
