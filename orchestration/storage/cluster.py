@@ -20,7 +20,9 @@ _CREATE_TABLE = re.compile(
     r"\bSETTINGS (?P<settings>[^()]*)",
     re.DOTALL,
 )
-_ALTER = re.compile(rf"ALTER TABLE {_NAME}\s+(?P<rest>ADD COLUMN IF NOT EXISTS .*)", re.DOTALL)
+# Repeated, both change nothing.
+_CHANGE = r"(?:ADD COLUMN IF NOT EXISTS|MODIFY COLUMN IF EXISTS)"
+_ALTER = re.compile(rf"ALTER TABLE {_NAME}\s+(?P<rest>{_CHANGE} .*)", re.DOTALL)
 
 # An insert has returned when a majority of the replicas has it, and a read sees every such insert.
 SETTINGS = {
@@ -47,7 +49,7 @@ def statements_on(cluster: str, statement: str) -> list[str]:
     cluster : str
         As the servers' ``remote_servers`` names it.
     statement : str
-        CREATE DATABASE, CREATE TABLE of a MergeTree, or ALTER TABLE ... ADD COLUMN.
+        CREATE DATABASE, CREATE TABLE of a MergeTree, or ALTER TABLE ... ADD or MODIFY COLUMN.
 
     Raises
     ------

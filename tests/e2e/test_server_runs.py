@@ -124,6 +124,7 @@ def cuts(n_requests, rng):
     return [{"kind": rng.choice(KINDS), "sql": "", "skip": place} for place in at]
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(600 + 10 * N_CUTS)
 def test_cut_connections_lose_and_double_nothing(server, runners, capture, undisturbed):
     expected, n_requests = undisturbed
@@ -165,6 +166,7 @@ def test_two_runs_at_once_on_different_days(server, runners, capture, undisturbe
     assert runners[0].gave("state") == undisturbed[0]
 
 
+@pytest.mark.soak
 def test_two_runs_at_once_on_one_day_one_wins(server, runners, capture, undisturbed):
     start_afresh(server, *runners, PATIENT)
     runners[0].gave("ingest", path=capture)
@@ -198,7 +200,7 @@ def secrets_in(text: bytes):
 
 
 def test_the_password_is_in_no_log_no_error_and_nothing_that_dagster_stores(
-    server, runners, capture, undisturbed, tmp_path
+    server, runners, capture, tmp_path
 ):
     me = runners[0]
     start_afresh(server, me, IMPATIENT)

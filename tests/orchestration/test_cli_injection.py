@@ -13,8 +13,8 @@ from tests.orchestration.rows import raw_trades
 from tests.storage.test_injection import HOSTILE
 
 DAY = date(2024, 8, 8)
-# One of each kind: the ends of a text and of an identifier, a placeholder, lines, letters, a path.
-_KINDS = ("'; DROP", "\\'; DROP", "`; DROP", "{symbol", "line\n", "größe", "../")
+# One of each kind: the end of a text, a placeholder, lines, a path.
+_KINDS = ("'; DROP", "{symbol", "line\n", "../")
 ARGUMENTS = [text for text in HOSTILE if text.startswith(_KINDS)]
 
 
