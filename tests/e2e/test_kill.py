@@ -12,7 +12,7 @@ from tests.e2e.command import inspect, orderflow, start
 from tests.e2e.conftest import DAYS
 from tests.e2e.instrument import SYMBOL, add_instrument
 
-N_KILLS = int(os.environ.get("ORDERFLOW_SOAK_KILLS", "3"))
+N_KILLS = int(os.environ.get("ORDERFLOW_SOAK_KILLS", "2"))
 KILLS_A_HOME = 5
 RUN = ("run", "--symbol", SYMBOL, "--to", DAYS[0], "--job", "day")
 

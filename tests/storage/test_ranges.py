@@ -51,9 +51,16 @@ def timed_rows(name: str, day, seed: int) -> pa.Table:
 
 @pytest.mark.parametrize(
     "name",
-    ["raw.trades", "raw.quotes", "flow.bars", "flow.footprint", "flow.events", "research.features",
-     "research.labels"],
-)  # fmt: skip
+    [
+        "raw.trades",
+        "flow.footprint",
+        "research.features",
+        *(
+            pytest.param(name, marks=pytest.mark.soak)
+            for name in ("raw.quotes", "flow.bars", "flow.events", "research.labels")
+        ),
+    ],
+)
 def test_batches_are_the_rows_of_the_days_in_order(store, symbol, instrument, name):
     units = ("a", "b") if name.startswith("raw.") else ("",)
     for day in (DAY, NEXT_DAY):
