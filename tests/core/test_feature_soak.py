@@ -42,13 +42,15 @@ def test_a_year_streams_in_constant_memory(tmp_path):
     begun = _own_bytes()
     with _sampled() as peaks:
         n_rows, last = _streamed(year, peaks)
+    ended = _own_bytes()
     print(
         f"{len(year.trades):,} trades, {n_rows:,} rows: the process held {empty / MB:,.0f} MB before, "
-        f"{begun / MB:,.0f} MB after two sessions, {max(peaks) / MB:,.0f} MB at most"
+        f"{begun / MB:,.0f} MB after two sessions, {ended / MB:,.0f} MB after all, "
+        f"{max(peaks) / MB:,.0f} MB at most"
     )
     assert len(peaks) == -(-len(year.trades) // BLOCK) >= 8
     assert max(peaks) < 4 * GIB
-    # A block's own arrays come and go; a quarter of the year has seen them all.
+    assert ended - begun < 64 * MB  # like with like: a block's own arrays come and go within it
     assert max(peaks) - max(peaks[: len(peaks) // 4]) < 32 * MB
     # What a long stream carries has not blurred: the newest rows are those of the last session alone.
     expected = call(decision_features, _session(N_SESSIONS - 1)).values[-len(last) :]
