@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from orderflow_core.bar_clocks import BarClock, BarClockState, continue_bar_index
-from orderflow_core.bars import BarArrays, checked_columns, merge_bars, summed_bars
+from orderflow_core.bars import BarArrays, checked_columns, summed_bars
 from orderflow_core.kernels.bars import _second_moments_nb
+from orderflow_core.merged_bars import merge_bars
 from orderflow_core.types import BarIndex, Bool, Float64, Int8, Int64, TradeArrays
 from orderflow_core.validate import (
     INT64_MAX,

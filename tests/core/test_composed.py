@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orderflow_core.backtest.nulls import buy_and_hold
-from orderflow_core.bars import BarArrays, aggregate_bars, merge_bars, time_bar_index
+from orderflow_core.bars import BarArrays, aggregate_bars, time_bar_index
 from orderflow_core.decision_clocks import bar_decisions
 from orderflow_core.imbalance import ImbalanceRule
 from orderflow_core.initial_balance import balance_extensions
 from orderflow_core.level_outcomes import LevelOutcomes, level_lift
+from orderflow_core.merged_bars import merge_bars
 from orderflow_core.profile import volume_profile
 from orderflow_core.quote_rules import lee_ready_joined
 from orderflow_core.scoring import POSITIONS, score_report
