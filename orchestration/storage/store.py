@@ -1,6 +1,5 @@
 """The store of Orderflow: what every other part of the program reads from and publishes to."""
 
-import shutil
 import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
@@ -11,8 +10,6 @@ from typing import Any, ClassVar, Self
 import pyarrow as pa
 
 from orchestration.storage import maintenance, retention
-from orchestration.storage.clickhouse import ClickHouse
-from orchestration.storage.connection import Connection
 from orchestration.storage.content_hash import content_hash, hash_of_days
 from orchestration.storage.engine import AppliedMigration, Engine, Stored
 from orchestration.storage.errors import NotPublishedError, StoreError
@@ -20,6 +17,7 @@ from orchestration.storage.generation_clock import GenerationClock
 from orchestration.storage.lock import StoreLock
 from orchestration.storage.maintenance import Problem
 from orchestration.storage.manifest import Input, ManifestRow, current
+from orchestration.storage.opening import embedded_engine, make_folder, server_engine
 from orchestration.storage.pages import remove_stale_pages
 from orchestration.storage.publication import Publication
 from orchestration.storage.readers import read_generations
@@ -99,7 +97,7 @@ class Store:
         if url is not None:
             if path is not None:
                 raise ValueError("give the path of an embedded store or a server's url, not both")
-            return cls(_server_engine(url, retry_s, limits, cluster))
+            return cls(server_engine(url, retry_s, limits, cluster))
         if path is None or cluster is not None:
             raise ValueError("give the path of an embedded store, or a server's url (and cluster)")
         folder = Path(path).resolve()
@@ -383,22 +381,11 @@ class Store:
 
     @classmethod
     def _open_embedded(cls, folder: Path, lock_timeout_s: float, limits: dict[str, int]) -> Self:
-        if "?" in str(folder):
-            raise StoreError(
-                f"the engine takes what follows a '?' for its options: no store in {folder}"
-            )
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o700)  # market data is licensed, and models are worth something
+        make_folder(folder)
         lock = StoreLock(folder / "store.lock")
         lock.acquire(lock_timeout_s)
         try:
-            # Insert files that a killed process left; nobody else can be using them now.
-            shutil.rmtree(folder / "tmp", ignore_errors=True)
-            (folder / "tmp").mkdir()
-            connection = Connection(
-                path=folder / "engine", url=None, temp_dir=folder / "tmp", **limits
-            )
-            return cls(ClickHouse(connection, is_embedded=True), path=folder, lock=lock)
+            return cls(embedded_engine(folder, limits), path=folder, lock=lock)
         except BaseException:
             lock.release()
             raise
@@ -411,16 +398,3 @@ class Store:
             )
         self._users += 1
         return self
-
-
-def _server_engine(url: str, retry_s: float, limits: dict[str, int], cluster: str | None) -> Engine:
-    if url.startswith(("postgresql:", "postgres:")):
-        from orchestration.storage.postgres.engine import Postgres
-
-        if cluster is not None:
-            raise ValueError("a cluster is one of ClickHouse servers, the url is PostgreSQL's")
-        return Postgres(url, retry_s=retry_s, **limits)
-    connection = Connection(
-        path=None, url=url, temp_dir=None, retry_s=retry_s, cluster=cluster, **limits
-    )
-    return ClickHouse(connection, is_embedded=False)
