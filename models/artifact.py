@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from models.ladder import PREDICTORS, Model
+from models.ladder import Model
+from models.predictors import find_rung
 from models.tasks import Task
 
 FORMAT = 1
@@ -55,14 +56,13 @@ def load_model(folder: Path) -> Model:
             f"{folder / MODEL_FILE}: format must be {FORMAT}, got {header.get('format')!r}"
         )
     task = Task(header["task"])
-    if (task.kind, header["rung"]) not in PREDICTORS:
-        raise ValueError(f"{folder / MODEL_FILE}: unknown rung {header['rung']!r} for {task.name}")
+    rung = find_rung(task, header["rung"])
     texts = {name: _read_beside(folder, name) for name in header["texts"]}
     return Model(
         task=task,
         rung=header["rung"],
         names=tuple(header["names"]),
-        predictor=PREDICTORS[task.kind, header["rung"]].from_json(header["fitted"], texts),
+        predictor=rung.load(header["fitted"], texts),
         train_start_ns=int(header["train_start_ns"]),
         train_end_ns=int(header["train_end_ns"]),
         embargo_ns=int(header["embargo_ns"]),

@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from models.calibrate import class_shares
+from models.calibrate import class_shares, event_share
 from models.datasets import Dataset
+from models.rung import Rung, RungTable, Training
+from models.tasks import LEVELS
 from orderflow_core.types import Bool, Float64, Int64
 
 CLIP_SD = 5.0
@@ -129,6 +131,53 @@ class NaiveReturn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NaiveConstant:
+    """The same for every row: what the training rows' outcomes were like.
+
+    Attributes
+    ----------
+    value : ndarray of float64, shape (1,) or (5,)
+        The event's share (one row added to each side), the mean, or the quantiles.
+    """
+
+    value: Float64
+
+    n_configurations = 1
+
+    def predict(self, features: Float64) -> Float64:
+        """Return the constant: (n,), or (n, 5) quantiles."""
+        repeated = np.tile(self.value, (len(features), 1))
+        return repeated if len(self.value) > 1 else repeated[:, 0]
+
+    def settings(self) -> dict[str, float]:
+        """Return nothing: the training folds' base rate is a score of its own."""
+        return {}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fitted numbers."""
+        return {"value": self.value.tolist()}
+
+    def texts(self) -> dict[str, str]:
+        """Return no further files."""
+        return {}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any], texts: dict[str, str]) -> "NaiveConstant":  # noqa: ARG003
+        """Return the predictor that `to_json` described."""
+        return cls(value=np.array(data["value"], np.float64))
+
+
+def fit_constant(training: Training) -> NaiveConstant:
+    """Return what the training rows' outcomes were like, whatever the features say."""
+    label = training.rows.label
+    if training.task.family == "binary":
+        return NaiveConstant(value=np.array([event_share(label)]))
+    if training.task.family == "quantiles":
+        return NaiveConstant(value=np.quantile(label, LEVELS))
+    return NaiveConstant(value=np.array([label.mean()]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Standardizer:
     """Columns for a linear model, all of it learnt from the training rows.
 
@@ -196,3 +245,25 @@ def _fill(features: Float64, median: Float64, is_flagged: Bool) -> Float64:
     is_missing = np.isnan(features)
     filled = np.where(is_missing, median, features)
     return np.column_stack([filled, is_missing[:, is_flagged].astype(np.float64)])
+
+
+NAIVE: RungTable = {
+    ("classes", "naive"): Rung(
+        fit=lambda training: fit_naive_direction(training.rows),
+        load=NaiveDirection.from_json,
+        settings=lambda config: {"choices": "fade,follow"},  # noqa: ARG005
+    ),
+    ("return", "naive"): Rung(
+        fit=lambda training: NaiveReturn(),  # noqa: ARG005
+        load=NaiveReturn.from_json,
+        settings=lambda config: {"choices": "zero"},  # noqa: ARG005
+    ),
+    **{
+        (family, "naive"): Rung(
+            fit=fit_constant,
+            load=NaiveConstant.from_json,
+            settings=lambda config: {"choices": "constant"},  # noqa: ARG005
+        )
+        for family in ("binary", "value", "quantiles")
+    },
+}

@@ -1,16 +1,19 @@
-"""How strongly to believe a model: one slope, fitted on rows that the model has not seen.
+"""How strongly to believe a model: fitted on rows that the model has not seen.
 
-The slope scales a forecast's distance from what is known without it: the class shares for a
-direction (a temperature of 1 / slope about the prior), no move for a return. 0 = the model is
-worthless, fall back; 1 = take it as it is. A temperature about the uniform distribution would pull
-a rare flat class up to one third.
+One slope scales a forecast's distance from what is known without it: the class shares for three
+classes (a temperature of 1 / slope about the prior), the event's log odds for a probability, no
+move for a return. 0 = the model is worthless, fall back; 1 = take it as it is. A temperature about
+the uniform distribution would pull a rare flat class up to one third. Quantiles are shifted, each
+by what the held-out outcomes demand, and put in order.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from models.datasets import Dataset
+from models.tasks import LEVELS
 from orderflow_core.splits import TooFewRowsError
 from orderflow_core.types import Float64, Int64
 
@@ -68,6 +71,16 @@ def class_shares(label: Float64) -> Float64:
     return np.asarray(counts / counts.sum())
 
 
+def event_share(label: Float64) -> float:
+    """Return the share of ones among zeros and ones, one row added to each (never 0 or 1)."""
+    return float((label.sum() + 1) / (len(label) + 2))
+
+
+def log_odds(probability: float) -> float:
+    """Return log(p / (1 - p))."""
+    return float(np.log(probability) - np.log1p(-probability))
+
+
 def softmax(score: Float64) -> Float64:
     """Return probabilities (n, 3) from unnormalised log probabilities, none under the floor."""
     weight = np.exp(score - score.max(axis=1, keepdims=True))
@@ -104,6 +117,59 @@ def direction_slope(score: Float64, prior: Float64, label: Float64) -> float:
         expected = (softmax(log_prior + slope * distance) * distance).sum(axis=1)
         return float(expected.mean() - chosen)
 
+    return _root(derivative)
+
+
+def return_slope(forecast: Float64, label: Float64) -> float:
+    """Return the slope in [0, `MAX_SLOPE`] that minimises the squared error of held-out rows."""
+    power = float((forecast * forecast).sum())
+    if power == 0:
+        return 0.0
+    return float(np.clip((forecast * label).sum() / power, 0.0, MAX_SLOPE))
+
+
+def sigmoid(score: Float64) -> Float64:
+    """Return the probability of each log odds, kept within [floor, 1 - floor]."""
+    e = np.exp(-np.abs(score))
+    probability = np.where(score >= 0, 1 / (1 + e), e / (1 + e))
+    return np.asarray(np.clip(probability, MIN_PROBABILITY, 1 - MIN_PROBABILITY))
+
+
+def tempered_event(score: Float64, prior: float, slope: float) -> Float64:
+    """Return probabilities whose log odds' distance from the prior's is ``slope`` times the model's.
+
+    Parameters
+    ----------
+    score : ndarray of float64, shape (n,)
+        Log odds of the model.
+    prior : float, in (0, 1)
+        Share of the event in the rows that the model was fitted on.
+    slope : float, >= 0
+    """
+    centre = log_odds(prior)
+    return sigmoid(centre + slope * (score - centre))
+
+
+def event_slope(score: Float64, prior: float, label: Float64) -> float:
+    """Return the slope in [0, `MAX_SLOPE`] that minimises the log loss of held-out rows.
+
+    Parameters
+    ----------
+    score : ndarray of float64, shape (n,)
+        Log odds of the model.
+    prior : float, in (0, 1)
+    label : ndarray of float64, shape (n,), 0 or 1
+    """
+    distance = score - log_odds(prior)
+
+    def derivative(slope: float) -> float:
+        return float(((tempered_event(score, prior, slope) - label) * distance).mean())
+
+    return _root(derivative)
+
+
+# Zero of the (increasing) derivative of a convex loss, within the bounds of a slope.
+def _root(derivative: Callable[[float], float]) -> float:
     if derivative(0.0) >= 0:
         return 0.0
     if derivative(MAX_SLOPE) <= 0:
@@ -115,9 +181,27 @@ def direction_slope(score: Float64, prior: Float64, label: Float64) -> float:
     return (low + high) / 2
 
 
-def return_slope(forecast: Float64, label: Float64) -> float:
-    """Return the slope in [0, `MAX_SLOPE`] that minimises the squared error of held-out rows."""
-    power = float((forecast * forecast).sum())
-    if power == 0:
-        return 0.0
-    return float(np.clip((forecast * label).sum() / power, 0.0, MAX_SLOPE))
+def quantile_shifts(forecast: Float64, label: Float64) -> Float64:
+    """Return what to add to each quantile so that held-out outcomes lie below it as often as said.
+
+    Parameters
+    ----------
+    forecast : ndarray of float64, shape (n, 5)
+        Quantiles at `models.tasks.LEVELS`.
+    label : ndarray of float64, shape (n,)
+
+    Returns
+    -------
+    ndarray of float64, shape (5,)
+    """
+    residual = label[:, None] - forecast
+    return np.array([np.quantile(residual[:, k], level) for k, level in enumerate(LEVELS)])
+
+
+def rearranged(quantiles: Float64) -> Float64:
+    """Return each row's quantiles in increasing order.
+
+    Sorting never makes the pinball loss larger. Source: Chernozhukov, Fernandez-Val and Galichon
+    (2010), Quantile and probability curves without crossing.
+    """
+    return np.sort(quantiles, axis=1)

@@ -1,23 +1,17 @@
-"""Where the mid goes over the next N sweeps: down, flat or up, as calibrated probabilities."""
+"""Where the mid goes next: down, flat or up, as calibrated probabilities."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from models.baselines import Standardizer
-from models.calibrate import InnerSplit, class_shares, direction_slope, tempered
+from models.calibrate import class_shares, direction_slope, tempered
+from models.config import LogitConfig
 from models.datasets import Dataset
-from models.trees import Booster, TreesConfig, grow
+from models.rung import Rung, RungTable, Training
+from models.trees import Booster, grow
 from orderflow_core.types import Float64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogitConfig:
-    """Multinomial logit; ``penalty_per_row`` x rows x |coefficients|^2 / 2 is added to the log loss."""
-
-    penalty_per_row: float = 1e-3
-    max_iterations: int = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +69,9 @@ class LogitDirection:
         )
 
 
-def fit_logit(train: Dataset, inner: InnerSplit, config: LogitConfig) -> LogitDirection:
+def fit_logit(training: Training) -> LogitDirection:
     """Calibrate a trial fit on the held-out rows, then fit again on every row of the fold."""
+    train, inner, config = training.rows, training.inner(), training.config.logit
     trial = _fit_coefficients(train.take(inner.fit_idx), config)
     held = train.take(inner.held_idx)
     prior = class_shares(train.label[inner.fit_idx])
@@ -161,10 +156,25 @@ class TreesDirection:
         )
 
 
-def fit_trees(train: Dataset, inner: InnerSplit, config: TreesConfig, seed: int) -> TreesDirection:
+def fit_trees(training: Training) -> TreesDirection:
     """Count trees and calibrate on the held-out rows, then fit again on every row of the fold."""
-    grown = grow(train, inner, "multiclass", config, seed)
+    train, inner = training.rows, training.inner()
+    grown = grow(train, inner, "multiclass", training.config.trees, training.seed)
     slope = direction_slope(
         grown.held_score, class_shares(train.label[inner.fit_idx]), train.label[inner.held_idx]
     )
     return TreesDirection(booster=Booster(grown.text), prior=class_shares(train.label), slope=slope)
+
+
+RUNGS_OF_CLASSES: RungTable = {
+    ("classes", "linear"): Rung(
+        fit=fit_logit,
+        load=LogitDirection.from_json,
+        settings=lambda config: asdict(config.logit),
+    ),
+    ("classes", "lightgbm"): Rung(
+        fit=fit_trees,
+        load=TreesDirection.from_json,
+        settings=lambda config: asdict(config.trees),
+    ),
+}

@@ -1,68 +1,19 @@
-"""The rungs of the ladder: naive, linear, lightgbm. One call fits any of them for any task."""
+"""Any rung of any task, fitted by one call: naive, linear, lightgbm, and a network where there is one."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from models import direction, returns
-from models.baselines import NaiveDirection, NaiveReturn, fit_naive_direction
-from models.calibrate import class_shares, inner_split
+from models.calibrate import class_shares, event_share
+from models.config import LadderConfig
 from models.datasets import Dataset
-from models.tasks import RUNGS, Task
-from models.trees import TreesConfig
+from models.predictors import find_rung
+from models.rung import Predictor, Training
+from models.tasks import LEVELS, Task
 from orderflow_core.types import Float64
-
-
-class Predictor(Protocol):
-    """What a fitted rung can do. Its state is plain numbers and text, never code."""
-
-    n_configurations: int
-
-    def predict(self, features: Float64) -> Float64:
-        """Return calibrated predictions, shape (n, 3) or (n,)."""
-        ...
-
-    def settings(self) -> dict[str, float]:
-        """Return what the training rows decided, as numbers worth a look."""
-        ...
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fitted numbers."""
-        ...
-
-    def texts(self) -> dict[str, str]:
-        """Return further files: name to content."""
-        ...
-
-
-PREDICTORS: dict[tuple[str, str], Any] = {
-    ("direction", "naive"): NaiveDirection,
-    ("direction", "linear"): direction.LogitDirection,
-    ("direction", "lightgbm"): direction.TreesDirection,
-    ("return", "naive"): NaiveReturn,
-    ("return", "linear"): returns.RidgeReturn,
-    ("return", "lightgbm"): returns.TreesReturn,
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LadderConfig:
-    """The one configuration of each rung that is tried."""
-
-    logit: direction.LogitConfig = field(default_factory=direction.LogitConfig)
-    ridge: returns.RidgeConfig = field(default_factory=returns.RidgeConfig)
-    trees: TreesConfig = field(default_factory=TreesConfig)
-
-    def of_rung(self, task: Task, rung: str) -> dict[str, Any]:
-        """Return the settings of a rung as plain values."""
-        if rung == "naive":
-            return {"choices": "fade,follow"} if task.kind == "direction" else {"choices": "zero"}
-        if rung == "lightgbm":
-            return asdict(self.trees)
-        return asdict(self.logit) if task.kind == "direction" else asdict(self.ridge)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +44,7 @@ class Model:
     seed: int
 
     def predict(self, features: Float64) -> Float64:
-        """Return predictions: (n, 3) probabilities of down, flat, up, or (n,) basis points.
+        """Return predictions, of the shape and columns that the task says.
 
         Raises
         ------
@@ -135,15 +86,12 @@ def fit_rung(
     ValueError
         Unknown rung, too few rows to hold some out, or a naive rung without its column.
     """
-    if rung not in RUNGS:
-        raise ValueError(f"rung must be one of {RUNGS}, got {rung!r}")
+    training = Training(task=task, rows=train, embargo_ns=embargo_ns, config=config, seed=seed)
     return Model(
         task=task,
         rung=rung,
         names=train.names,
-        predictor=_fit_predictor(
-            task, rung, train, embargo_ns=embargo_ns, config=config, seed=seed
-        ),
+        predictor=find_rung(task, rung).fit(training),
         train_start_ns=int(train.t0_ns.min()),
         train_end_ns=int(train.t1_ns.max()),
         embargo_ns=embargo_ns,
@@ -152,23 +100,20 @@ def fit_rung(
     )
 
 
-def _fit_predictor(
-    task: Task, rung: str, train: Dataset, *, embargo_ns: int, config: LadderConfig, seed: int
-) -> Predictor:
-    if rung == "naive":
-        return fit_naive_direction(train) if task.kind == "direction" else NaiveReturn()
-    inner = inner_split(train, embargo_ns=embargo_ns)
-    if task.kind == "direction":
-        if rung == "linear":
-            return direction.fit_logit(train, inner, config.logit)
-        return direction.fit_trees(train, inner, config.trees, seed)
-    if rung == "linear":
-        return returns.fit_ridge(train, inner, config.ridge)
-    return returns.fit_trees(train, inner, config.trees, seed)
-
-
 def base_rate(task: Task, train_label: Float64, n_rows: int) -> Float64:
-    """Return what the training rows' averages alone predict: class shares, or the mean return."""
-    if task.kind == "direction":
+    """Return what the training rows' averages alone predict.
+
+    Class shares, the event's share (one row added to each side), the mean, or the quantiles.
+    """
+    if task.family == "classes":
         return np.tile(class_shares(train_label), (n_rows, 1))
-    return np.full(n_rows, train_label.mean())
+    if task.family == "binary":
+        return np.full(n_rows, event_share(train_label))
+    if task.family == "value":
+        return np.full(n_rows, train_label.mean())
+    return np.tile(np.quantile(train_label, LEVELS), (n_rows, 1))
+
+
+def rung_settings(task: Task, rung: str, config: LadderConfig) -> dict[str, Any]:
+    """Return the settings of a rung as plain values."""
+    return find_rung(task, rung).settings(config)

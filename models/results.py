@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bootstrap import Blocks
+from models.config import LadderConfig
 from models.datasets import Dataset
 from models.evaluate import Comparison, Score
-from models.ladder import LadderConfig, Model
-from models.tasks import BASE_RATE, RUNGS, Task
+from models.ladder import Model
+from models.tasks import ALL_RUNGS, BASE_RATE, Task
 from orderflow_core.types import Float64, Int64
 
 
@@ -46,13 +47,12 @@ class WalkForward:
         Resampling plan of the pooled out-of-fold rows.
     row_idx, fold, train_end_ns : ndarray of int64, shape (n_oof,)
         Position in ``dataset`` (ascending), fold, and latest outcome that its model was fitted on.
-    predictions : dict of rung (and ``base_rate``) to ndarray, shape (n_oof, 3) or (n_oof,)
+    predictions : dict of rung (and ``base_rate``) to ndarray, of the shape that the task says
     folds : tuple of FoldScores
     scores : dict of rung (and ``base_rate``) to tuple of Score
         Pooled over the folds; what ranks rows ranks them within each fold.
     comparisons : tuple of Comparison
-        naive against the base rate, linear against naive, lightgbm against linear, lightgbm
-        against naive.
+        Each rung against the one below it, naive against the base rate, and each against naive.
     models : dict of rung to Model
         Each rung fitted on every row, for registration.
     candidate : str
@@ -87,24 +87,31 @@ class WalkForward:
         return None
 
     def label_shares(self) -> dict[str, float]:
-        """Return what the outcomes look like: class shares, or mean and deviation in bp."""
+        """Return what the outcomes look like: shares of the classes or the event, or mean and deviation."""
         label = self.dataset.label[self.row_idx]
-        if self.task.kind == "return":
+        if self.task.family == "binary":
+            return {"share_event": float(label.mean())}
+        if self.task.family in ("value", "quantiles"):
             return {"label_mean": float(label.mean()), "label_sd": float(label.std())}
         names = ("share_down", "share_flat", "share_up")
         return {name: float((label == c).mean()) for name, c in zip(names, (-1, 0, 1), strict=True)}
 
-    def prediction_table(self, rungs: tuple[str, ...] = RUNGS) -> dict[str, NDArray[Any]]:
+    @property
+    def rungs(self) -> tuple[str, ...]:
+        """Names of the rungs that were judged, from the simplest up."""
+        return tuple(rung for rung in ALL_RUNGS if rung in self.models)
+
+    def prediction_table(self) -> dict[str, NDArray[Any]]:
         """Return the out-of-fold predictions as columns, one row a (rung, decision).
 
         Returns
         -------
-        dict of str to ndarray, shape (len(rungs) * n_oof,)
+        dict of str to ndarray, shape (n_rungs * n_oof,)
             ``rung`` (object), ``trading_day`` (days since 1970), ``t0_ns``, ``t1_ns``,
-            ``decision_id``, ``fold``, ``train_end_ns`` (int64), ``label``, ``p_down``, ``p_flat``,
-            ``p_up``, ``value`` (float64). ``value`` is the expected return in bp, or ``p_up -
-            p_down``; the probabilities are NaN for a return.
+            ``decision_id``, ``fold``, ``train_end_ns`` (int64), ``label``, those of
+            `prediction_columns` and of the task's own `Task.prediction_columns` (float64).
         """
+        rungs = self.rungs
         rows, n = self.dataset.take(self.row_idx), len(rungs)
         columns: dict[str, NDArray[Any]] = {"rung": np.repeat(np.array(rungs, object), len(rows))}
         for name in ("trading_day", "t0_ns", "t1_ns", "decision_id", "label"):
@@ -112,7 +119,7 @@ class WalkForward:
         columns["fold"] = np.tile(self.fold, n)
         columns["train_end_ns"] = np.tile(self.train_end_ns, n)
         parts = [prediction_columns(self.task, self.predictions[rung]) for rung in rungs]
-        for name in ("p_down", "p_flat", "p_up", "value"):
+        for name in parts[0]:
             columns[name] = np.concatenate([part[name] for part in parts])
         return columns
 
@@ -161,18 +168,31 @@ def score_rows(scores: dict[str, tuple[Score, ...]], n_rows: int) -> list[dict[s
     """Return one flat row a (rung, metric): rung, metric, value, low, high, base, n."""
     return [
         {"rung": rung, **asdict(found), "n": n_rows}
-        for rung in (BASE_RATE, *RUNGS)
+        for rung in (BASE_RATE, *ALL_RUNGS)
         for found in scores.get(rung, ())
     ]
 
 
 def prediction_columns(task: Task, prediction: Float64) -> dict[str, Float64]:
-    """Return a prediction as the columns ``p_down, p_flat, p_up, value`` of research.predictions."""
-    if task.kind == "direction":
-        down, flat, up = prediction.T
-        return {"p_down": down, "p_flat": flat, "p_up": up, "value": up - down}
+    """Return a prediction as columns, those of ``research.predictions`` first.
+
+    Returns
+    -------
+    dict of str to ndarray of float64, shape (n,)
+        ``p_down``, ``p_flat``, ``p_up`` (NaN but for classes); ``value``: the expected label
+        (``p_up - p_down`` of classes, the probability of an event), or the median; ``low``, ``high``:
+        the outer quantiles, NaN for the other families; then the task's own columns.
+    """
+    own = dict(zip(task.prediction_columns, np.atleast_2d(prediction.T), strict=True))
     nothing = np.full(len(prediction), np.nan)
-    return {"p_down": nothing, "p_flat": nothing, "p_up": nothing, "value": prediction}
+    columns = dict.fromkeys(("p_down", "p_flat", "p_up", "value", "low", "high"), nothing)
+    if task.family == "classes":
+        columns["value"] = own["p_up"] - own["p_down"]
+    elif task.family == "binary":
+        columns["value"] = own["probability"]
+    elif task.family == "quantiles":
+        columns |= {"value": own["q50"], "low": own["q05"], "high": own["q95"]}
+    return columns | own
 
 
 def plain(value: Any) -> Any:

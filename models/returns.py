@@ -1,22 +1,17 @@
-"""How far the mid goes over the next X seconds, in basis points."""
+"""Expected values: how far the mid goes over the next X seconds, in basis points, and the like."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from models.baselines import Standardizer
-from models.calibrate import InnerSplit, return_slope
+from models.calibrate import return_slope
+from models.config import RidgeConfig
 from models.datasets import Dataset
-from models.trees import Booster, TreesConfig, grow
+from models.rung import Rung, RungTable, Training
+from models.trees import Booster, grow
 from orderflow_core.types import Float64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RidgeConfig:
-    """Ridge regression; ``penalty_per_row`` x rows is added to the diagonal of the normal equations."""
-
-    penalty_per_row: float = 1e-2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +65,9 @@ class RidgeReturn:
         )
 
 
-def fit_ridge(train: Dataset, inner: InnerSplit, config: RidgeConfig) -> RidgeReturn:
+def fit_ridge(training: Training) -> RidgeReturn:
     """Calibrate a trial fit on the held-out rows, then fit again on every row of the fold."""
+    train, inner, config = training.rows, training.inner(), training.config.ridge
     trial = _fit_coefficients(train.take(inner.fit_idx), config)
     held = train.take(inner.held_idx)
     slope = return_slope(_linear_score(*trial, held.features), held.label)
@@ -135,8 +131,19 @@ class TreesReturn:
         return cls(booster=Booster(texts["booster.txt"]), slope=float(data["slope"]))
 
 
-def fit_trees(train: Dataset, inner: InnerSplit, config: TreesConfig, seed: int) -> TreesReturn:
+def fit_trees(training: Training) -> TreesReturn:
     """Count trees and calibrate on the held-out rows, then fit again on every row of the fold."""
-    grown = grow(train, inner, "regression", config, seed)
+    train, inner = training.rows, training.inner()
+    grown = grow(train, inner, "regression", training.config.trees, training.seed)
     slope = return_slope(grown.held_score, train.label[inner.held_idx])
     return TreesReturn(booster=Booster(grown.text), slope=slope)
+
+
+RUNGS_OF_VALUE: RungTable = {
+    ("value", "linear"): Rung(
+        fit=fit_ridge, load=RidgeReturn.from_json, settings=lambda config: asdict(config.ridge)
+    ),
+    ("value", "lightgbm"): Rung(
+        fit=fit_trees, load=TreesReturn.from_json, settings=lambda config: asdict(config.trees)
+    ),
+}

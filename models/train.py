@@ -6,18 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.bootstrap import Blocks, plan_blocks
+from models.config import LadderConfig
 from models.datasets import Dataset
 from models.evaluate import Comparison, Score, compare, score
-from models.ladder import LadderConfig, Model, base_rate, fit_rung
+from models.ladder import Model, base_rate, fit_rung
 from models.results import FoldScores, WalkForward
-from models.tasks import BASE_RATE, RUNGS, Task
+from models.tasks import ALL_RUNGS, BASE_RATE, RUNGS, Task
 from orderflow_core.splits import Fold, purged_walk_forward
 from orderflow_core.types import Float64, Int64
 from orderflow_core.validate import require_sorted
 
 DEFAULT_CONFIG = LadderConfig()
-# Each rung against the one below it, and the whole ladder against its foot (the promotion rule).
-_PAIRS = (("naive", BASE_RATE), ("linear", "naive"), ("lightgbm", "linear"), ("lightgbm", "naive"))
 
 
 def walk_forward(
@@ -29,6 +28,7 @@ def walk_forward(
     seed: int = 0,
     n_boot: int = 2000,
     config: LadderConfig = DEFAULT_CONFIG,
+    rungs: tuple[str, ...] = RUNGS,
     on_fold: Callable[[int, int], None] | None = None,
 ) -> WalkForward:
     """Train and judge every rung of a task's ladder on purged, embargoed folds.
@@ -46,6 +46,8 @@ def walk_forward(
     n_boot : int
         Resamples behind each interval.
     config : LadderConfig
+    rungs : tuple of str
+        Which rungs, from the simplest up; the first must be ``naive``.
     on_fold : callable, optional
         Called with (folds done, folds) after each fold.
 
@@ -56,7 +58,8 @@ def walk_forward(
     Raises
     ------
     ValueError
-        No rows, embargo below one, a fold too small to fit, or a split that would leak.
+        No rows, embargo below one, a fold too small to fit, a split that would leak, or rungs that
+        do not begin with the naive one.
 
     Notes
     -----
@@ -67,7 +70,11 @@ def walk_forward(
         raise ValueError(f"embargo_ns must be at least 1, got {embargo_ns}")
     if len(dataset) == 0:
         raise ValueError("dataset must have rows, got none")
-    plan = _Plan(task=task, embargo_ns=embargo_ns, config=config, seed=seed, n_boot=n_boot)
+    if rungs[:1] != RUNGS[:1]:
+        raise ValueError(f"rungs must begin with {RUNGS[0]!r}, got {rungs}")
+    plan = _Plan(
+        task=task, rungs=rungs, embargo_ns=embargo_ns, config=config, seed=seed, n_boot=n_boot
+    )
     folds = purged_walk_forward(
         dataset.t0_ns, dataset.t1_ns, n_folds=n_folds, embargo_ns=embargo_ns
     )
@@ -77,7 +84,7 @@ def walk_forward(
         results.append(_run_fold(dataset, fold, plan))
         if on_fold is not None:
             on_fold(len(results), len(folds))
-    models = {rung: plan.fit(rung, dataset) for rung in RUNGS}
+    models = {rung: plan.fit(rung, dataset) for rung in rungs}
     return _pooled(dataset, results, models, plan)
 
 
@@ -110,14 +117,19 @@ def require_no_leak(dataset: Dataset, fold: Fold, *, embargo_ns: int) -> None:
 
 def best_rung(task: Task, scores: dict[str, tuple[Score, ...]]) -> str:
     """Return the rung with the smallest pooled loss; of equals the simpler one."""
-    loss = {rung: next(s.value for s in scores[rung] if s.metric == task.loss) for rung in RUNGS}
-    return min(RUNGS, key=lambda rung: loss[rung])
+    loss = {
+        rung: next(s.value for s in scores[rung] if s.metric == task.loss)
+        for rung in ALL_RUNGS
+        if rung in scores
+    }
+    return min(loss, key=lambda rung: loss[rung])
 
 
 # What stays the same from fold to fold.
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
     task: Task
+    rungs: tuple[str, ...]
     embargo_ns: int
     config: LadderConfig
     seed: int
@@ -154,7 +166,7 @@ class _FoldResult:
 
 def _run_fold(dataset: Dataset, fold: Fold, plan: _Plan) -> _FoldResult:
     train, test = dataset.take(fold.train_idx), dataset.take(fold.test_idx)
-    models = {rung: plan.fit(rung, train) for rung in RUNGS}
+    models = {rung: plan.fit(rung, train) for rung in plan.rungs}
     predictions = {BASE_RATE: base_rate(plan.task, train.label, len(test))}
     predictions |= {rung: model.predict(test.features) for rung, model in models.items()}
     summary = FoldScores(
@@ -178,7 +190,7 @@ def _pooled(
     sizes = [len(result.test_idx) for result in results]
     predictions = {
         rung: np.concatenate([result.predictions[rung] for result in results])
-        for rung in (BASE_RATE, *RUNGS)
+        for rung in (BASE_RATE, *plan.rungs)
     }
     rows = dataset.take(row_idx)
     blocks = plan.blocks(rows)
@@ -200,7 +212,7 @@ def _pooled(
         predictions=predictions,
         folds=tuple(result.summary for result in results),
         scores=scores,
-        comparisons=_comparisons(plan.task, rows.label, predictions, blocks),
+        comparisons=_comparisons(plan, rows.label, predictions, blocks),
         models=models,
         candidate=best_rung(plan.task, scores),
         n_trials=sum(model.predictor.n_configurations for model in models.values()),
@@ -208,9 +220,22 @@ def _pooled(
 
 
 def _comparisons(
-    task: Task, label: Float64, predictions: dict[str, Float64], blocks: Blocks
+    plan: _Plan, label: Float64, predictions: dict[str, Float64], blocks: Blocks
 ) -> tuple[Comparison, ...]:
+    task = plan.task
     return tuple(
         compare(task, label, (upper, predictions[upper]), (below, predictions[below]), blocks)
-        for upper, below in _PAIRS
+        for upper, below in rung_pairs(plan.rungs)
     )
+
+
+def rung_pairs(rungs: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Return which rungs are compared: each with the one below it and with the ladder's foot.
+
+    Examples
+    --------
+    >>> rung_pairs(("naive", "linear", "lightgbm"))  # doctest: +NORMALIZE_WHITESPACE
+    [('naive', 'base_rate'), ('linear', 'naive'), ('lightgbm', 'linear'), ('lightgbm', 'naive')]
+    """
+    steps = list(zip(rungs, (BASE_RATE, *rungs[:-1]), strict=True))
+    return steps + [(rung, rungs[0]) for rung in rungs[2:]]

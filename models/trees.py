@@ -9,29 +9,9 @@ from typing import Any
 import numpy as np
 
 from models.calibrate import InnerSplit
+from models.config import TreesConfig
 from models.datasets import Dataset
 from orderflow_core.types import Float64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TreesConfig:
-    """One fixed configuration, chosen before any data was seen: it counts as one trial.
-
-    ``n_trees`` is the most; how many are kept is decided by ``patience`` on the held-out part of the
-    training fold. ``min_rows_leaf`` is lowered to 2 % of the rows on small data. One thread: two on
-    two busy cores wait for each other, ten times slower (20 ms against 200 ms a round of 96,000
-    rows), and the result does not hang on the machine's cores.
-    """
-
-    n_trees: int = 100
-    num_leaves: int = 15
-    learning_rate: float = 0.08
-    min_rows_leaf: int = 200
-    feature_share: float = 0.8
-    l2: float = 10.0
-    patience: int = 20
-    max_bin: int = 127
-    n_threads: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

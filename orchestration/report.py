@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from models.evaluate import equal_count_bins
+from models.metrics import equal_count_bins
 from orchestration.arrays import column
 from orchestration.backtest_summary import equity_frame, pooled_backtest
 from orchestration.charts.data import ReportData

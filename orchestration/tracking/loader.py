@@ -23,7 +23,7 @@ class PyfuncModel:
     def predict(
         self, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        """Return ``p_down, p_flat, p_up`` or ``value`` (basis points), one row a row.
+        """Return the columns that `models.tasks.Task.prediction_columns` names, one row a row.
 
         Parameters
         ----------

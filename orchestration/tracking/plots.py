@@ -5,20 +5,27 @@ from typing import Any
 
 import numpy as np
 
-from models.bootstrap import estimate, ratio
-from models.evaluate import equal_count_bins
+from models.evaluate import reliability
 from models.results import WalkForward
-from models.tasks import BASE_RATE, RUNGS
-from orderflow_core.types import Bool, Float64
+from models.tasks import ALL_RUNGS, BASE_RATE, LEVELS
+from orderflow_core.types import Float64
 
-_COLOURS = dict(zip(RUNGS, ("#7f7f7f", "#1f77b4", "#d62728"), strict=True))
+_COLOURS = dict(zip(ALL_RUNGS, ("#7f7f7f", "#1f77b4", "#d62728", "#9467bd"), strict=True))
+# Family -> axes: what was said, what happened.
+_AXES = {
+    "classes": ("forecast probability of up", "share that went up"),
+    "binary": ("forecast probability", "share of the event"),
+    "value": ("forecast (bp)", "mean outcome (bp)"),
+    "quantiles": ("forecast median (bp)", "mean outcome (bp)"),
+}
 
 
 def reliability_png(found: WalkForward) -> bytes:
     """Return the reliability plot of all rungs: forecast against outcome, 95 % bars, equal-count bins.
 
-    For a direction: the probability of an up move against how often it went up. For a return: the
-    forecast against the mean return. Rows are out of fold; bars are block-bootstrapped.
+    For classes: the probability of an up move against how often it went up. For an event: its
+    probability against its share. For a value: the forecast against the mean outcome; for quantiles
+    the median. Rows are out of fold; bars are block-bootstrapped.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -26,16 +33,14 @@ def reliability_png(found: WalkForward) -> bytes:
     figure = Figure(figsize=(6.4, 4.8), dpi=90, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    for rung in RUNGS:
+    for rung in found.rungs:
         _draw(axes, found, rung)
-    outcome, base = _outcome(found), found.predictions[BASE_RATE]
-    axes.axhline(outcome.mean(), color="#bbbbbb", linewidth=1, label="mean outcome")
-    axes.axline(
-        (float(np.mean(base)), float(np.mean(base))), slope=1, color="#bbbbbb", linestyle=":"
-    )
-    is_direction = found.task.kind == "direction"
-    axes.set_xlabel("forecast probability of up" if is_direction else "forecast (bp)")
-    axes.set_ylabel("share that went up" if is_direction else "mean return (bp)")
+    base = float(np.mean(_forecast(found, BASE_RATE)))
+    axes.axhline(_outcome(found).mean(), color="#bbbbbb", linewidth=1, label="mean outcome")
+    axes.axline((base, base), slope=1, color="#bbbbbb", linestyle=":")
+    said, happened = _AXES[found.task.family]
+    axes.set_xlabel(said)
+    axes.set_ylabel(happened)
     axes.set_title(f"{found.task.name}: {len(found.row_idx):,} out-of-fold rows")
     axes.legend(fontsize=8)
     buffer = BytesIO()
@@ -45,29 +50,19 @@ def reliability_png(found: WalkForward) -> bytes:
 
 def _outcome(found: WalkForward) -> Float64:
     label = found.dataset.label[found.row_idx]
-    return (label > 0).astype(np.float64) if found.task.kind == "direction" else label
+    return (label > 0).astype(np.float64) if found.task.family == "classes" else label
 
 
 def _forecast(found: WalkForward, rung: str) -> Float64:
     prediction = found.predictions[rung]
-    return prediction[:, 2] if found.task.kind == "direction" else prediction
+    column = {"classes": 2, "quantiles": LEVELS.index(0.5)}.get(found.task.family)
+    return prediction if column is None else prediction[:, column]
 
 
 def _draw(axes: Any, found: WalkForward, rung: str) -> None:
-    forecast, outcome = _forecast(found, rung), _outcome(found)
-    bins = equal_count_bins(forecast)
-    points = [_point(found, forecast, outcome, bins == b) for b in np.unique(bins)]
-    x, y, low, high = np.array(points).T
+    bins = reliability(_forecast(found, rung), _outcome(found), found.blocks)
+    x, y, low, high = np.array([(b.forecast, b.outcome, b.low, b.high) for b in bins]).T
     reach = np.maximum(np.nan_to_num([y - low, high - y]), 0)
     axes.errorbar(
         x, y, yerr=reach, color=_COLOURS[rung], marker="o", markersize=4, capsize=2, label=rung
     )
-
-
-def _point(
-    found: WalkForward, forecast: Float64, outcome: Float64, is_in: Bool
-) -> tuple[float, float, float, float]:
-    inside = is_in.astype(np.float64)
-    columns = np.column_stack([outcome * inside, inside])
-    mean = estimate(columns, ratio, found.blocks)
-    return float(forecast[is_in].mean()), mean.value, mean.low, mean.high

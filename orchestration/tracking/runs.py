@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from models.evaluate import Comparison, Score
+from models.ladder import rung_settings
 from models.results import FoldScores, WalkForward, plain
-from models.tasks import RUNGS
 from orchestration.tracking.fingerprint import Fingerprint
 from orchestration.tracking.plots import reliability_png
 
@@ -79,8 +79,8 @@ def training_params(found: WalkForward) -> dict[str, str]:
     }
     settings = {
         f"{rung}.{key}": value
-        for rung in RUNGS
-        for key, value in found.config.of_rung(found.task, rung).items()
+        for rung in found.rungs
+        for key, value in rung_settings(found.task, rung, found.config).items()
     }
     return {key: str(value) for key, value in (terms | settings).items()}
 

@@ -203,7 +203,8 @@ class Tracking:
         -------
         pyarrow.Table
             rung, trading_day (days since 1970), t0_ns, t1_ns, decision_id, label, fold,
-            train_end_ns, p_down, p_flat, p_up, value; rung by rung in time order.
+            train_end_ns, p_down, p_flat, p_up, value, low, high and the task's own columns; rung by
+            rung in time order.
         """
         return pq.read_table(self._bind().download_artifacts(run_id, OUT_OF_FOLD_FILE))
 

@@ -7,11 +7,19 @@ from models.calibrate import (
     MAX_SLOPE,
     class_shares,
     direction_slope,
+    event_share,
+    event_slope,
     inner_split,
+    log_odds,
+    quantile_shifts,
+    rearranged,
     return_slope,
+    sigmoid,
     softmax,
     tempered,
+    tempered_event,
 )
+from models.tasks import LEVELS
 from tests.models.synthetic import SECOND, synthetic
 
 
@@ -82,3 +90,38 @@ def test_return_slope():
     assert return_slope(-forecast, label) == 0.0
     assert return_slope(np.zeros(3), np.ones(3)) == 0.0
     assert return_slope(0.1 * forecast, label) == MAX_SLOPE
+
+
+@pytest.mark.parametrize("truth", [0.3, 1.0, 1.6])
+def test_event_slope_finds_the_planted_one(truth):
+    rng = np.random.default_rng(1)
+    score = log_odds(0.2) + rng.normal(size=20_000)
+    label = (rng.random(20_000) < tempered_event(score, 0.2, truth)).astype(float)
+    assert event_slope(score, 0.2, label) == pytest.approx(truth, abs=0.06)
+    assert event_slope(2 * log_odds(0.2) - score, 0.2, label) == 0.0
+    assert event_slope(log_odds(0.2) + 0.1 * (score - log_odds(0.2)), 0.2, label) == MAX_SLOPE
+
+
+def test_event_slope_zero_falls_back_to_the_share():
+    np.testing.assert_allclose(tempered_event(np.array([-4.0, 9.0]), 0.2, 0.0), 0.2)
+    np.testing.assert_allclose(
+        tempered_event(np.array([-4.0, 9.0]), 0.2, 1.0), 1 / (1 + np.exp([4.0, -9.0]))
+    )
+    assert event_share(np.array([0.0, 0.0])) == 1 / 4
+    far = sigmoid(np.array([-1e4, 1e4]))
+    assert ((far > 0) & (far < 1)).all()
+
+
+def test_shifted_quantiles_lie_above_as_many_outcomes_as_they_say():
+    rng = np.random.default_rng(0)
+    label = rng.exponential(size=4000)
+    forecast = np.tile([0.0, 0.5, 1.0, 1.5, 2.0], (4000, 1))
+    shifted = rearranged(forecast + quantile_shifts(forecast, label))
+    for k, level in enumerate(LEVELS):
+        assert (label <= shifted[:, k]).mean() == pytest.approx(level, abs=0.001)
+
+
+def test_rearranged_quantiles_do_not_cross():
+    np.testing.assert_array_equal(
+        rearranged(np.array([[1.0, 0.0, 2.0, 5.0, 4.0]])), [[0.0, 1.0, 2.0, 4.0, 5.0]]
+    )

@@ -119,15 +119,42 @@ def test_digest_sees_every_value_and_the_order_of_names():
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "loss"),
-    [("direction_200", "direction", "log_loss"), ("return_60s", "return", "mse")],
+    ("name", "family", "loss", "n_columns"),
+    [
+        ("direction_200", "classes", "log_loss", 3),
+        ("direction_50t", "classes", "log_loss", 3),
+        ("direction_300s", "classes", "log_loss", 3),
+        ("barrier_60s", "classes", "log_loss", 3),
+        ("move_60s", "binary", "log_loss", 1),
+        ("return_60s", "value", "mse", 1),
+        ("impact_5s", "value", "mse", 1),
+        ("fill_30s", "binary", "log_loss", 1),
+        ("adverse_5s", "value", "mse", 1),
+        ("slippage", "quantiles", "pinball", 5),
+        ("level_60s", "binary", "log_loss", 1),
+    ],
 )
-def test_task_names(name, kind, loss):
-    assert (Task(name).kind, Task(name).loss) == (kind, loss)
+def test_task_names(name, family, loss, n_columns):
+    task = Task(name)
+    assert (task.family, task.loss, len(task.prediction_columns)) == (family, loss, n_columns)
+    assert task.prediction_shape(7) == ((7,) if n_columns == 1 else (7, n_columns))
+    assert task.subject == name.split("_")[0]
 
 
 @pytest.mark.parametrize(
-    "name", ["direction", "direction_0", "return_60", "return_60s ", "levels_3"]
+    "name",
+    [
+        "direction",
+        "direction_0",
+        "direction_10x",
+        "return_60",
+        "return_60s ",
+        "return_060s",
+        "levels_3",
+        "slippage_5s",
+        "move_60t",
+        "",
+    ],
 )
 def test_unknown_task_is_refused(name):
     with pytest.raises(ValueError, match="task must be"):

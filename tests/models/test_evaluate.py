@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.bootstrap import plan_blocks
-from models.evaluate import compare, equal_count_bins, midranks, row_loss, score
+from models.evaluate import compare, row_loss, score
+from models.metrics import equal_count_bins, midranks
 from models.tasks import Task
 from tests.naive import evaluate as naive
 

@@ -6,7 +6,8 @@ import pytest
 
 from models.artifact import load_model, save_model
 from models.baselines import CLIP_SD, NaiveDirection, Standardizer, fit_naive_direction
-from models.ladder import LadderConfig, base_rate, fit_rung
+from models.config import LadderConfig
+from models.ladder import base_rate, fit_rung
 from models.tasks import RUNGS, Task
 from tests.models.synthetic import SECOND, synthetic
 
@@ -26,17 +27,17 @@ def model(request):
 
 
 def test_predictions_have_their_shape_and_are_finite(model):
-    data = synthetic(model.task.kind, n=50, seed=9)
+    data = synthetic(model.task.subject, n=50, seed=9)
     found = model.predict(data.features)
-    assert found.shape == ((50, 3) if model.task.kind == "direction" else (50,))
+    assert found.shape == ((50, 3) if model.task.subject == "direction" else (50,))
     assert np.isfinite(found).all()
-    if model.task.kind == "direction":
+    if model.task.subject == "direction":
         np.testing.assert_allclose(found.sum(axis=1), 1)
     assert len(model.predict(data.features[:0])) == 0
 
 
 def test_a_row_is_predicted_the_same_alone_and_among_others(model):
-    data = synthetic(model.task.kind, n=300, seed=9)
+    data = synthetic(model.task.subject, n=300, seed=9)
     whole = model.predict(data.features)
     np.testing.assert_array_equal(model.predict(data.features[7:8]), whole[7:8])
     np.testing.assert_array_equal(
@@ -48,7 +49,7 @@ def test_files_hold_data_only_and_read_back_to_the_same_bits(model, tmp_path):
     paths = save_model(model, tmp_path)
     assert {path.suffix for path in paths} <= {".json", ".txt"}
     loaded = load_model(tmp_path)
-    features = synthetic(model.task.kind, n=200, seed=4).features
+    features = synthetic(model.task.subject, n=200, seed=4).features
     np.testing.assert_array_equal(loaded.predict(features), model.predict(features))
     same = (
         "task",
@@ -64,7 +65,7 @@ def test_files_hold_data_only_and_read_back_to_the_same_bits(model, tmp_path):
 
 
 def test_prediction_by_name_takes_any_order_and_names_what_is_missing(model):
-    data = synthetic(model.task.kind, n=20)
+    data = synthetic(model.task.subject, n=20)
     table = dict(zip(reversed(data.names), data.features.T[::-1], strict=True)) | {
         "other": np.zeros(20)
     }
@@ -76,7 +77,7 @@ def test_prediction_by_name_takes_any_order_and_names_what_is_missing(model):
 
 
 def test_a_model_knows_when_its_training_ended(model):
-    data = synthetic(model.task.kind, n=900, strength=0.3)
+    data = synthetic(model.task.subject, n=900, strength=0.3)
     assert (model.train_start_ns, model.train_end_ns) == (data.t0_ns.min(), data.t1_ns.max())
     assert model.n_train == 900
 
@@ -86,7 +87,7 @@ def test_unknown_format_and_rung_are_refused(tmp_path):
     header = json.loads((tmp_path / "model.json").read_text())
     for change, message in (
         ({"format": 2}, "format must be 1"),
-        ({"rung": "oracle"}, "unknown rung"),
+        ({"rung": "oracle"}, "rung must be one of"),
         ({"texts": ["../secret"]}, "must lie beside it"),
     ):
         (tmp_path / "model.json").write_text(json.dumps(header | change))
@@ -156,10 +157,10 @@ def test_linear_direction_lives_with_missing_classes(present):
 
 
 def test_columns_without_a_value_are_harmless(model):
-    data = synthetic(model.task.kind, n=400)
+    data = synthetic(model.task.subject, n=400)
     features = data.features.copy()
     features[:, 2] = np.nan
-    found = fitted(model.task.kind, model.rung, replace(data, features=features))
+    found = fitted(model.task.subject, model.rung, replace(data, features=features))
     assert np.isfinite(found.predict(features)).all()
 
 

@@ -41,7 +41,7 @@ def test_noise_is_not_learned(noise):
     for rung in ("linear", "lightgbm"):
         assert not noise.comparison(rung, "naive").beats
         metric, nothing = (
-            ("auc_up_down", 0.5) if noise.task.kind == "direction" else ("rank_ic", 0.0)
+            ("auc_up_down", 0.5) if noise.task.subject == "direction" else ("rank_ic", 0.0)
         )
         found = value(noise, rung, metric)
         assert np.isnan(found.value) or found.low <= nothing <= found.high
@@ -54,15 +54,17 @@ def test_planted_signal_is_found(planted):
     assert found.calibration_no_worse
     assert planted.comparison("lightgbm", "naive").beats
     assert planted.candidate != "naive"
-    metric, nothing = ("auc_up_down", 0.5) if planted.task.kind == "direction" else ("rank_ic", 0.0)
+    metric, nothing = (
+        ("auc_up_down", 0.5) if planted.task.subject == "direction" else ("rank_ic", 0.0)
+    )
     assert value(planted, "linear", metric).low > nothing
 
 
 def test_the_base_rate_ranks_nothing(noise):
     # Its levels differ between the folds; within a fold it is constant.
-    metric = "auc_up_down" if noise.task.kind == "direction" else "rank_ic"
+    metric = "auc_up_down" if noise.task.subject == "direction" else "rank_ic"
     found = value(noise, BASE_RATE, metric)
-    assert found.value == 0.5 if noise.task.kind == "direction" else np.isnan(found.value)
+    assert found.value == 0.5 if noise.task.subject == "direction" else np.isnan(found.value)
 
 
 def test_a_feature_that_peeks_makes_the_scores_jump(noise, kind):

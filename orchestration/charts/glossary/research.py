@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.datasets import Dataset
-from models.evaluate import midranks
+from models.metrics import midranks
 from models.tasks import Task
 from models.train import walk_forward
 from orchestration.charts import theme

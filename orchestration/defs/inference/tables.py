@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from models.tasks import RUNGS
+from models.tasks import ALL_RUNGS
 from orchestration.arrays import column, constant
 from orchestration.defs.features.tables import CLOCK
 from orchestration.storage.tables import TABLES
@@ -57,7 +57,7 @@ def no_predictions() -> pa.Table:
 
 def model_versions(model: Mapping[str, Any]) -> dict[str, str]:
     """Return what each rung of a training is called: the registered one by name and version."""
-    names = {rung: f"{model['run_id']}:{rung}" for rung in RUNGS}
+    names = {rung: f"{model['run_id']}:{rung}" for rung in ALL_RUNGS}
     return names | {model["rung"]: model["model_version"]}
 
 

@@ -1,0 +1,39 @@
+"""Every rung that there is. A module that brings new ones is added to `_TABLES`."""
+
+from models import baselines, direction, returns
+from models.rung import Rung, RungTable
+from models.tasks import Task
+
+_TABLES: tuple[RungTable, ...] = (
+    baselines.NAIVE,
+    direction.RUNGS_OF_CLASSES,
+    returns.RUNGS_OF_VALUE,
+)
+
+
+def _merged(tables: tuple[RungTable, ...]) -> dict[tuple[str, str], Rung]:
+    merged: dict[tuple[str, str], Rung] = {}
+    for table in tables:
+        twice = merged.keys() & table.keys()
+        if twice:
+            raise ValueError(f"a rung must be defined once, got {sorted(twice)} twice")
+        merged |= table
+    return merged
+
+
+PREDICTORS = _merged(_TABLES)
+
+
+def find_rung(task: Task, rung: str) -> Rung:
+    """Return the rung of a task: that of its subject, else that of its family.
+
+    Raises
+    ------
+    ValueError
+        The task has no such rung.
+    """
+    for group in (task.subject, task.family):
+        if (group, rung) in PREDICTORS:
+            return PREDICTORS[group, rung]
+    known = sorted({name for group, name in PREDICTORS if group in (task.subject, task.family)})
+    raise ValueError(f"rung must be one of {known} for {task.name}, got {rung!r}")

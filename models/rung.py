@@ -1,0 +1,92 @@
+"""What a rung is: how it is fitted, and how its numbers become a predictor again.
+
+A module that adds a rung imports this one, defines a table ``RUNGS_OF_...`` of `Rung` and is named
+in `models.predictors`; nothing here knows which rungs there are.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from models.calibrate import InnerSplit, inner_split
+from models.config import LadderConfig
+from models.datasets import Dataset
+from models.tasks import Task
+from orderflow_core.types import Float64
+
+
+class Predictor(Protocol):
+    """What a fitted rung can do. Its state is plain numbers and text, never code."""
+
+    n_configurations: int
+
+    def predict(self, features: Float64) -> Float64:
+        """Return calibrated predictions, of the shape that `Task.prediction_shape` says."""
+        ...
+
+    def settings(self) -> dict[str, float]:
+        """Return what the training rows decided, as numbers worth a look."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fitted numbers."""
+        ...
+
+    def texts(self) -> dict[str, str]:
+        """Return further files: name to content."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """The rows that a rung is fitted on, and on what terms.
+
+    Attributes
+    ----------
+    task : Task
+    rows : Dataset
+        All that the fit may see.
+    embargo_ns : int
+        Demanded between the last fitted outcome and the first held-out decision.
+    config : LadderConfig
+    seed : int
+    """
+
+    task: Task
+    rows: Dataset
+    embargo_ns: int
+    config: LadderConfig
+    seed: int
+
+    def inner(self) -> InnerSplit:
+        """Return what a trial fit sees and what it is calibrated on.
+
+        Raises
+        ------
+        TooFewRowsError
+            There are too few rows to hold some out.
+        """
+        return inner_split(self.rows, embargo_ns=self.embargo_ns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """One way to learn a task.
+
+    Attributes
+    ----------
+    fit : callable
+        Fits the rung on a training's rows, and on nothing else.
+    load : callable
+        Makes the predictor from what its ``to_json`` and ``texts`` returned. It executes nothing.
+    settings : callable
+        Returns the settings that the rung takes from the ladder's configuration, as plain values.
+    """
+
+    fit: Callable[[Training], Predictor]
+    load: Callable[[dict[str, Any], dict[str, str]], Predictor]
+    settings: Callable[[LadderConfig], dict[str, Any]]
+
+
+# By the task's subject, or by its family for every subject that has no entry of its own; and rung.
+RungTable = Mapping[tuple[str, str], Rung]
