@@ -70,7 +70,7 @@ class ClickHouse:
         # One generation a day: the primary key has the rows in order, and nothing is left to sort.
         is_single = len({row.trading_day for row in batch}) == len(batch)
         order = ["symbol", "trading_day", *(["generation"] if is_single else [])]
-        order += [_order_term(column) for column in table.order_columns()]
+        order += [_order_term(c) for c in table.order_of([column.name for column in columns])]
         chosen = ", ".join(f"`{column.name}`" for column in columns)
         sql = f"SELECT {chosen} FROM {table.quoted} WHERE {conditions} ORDER BY {', '.join(order)}"
         return self.connection.select(sql, params)

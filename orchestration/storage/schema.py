@@ -5,6 +5,7 @@ never changed; a test creates every table from this module too and demands that 
 both alike, so the definition and the migrations cannot drift apart.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -109,6 +110,18 @@ class Table:
         rest = [c for c in self.payload if c.name not in self.sort]
         unhashed_last = sorted(rest, key=lambda c: not c.is_hashed)
         return [self.column(name) for name in self.sort] + unhashed_last
+
+    def order_of(self, names: Collection[str]) -> list[Column]:
+        """Columns that put rows of these columns in that order too.
+
+        Where all are sort columns (or the same in all rows of a day), rows that agree in the sort
+        columns up to the last of them are alike, and no other column needs to be read.
+        """
+        wanted = set(names) - {"symbol", "trading_day"}
+        if not wanted <= set(self.sort):
+            return self.order_columns()
+        last = max((self.sort.index(name) for name in wanted), default=0)
+        return [self.column(name) for name in self.sort[: last + 1]]
 
     def create_statement(self) -> str:
         """Return CREATE TABLE IF NOT EXISTS for this definition."""

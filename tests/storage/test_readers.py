@@ -146,3 +146,20 @@ def test_reading_notices_rows_that_went_missing(store, symbol):
     # Mend it for the tests that verify the whole store.
     publish(store, symbol, {"flow.events": sample_rows(EVENTS, 0)}, day=row.trading_day)
     forget(store, row)
+
+
+@pytest.mark.parametrize("names", [["ts_event_ns"], ["kind"], ["price_tick", "symbol"], ["symbol"]])
+def test_columns_of_the_sort_key_alone_come_in_the_order_of_all(store, symbol, names):
+    # Equal keys, and two units: the rows of both lie between each other.
+    rng = np.random.default_rng(3)
+    for segment in ("", "later"):
+        rows = sample_rows(EVENTS, 30)
+        times = pa.array(rng.integers(1, 5, 30))
+        rows = rows.set_column(rows.column_names.index("ts_event_ns"), "ts_event_ns", times)
+        with store.publish(symbol, DAY, run_id="r", code_version="1") as publication:
+            publication.write("flow.events", rows, segment=segment)
+            publication.commit()
+    whole = store.read("flow.events", symbol)
+    found = store.read("flow.events", symbol, columns=names)
+    assert len(found) == 60
+    assert found.to_pylist() == whole.select(names).to_pylist()

@@ -36,7 +36,7 @@ def read_rows(
     read = [column for column in columns if column.name != "symbol"]
     inner = ", ".join(f'"{column.name}"' for column in read) or "1"
     order = ["trading_day"] if len({row.trading_day for row in batch}) > 1 else []
-    order += [order_term(column) for column in table.order_columns()]
+    order += [order_term(c) for c in table.order_of([column.name for column in columns])]
     block = f"position / {ROWS_PER_BLOCK}"
     sql = (
         f"SELECT {aggregates(read)} FROM (SELECT {inner}, "
