@@ -13,7 +13,7 @@ import purgedcv
 import pytest
 
 from orderflow_core.labels import direction_labels, return_labels
-from orderflow_core.splits import TooFewRowsError, purged_walk_forward
+from orderflow_core.splits import TooFewRowsError, combinatorial_purged, purged_walk_forward
 from orderflow_core.sweeps import assign_sweeps, sweep_bounds
 from tests.core.real_trade_files import read
 
@@ -112,6 +112,35 @@ def test_purged_k_folds_train_the_same_rows_before_the_test(test_data, path):
             assert fold.test_idx.tolist() == test.tolist()
             assert fold.train_idx.tolist() == train[train < test[0]].tolist()
             purgedcv.diagnostics.assert_no_temporal_leakage(fold.train_idx, test, begins, ends)
+
+
+@large_only_with_jit
+@pytest.mark.parametrize("horizon", HORIZONS)
+def test_combinations_equal_purgedcv_but_for_empty_labels_and_the_embargos_last_instant(
+    test_data, path, horizon
+):
+    embargo = SECOND // 10
+    for stream in streams(test_data, path):
+        t0, t1 = label_times(stream, horizon)
+        theirs = their_folds(
+            purgedcv.CombinatorialPurgedCV, t0, t1, n_splits=6, n_test_groups=2,
+            embargo=pd.Timedelta(embargo, "ns"),
+        )  # fmt: skip
+        try:
+            split = combinatorial_purged(t0, t1, n_groups=6, n_test_groups=2, embargo_ns=embargo)
+        except TooFewRowsError:
+            assert min(len(train) for train, _ in theirs) < 20
+            continue
+        start = split.group_start_idx
+        for fold, (train, test) in zip(split.folds, theirs, strict=True):
+            assert fold.test_idx.tolist() == test.tolist()
+            more, fewer = np.setdiff1d(train, fold.train_idx), np.setdiff1d(fold.train_idx, train)
+            first = [start[g] for g in fold.test_groups]
+            ends = [t1[start[g] : start[g + 1]].max() for g in fold.test_groups]
+            # Theirs trains on labels without time, and on rows that only such a first test row meets.
+            is_explained = (t0 == t1)[more] | (t0 == t1)[first].any()
+            assert is_explained.all()
+            assert np.isin(t0[fewer], np.array(ends) + embargo).all()
 
 
 def test_the_recorded_labels_hold_what_the_two_judge_differently(test_data):

@@ -1,5 +1,7 @@
 """Obvious loops for orderflow_core.splits."""
 
+from itertools import combinations
+
 
 def meets(a0, a1, b0, b1):
     """Whether the half-open [a0, a1) and [b0, b1) share a time; an empty one never does."""
@@ -24,6 +26,38 @@ def purged_walk_forward(t0_ns, t1_ns, *, n_folds, embargo_ns):
         ]
         folds.append((train, test, max((t1_ns[i] for i in train), default=None)))
     return folds
+
+
+def combinatorial_purged(t0_ns, t1_ns, *, n_groups, n_test_groups, embargo_ns):
+    """Return (test groups, train rows, test rows) per fold, and the fold by path and group."""
+    n = len(t0_ns)
+    groups, next_row = [], 0
+    for g in range(n_groups):
+        length = n // n_groups + (1 if g < n % n_groups else 0)
+        groups.append(list(range(next_row, next_row + length)))
+        next_row += length
+    folds = []
+    for tested in combinations(range(n_groups), n_test_groups):
+        train = []
+        for i in range(n):
+            may_train = True
+            for g in tested:
+                test_start = min(t0_ns[j] for j in groups[g])
+                test_end = max(t1_ns[j] for j in groups[g])
+                if i in groups[g]:
+                    may_train = False
+                elif i < groups[g][0]:
+                    may_train = may_train and t1_ns[i] <= test_start
+                else:
+                    may_train = may_train and t0_ns[i] >= test_end + embargo_ns
+            if may_train:
+                train.append(i)
+        folds.append((tested, train, [j for g in tested for j in groups[g]]))
+    uses = {
+        g: [k for k, (tested, _, _) in enumerate(folds) if g in tested] for g in range(n_groups)
+    }
+    n_paths = len(uses[0])
+    return folds, [[uses[g][p] for g in range(n_groups)] for p in range(n_paths)]
 
 
 def purge_from_the_first_labels_end(t0_ns, t1_ns, test):
