@@ -7,7 +7,7 @@ import numpy as np
 
 from models.calibrate import class_shares, event_share
 from models.datasets import Dataset
-from models.rung import Rung, RungTable, Training
+from models.rung import Fitted, Rung, RungTable, Training
 from models.tasks import LEVELS
 from orderflow_core.types import Bool, Float64, Int64
 
@@ -249,18 +249,18 @@ def _fill(features: Float64, median: Float64, is_flagged: Bool) -> Float64:
 
 NAIVE: RungTable = {
     ("classes", "naive"): Rung(
-        fit=lambda training: fit_naive_direction(training.rows),
+        fit=lambda training: Fitted(predictor=fit_naive_direction(training.rows)),
         load=NaiveDirection.from_json,
         settings=lambda config: {"choices": "fade,follow"},  # noqa: ARG005
     ),
     ("return", "naive"): Rung(
-        fit=lambda training: NaiveReturn(),  # noqa: ARG005
+        fit=lambda training: Fitted(predictor=NaiveReturn()),  # noqa: ARG005
         load=NaiveReturn.from_json,
         settings=lambda config: {"choices": "zero"},  # noqa: ARG005
     ),
     **{
         (family, "naive"): Rung(
-            fit=fit_constant,
+            fit=lambda training: Fitted(predictor=fit_constant(training)),
             load=NaiveConstant.from_json,
             settings=lambda config: {"choices": "constant"},  # noqa: ARG005
         )

@@ -9,7 +9,7 @@ from models.baselines import Standardizer
 from models.calibrate import class_shares, direction_slope, tempered
 from models.config import LogitConfig
 from models.datasets import Dataset
-from models.rung import Rung, RungTable, Training
+from models.rung import Fitted, Rung, RungTable, Training
 from models.trees import Booster, grow
 from orderflow_core.types import Float64
 
@@ -69,21 +69,23 @@ class LogitDirection:
         )
 
 
-def fit_logit(training: Training) -> LogitDirection:
+def fit_logit(training: Training) -> Fitted:
     """Calibrate a trial fit on the held-out rows, then fit again on every row of the fold."""
     train, inner, config = training.rows, training.inner(), training.config.logit
     trial = _fit_coefficients(train.take(inner.fit_idx), config)
     held = train.take(inner.held_idx)
     prior = class_shares(train.label[inner.fit_idx])
-    slope = direction_slope(_linear_score(*trial, held.features), prior, held.label)
+    score = _linear_score(*trial, held.features)
+    slope = direction_slope(score, prior, held.label)
     standardizer, coefficient, intercept = _fit_coefficients(train, config)
-    return LogitDirection(
+    predictor = LogitDirection(
         standardizer=standardizer,
         coefficient=coefficient,
         intercept=intercept,
         prior=class_shares(train.label),
         slope=slope,
     )
+    return Fitted(predictor=predictor, held=tempered(score, prior, slope))
 
 
 def _linear_score(
@@ -156,14 +158,16 @@ class TreesDirection:
         )
 
 
-def fit_trees(training: Training) -> TreesDirection:
+def fit_trees(training: Training) -> Fitted:
     """Count trees and calibrate on the held-out rows, then fit again on every row of the fold."""
     train, inner = training.rows, training.inner()
     grown = grow(train, inner, "multiclass", training.config.trees, training.seed)
-    slope = direction_slope(
-        grown.held_score, class_shares(train.label[inner.fit_idx]), train.label[inner.held_idx]
+    prior = class_shares(train.label[inner.fit_idx])
+    slope = direction_slope(grown.held_score, prior, train.label[inner.held_idx])
+    predictor = TreesDirection(
+        booster=Booster(grown.text), prior=class_shares(train.label), slope=slope
     )
-    return TreesDirection(booster=Booster(grown.text), prior=class_shares(train.label), slope=slope)
+    return Fitted(predictor=predictor, held=tempered(grown.held_score, prior, slope))
 
 
 RUNGS_OF_CLASSES: RungTable = {

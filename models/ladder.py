@@ -91,7 +91,7 @@ def fit_rung(
         task=task,
         rung=rung,
         names=train.names,
-        predictor=find_rung(task, rung).fit(training),
+        predictor=find_rung(task, rung).fit(training).predictor,
         train_start_ns=int(train.t0_ns.min()),
         train_end_ns=int(train.t1_ns.max()),
         embargo_ns=embargo_ns,

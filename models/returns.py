@@ -9,7 +9,7 @@ from models.baselines import Standardizer
 from models.calibrate import return_slope
 from models.config import RidgeConfig
 from models.datasets import Dataset
-from models.rung import Rung, RungTable, Training
+from models.rung import Fitted, Rung, RungTable, Training
 from models.trees import Booster, grow
 from orderflow_core.types import Float64
 
@@ -65,16 +65,18 @@ class RidgeReturn:
         )
 
 
-def fit_ridge(training: Training) -> RidgeReturn:
+def fit_ridge(training: Training) -> Fitted:
     """Calibrate a trial fit on the held-out rows, then fit again on every row of the fold."""
     train, inner, config = training.rows, training.inner(), training.config.ridge
     trial = _fit_coefficients(train.take(inner.fit_idx), config)
     held = train.take(inner.held_idx)
-    slope = return_slope(_linear_score(*trial, held.features), held.label)
+    raw = _linear_score(*trial, held.features)
+    slope = return_slope(raw, held.label)
     standardizer, coefficient, intercept = _fit_coefficients(train, config)
-    return RidgeReturn(
+    predictor = RidgeReturn(
         standardizer=standardizer, coefficient=coefficient, intercept=intercept, slope=slope
     )
+    return Fitted(predictor=predictor, held=slope * raw)
 
 
 def _linear_score(
@@ -131,12 +133,13 @@ class TreesReturn:
         return cls(booster=Booster(texts["booster.txt"]), slope=float(data["slope"]))
 
 
-def fit_trees(training: Training) -> TreesReturn:
+def fit_trees(training: Training) -> Fitted:
     """Count trees and calibrate on the held-out rows, then fit again on every row of the fold."""
     train, inner = training.rows, training.inner()
     grown = grow(train, inner, "regression", training.config.trees, training.seed)
     slope = return_slope(grown.held_score, train.label[inner.held_idx])
-    return TreesReturn(booster=Booster(grown.text), slope=slope)
+    predictor = TreesReturn(booster=Booster(grown.text), slope=slope)
+    return Fitted(predictor=predictor, held=slope * grown.held_score)
 
 
 RUNGS_OF_VALUE: RungTable = {

@@ -70,6 +70,22 @@ class Training:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """A predictor fitted on every row, and what a trial fit said of the rows held out from it.
+
+    Attributes
+    ----------
+    predictor : Predictor
+    held : ndarray of float64, of the shape that the task says, or None
+        Calibrated predictions of ``Training.inner().held_idx`` by the trial fit. None: the ladder
+        makes them, by fitting the rung once more on ``fit_idx`` alone.
+    """
+
+    predictor: Predictor
+    held: Float64 | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rung:
     """One way to learn a task.
 
@@ -83,7 +99,7 @@ class Rung:
         Returns the settings that the rung takes from the ladder's configuration, as plain values.
     """
 
-    fit: Callable[[Training], Predictor]
+    fit: Callable[[Training], Fitted]
     load: Callable[[dict[str, Any], dict[str, str]], Predictor]
     settings: Callable[[LadderConfig], dict[str, Any]]
 
