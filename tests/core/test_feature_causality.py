@@ -140,6 +140,8 @@ def test_only_labels_look_ahead():
     """No module of the core imports the labels: features must not be able to read the future."""
     root = Path(orderflow_core.__file__).parent
     for path in sorted(root.rglob("*.py")):
+        if path.stem.startswith("labels"):  # they may build on each other
+            continue
         for node in ast.walk(ast.parse(path.read_text())):
             names = []
             if isinstance(node, ast.Import):
