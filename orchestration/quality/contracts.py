@@ -142,7 +142,12 @@ CONTRACTS: Mapping[str, Contract] = {
         ),
     ),
     "research.labels": Contract(
-        extremes=between("t0_ns", 1, _YEAR_2200_NS), sample=(not_less("t1_ns", "t0_ns"),)
+        extremes=(
+            *between("t0_ns", 1, _YEAR_2200_NS),
+            *between("order_sign", -1, 1),
+            *between("order_lots", 0),
+        ),
+        sample=(not_less("t1_ns", "t0_ns"),),
     ),
     "research.predictions": Contract(
         extremes=_many(("p_down", "p_flat", "p_up"), 0, 1),

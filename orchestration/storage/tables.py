@@ -59,6 +59,12 @@ def _later_floats(names: str) -> tuple[Column, ...]:
     )
 
 
+# Added to labels that belonged to no order.
+_ORDER = (
+    Column(name="order_sign", type=INT8, codec="T64, ZSTD(1)", default="0"),
+    Column(name="order_lots", type=INT64, codec="T64, ZSTD(1)", default="0"),
+)
+
 # Where a record came from says nothing about what it is: left out of the content hash.
 _SOURCE = Column(name="source", type=LABEL, is_hashed=False)
 _UNIT = Column(name="unit", type=LABEL, is_hashed=False)
@@ -292,6 +298,7 @@ RESEARCH_LABELS = Table(
         *_ids("decision_id"),
         *_floats("label"),
         *_labels("mid_proxy"),
+        *_ORDER,
     ),
     sort=("clock", "task", "t0_ns", "decision_id"),
     checks={"known_after_decision": "t1_ns >= t0_ns"},
@@ -310,6 +317,7 @@ RESEARCH_PREDICTIONS = Table(
         *_labels("role"),
         *_times("train_end_ns"),
         *_floats("p_down p_flat p_up value"),
+        *_later_floats("low high"),
     ),
     sort=("clock", "task", "rung", "t0_ns", "decision_id"),
     # A model that saw the outcome may not predict it: the backtest's leak check, held by the store.

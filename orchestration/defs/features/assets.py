@@ -34,7 +34,7 @@ def features(day: DayReader) -> Made:
     "research.labels",
     group="features",
     deps=["research.features", TRADES, QUOTES, GAPS],
-    code_version="2",
+    code_version="3",
 )
 def labels(day: DayReader) -> Made:
     """Direction over the next sweeps and return over the next seconds: what happened after."""

@@ -167,5 +167,7 @@ def _task_rows(task: str, found: LabelArrays, ids: np.ndarray, mid_proxy: str) -
             "decision_id": ids,
             "label": found.label,
             "mid_proxy": constant(mid_proxy, n),
+            "order_sign": np.zeros(n, np.int8),
+            "order_lots": np.zeros(n, np.int64),
         }
     )

@@ -29,7 +29,7 @@ READ = ("research.features", "research.labels")
                 for name in ("direction", "return")
             ]
             + [publishing.asset_key(table) for table in READ],
-            code_version="1",
+            code_version="2",
         )
     ],
     check_specs=publishing.check_specs(TABLE, "out_of_fold"),
@@ -59,7 +59,7 @@ def predictions(
     metadata |= {} if newest else {"models": "none is registered, so nothing is predicted"}
     draft = day.draft(
         started,
-        "1",
+        "2",
         {TABLE: made},
         outcomes={TABLE: [check_out_of_fold(made)]},
         metadata={TABLE: metadata},

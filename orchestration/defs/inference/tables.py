@@ -47,7 +47,13 @@ def day_predictions(
             "role": constant(OUT_OF_FOLD, n),
         }
         | {name: rows[name] for name in _CARRIED}
+        | {name: _interval_end(rows, name) for name in ("low", "high")}
     )
+
+
+def _interval_end(rows: pa.Table, name: str) -> pa.ChunkedArray | np.ndarray:
+    # A training that gave no intervals left no such column.
+    return rows[name] if name in rows.column_names else np.full(rows.num_rows, np.nan)
 
 
 def no_predictions() -> pa.Table:
