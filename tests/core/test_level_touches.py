@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from orderflow_core import level_touches as module
 from orderflow_core.bars import time_bar_index
+from orderflow_core.developing import developing_levels
 from orderflow_core.footprint import footprint
 from orderflow_core.imbalance_presets import ATAS_STACKED_IMBALANCE
 from orderflow_core.labels_levels import hold_labels, random_levels
@@ -51,7 +52,7 @@ def test_touches_agree_with_the_obvious_loop(case, block):
     expected = [
         (k, *row)
         for k, level in enumerate(levels.T.tolist())
-        for row in naive.touches(price.tolist(), ts.tolist(), *level, **LOOP)
+        for row in naive.level_touches(price.tolist(), ts.tolist(), *level, **LOOP)
     ]
     assert found_rows(got) == sorted(expected, key=lambda row: (row[1], row[0]))
 
@@ -81,7 +82,7 @@ def test_labels_agree_with_the_obvious_loop(case, data):
     got = hold_labels(price, ts, levels, touches, ends, start_idx=starts, rule=RULE)
     for i, (k, touch) in enumerate(zip(touches.level_idx, touches.touch_idx, strict=True)):
         over = cut if len(starts) > 1 and touch < cut else n
-        expected = naive.held(
+        expected = naive.hold_labels(
             price.tolist(), ts.tolist(), low[k], high[k], int(touch), over, **LOOP
         )
         assert (None if np.isnan(got.label[i]) else got.label[i]) == expected
@@ -183,6 +184,31 @@ def test_no_level_but_an_earlier_days_outlives_a_gap():
     assert set(naked.first_idx) <= {0, gap}
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_lives_agree_with_the_obvious_loops(seed):
+    trades, starts = walk(seed), [0, 1100, 2003]
+    naked = (4978, 4990, 5010, 5030)
+    levels, _, _ = touched(trades, starts, naked)
+    index = time_bar_index(trades.ts_event_ns, 10 * SECOND)
+    cells = footprint(trades.price_ticks, trades.qty_lots, trades.sign, index, ticks_per_row=2)
+    opening = np.searchsorted(index.end_idx, starts, side="right")
+    poc = developing_levels(cells, opening, ticks_per_row=2).poc_tick.tolist()
+    expected = naive.live_levels(poc, index.end_idx.tolist(), starts, len(trades))
+    of = levels.take(levels.kind == LevelKind.POC)
+    got = list(zip(of.low_tick.tolist(), of.first_idx.tolist(), of.end_idx.tolist(), strict=True))
+    assert got == [(tick, first, max(end, first)) for tick, first, end in expected]
+    price = trades.price_ticks.tolist()
+    of = levels.take(levels.kind == LevelKind.NAKED_POC)
+    assert sorted(zip(of.low_tick.tolist(), of.first_idx.tolist(), strict=True)) == [
+        (low, start) for low in naked for start in naive.naked(price, low, low + 1, starts)
+    ]
+    # A level that its kind finds again ends there, and is a new one.
+    of = levels.take(levels.kind == LevelKind.ABSORPTION)
+    for low in set(of.low_tick.tolist()):
+        same = of.take(of.low_tick == low)
+        assert (same.end_idx[:-1] <= same.first_idx[1:]).all()
+
+
 def test_features_agree_with_the_obvious_loops():
     trades, starts = walk(5), [0, 1100]
     levels, touches, made = touched(trades, starts)
@@ -194,7 +220,7 @@ def test_features_agree_with_the_obvious_loops():
         k, at, side = touches.level_idx[i], int(touches.touch_idx[i]), int(touches.side[i])
         start = 1100 if at >= 1100 else 0
         low, high = levels.low_tick[k], levels.high_tick[k]
-        total, delta = naive.volume_at(price, lots, sign, low, high, start, at + 1)
+        total, delta = naive.level_features(price, lots, sign, low, high, start, at + 1)
         assert table["level_lots"][i] == total
         assert table["level_lots_share"][i] == total / sum(lots[start : at + 1])
         share = table["level_delta_defended"][i]

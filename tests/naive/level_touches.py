@@ -3,7 +3,7 @@
 from tests.naive.level_outcomes import level_outcome
 
 
-def touches(price, ts, low, high, first, end, *, turn, passage, horizon):
+def level_touches(price, ts, low, high, first, end, *, turn, passage, horizon):
     """Rows (touch, side, touches before, turns before, farthest price), with the outcome's loop."""
     rows, start, turned = [], first, 0
     while True:
@@ -27,13 +27,13 @@ def touches(price, ts, low, high, first, end, *, turn, passage, horizon):
         start = known
 
 
-def volume_at(price, lots, sign, low, high, first, end):
+def level_features(price, lots, sign, low, high, first, end):
     """(lots, buys less sells) in low..high of the trades first..end - 1."""
     inside = [i for i in range(first, end) if low <= price[i] <= high]
     return sum(lots[i] for i in inside), sum(lots[i] * sign[i] for i in inside)
 
 
-def held(price, ts, low, high, touch, end, *, turn, passage, horizon):
+def hold_labels(price, ts, low, high, touch, end, *, turn, passage, horizon):
     """1, 0, or None where the trades do not reach to the end of the time."""
     if ts[touch] + horizon > ts[end - 1]:
         return None
@@ -46,3 +46,34 @@ def held(price, ts, low, high, touch, end, *, turn, passage, horizon):
         if (price[i] <= low - passage) if above else (price[i] >= high + passage):
             return 0
     return 0
+
+
+def live_levels(ticks, closes, starts, n_trades):
+    """(row, first trade, end) of each stay of a row that develops; ``ticks`` is it at each bar's end."""
+    lives = []
+    for i, (tick, close) in enumerate(zip(ticks, closes, strict=True)):
+        # A stay begins where the row has moved, and where the bar is the first after a gap.
+        opens = i == 0 or any(closes[i - 1] <= start < close for start in starts)
+        if not opens and ticks[i - 1] == tick:
+            continue
+        end = n_trades
+        for later, moved in zip(ticks[i + 1 :], closes[i + 1 :], strict=True):
+            if later != tick:
+                end = moved
+                break
+        gaps = [start for start in starts if start >= close]
+        lives.append((tick, close, min([end, *gaps])))
+    return lives
+
+
+def naked(price, low, high, starts):
+    """Stretches between gaps up to the one in which price comes to the row, or jumps over it."""
+    stretches, side = [], None
+    for i, p in enumerate(price):
+        if i in starts:
+            stretches.append(i)
+        now = 1 if p > high else (-1 if p < low else 0)
+        if now == 0 or side not in (None, now):
+            break
+        side = now
+    return stretches
