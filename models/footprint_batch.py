@@ -1,0 +1,109 @@
+"""What footprint networks take: the tensors of some decisions and what is known of their outcomes."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orderflow_core.types import Bool, Int64
+from orderflow_core.validate import require_same_length
+
+Float32 = NDArray[np.float32]
+# Columns of a target: NaN where the outcome is not known or not asked for.
+HEADS = ("direction", "move", "level", "value")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FootprintBatch:
+    """Decisions in time order.
+
+    Attributes
+    ----------
+    rows : ndarray of float32, shape (n, n_bars, n_rows, 2)
+        As `orderflow_core.footprint_tensor.normalised_tensors` makes them.
+    beside : ndarray of float32, shape (n, n_bars, 5)
+    target : ndarray of float32, shape (n, 4)
+        Outcomes by `HEADS`: direction in {-1, 0, +1}, move and level in {0, 1}, value a number; NaN
+        where there is none.
+    t0_ns, t1_ns : ndarray of int64, shape (n,)
+        Decision, and when all its outcomes are known.
+
+    Raises
+    ------
+    ValueError
+        Lengths or shapes disagree.
+    """
+
+    rows: Float32
+    beside: Float32
+    target: Float32
+    t0_ns: Int64
+    t1_ns: Int64
+
+    def __post_init__(self) -> None:
+        require_same_length(
+            rows=self.rows,
+            beside=self.beside,
+            target=self.target,
+            t0_ns=self.t0_ns,
+            t1_ns=self.t1_ns,
+        )
+        if self.rows.ndim != 4 or self.rows.shape[3] != 2 or self.target.shape[1:] != (len(HEADS),):
+            raise ValueError(
+                f"rows and target must have the shapes (n, bars, rows, 2) and (n, {len(HEADS)}), "
+                f"got {self.rows.shape} and {self.target.shape}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.t0_ns)
+
+    def take(self, rows: Int64 | Bool | slice) -> "FootprintBatch":
+        """Return the chosen decisions."""
+        return replace(
+            self,
+            rows=self.rows[rows],
+            beside=self.beside[rows],
+            target=self.target[rows],
+            t0_ns=self.t0_ns[rows],
+            t1_ns=self.t1_ns[rows],
+        )
+
+
+def joined(parts: Iterable[FootprintBatch]) -> FootprintBatch:
+    """Return batches one after the other, as one.
+
+    Raises
+    ------
+    ValueError
+        There are none.
+    """
+    every = list(parts)
+    if not every:
+        raise ValueError("parts must hold a batch, got none")
+    columns = {
+        name: np.concatenate([getattr(part, name) for part in every])
+        for name in FootprintBatch.__dataclass_fields__
+    }
+    return FootprintBatch(**columns)
+
+
+def target_of(head: str, label: NDArray[np.generic]) -> Float32:
+    """Return targets that know one head's outcome, shape (n, 4).
+
+    Raises
+    ------
+    ValueError
+        No such head.
+    """
+    if head not in HEADS:
+        raise ValueError(f"head must be one of {HEADS}, got {head!r}")
+    target = np.full((len(label), len(HEADS)), np.nan, np.float32)
+    target[:, HEADS.index(head)] = label
+    return target
+
+
+def cut(batch: FootprintBatch, size: int) -> Iterator[FootprintBatch]:
+    """Yield a batch in pieces of at most ``size`` decisions."""
+    for start in range(0, len(batch), size):
+        yield batch.take(slice(start, start + size))

@@ -1,0 +1,245 @@
+"""Training of footprint networks: seeded, stopped early by decisions that the fit did not see."""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.footprint_batch import HEADS, FootprintBatch
+from models.footprint_cnn import FastFootprintCNN, FootprintCNN
+from models.footprint_dataset import FootprintDays
+from models.footprint_net import FootprintNet, Heads
+
+Network = FootprintNet | FootprintCNN | FastFootprintCNN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainConfig:
+    """How a network is trained.
+
+    Attributes
+    ----------
+    max_epochs, patience : int
+        Training stops after ``patience`` epochs without a lower held-out loss.
+    batch, room : int
+        Decisions of a step, and how many are held to draw steps from.
+    learning_rate, weight_decay : float
+        Of AdamW; the rate falls to a twentieth along a cosine over ``max_epochs``.
+    precision : {"float32", "bfloat16"}
+        ``bfloat16`` runs convolutions in it (autocast); parameters and sums stay float32.
+    device : {"auto", "cpu", "cuda"}
+        ``auto`` takes CUDA where there is one.
+    n_threads : int
+        Of the CPU. One by default: the sums are then the same whatever the machine's cores, and two
+        threads on busy cores wait for each other.
+    """
+
+    max_epochs: int = 20
+    patience: int = 4
+    batch: int = 64
+    room: int = 4_096
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-2
+    precision: Literal["float32", "bfloat16"] = "float32"
+    device: Literal["auto", "cpu", "cuda"] = "cpu"
+    n_threads: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """A network with the parameters of its best epoch, on the CPU and not in training.
+
+    ``held_loss`` has an entry an epoch, ``fit_loss`` the mean loss of its steps; ``best_epoch`` counts
+    from 1.
+    """
+
+    net: Network
+    best_epoch: int
+    fit_loss: tuple[float, ...]
+    held_loss: tuple[float, ...]
+
+
+def train_network(
+    make: Callable[[], Network],
+    fit: FootprintDays,
+    held: FootprintDays | None,
+    config: TrainConfig,
+    *,
+    seed: int,
+    n_epochs: int | None = None,
+    on_epoch: Callable[[int, float, float], None] | None = None,
+) -> Trained:
+    """Train a network, and stop where the held-out loss no longer falls.
+
+    Parameters
+    ----------
+    make : callable
+        Makes the network; its parameters are drawn under the seed.
+    fit, held : FootprintDays
+        `models.footprint_dataset.held_out` purges them. ``held`` None: no stopping, ``n_epochs``.
+    config : TrainConfig
+    seed : int
+        Of parameters and order. On a CPU the same seed gives the same bits.
+    n_epochs : int, optional
+        Train so many epochs in place of the configuration's most.
+    on_epoch : callable, optional
+        Called with (epoch, loss of its steps, held-out loss) after each.
+
+    Returns
+    -------
+    Trained
+
+    Raises
+    ------
+    ValueError
+        Nothing to fit or to hold out, or a loss that is no number.
+    """
+    epochs = n_epochs or config.max_epochs
+    with _settings(config, seed) as device:
+        net = make().to(device)
+        optimiser = torch.optim.AdamW(
+            net.parameters(),
+            lr=config.learning_rate,
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
+        best, best_epoch, fit_loss, held_loss = deepcopy(net.state_dict()), 0, [], []
+        for epoch in range(1, epochs + 1):
+            for group in optimiser.param_groups:
+                group["lr"] = config.learning_rate * _cosine((epoch - 1) / config.max_epochs)
+            batches = fit.shuffled(config.batch, room=config.room, seed=seed * 1_000 + epoch)
+            fit_loss.append(_epoch(net, batches, optimiser, config))
+            held_loss.append(
+                math.nan if held is None else mean_loss(net, held.batches(config.batch), config)
+            )
+            if held is None or held_loss[-1] <= min(held_loss):
+                best, best_epoch = deepcopy(net.state_dict()), epoch
+            if on_epoch is not None:
+                on_epoch(epoch, fit_loss[-1], held_loss[-1])
+            if epoch - best_epoch >= config.patience:
+                break
+        net.load_state_dict(best)
+        net = net.to("cpu").eval()
+    return Trained(
+        net=net, best_epoch=best_epoch, fit_loss=tuple(fit_loss), held_loss=tuple(held_loss)
+    )
+
+
+def mean_loss(net: Network, batches: Iterator[FootprintBatch], config: TrainConfig) -> float:
+    """Return the loss over decisions that are not learned from.
+
+    Raises
+    ------
+    ValueError
+        There are none, or the loss is no number.
+    """
+    total, n = 0.0, 0
+    with torch.inference_mode():
+        for batch in batches:
+            total += float(_loss(net, batch, config)) * len(batch)
+            n += len(batch)
+    return _mean(total, n, "held-out decisions")
+
+
+def scores(net: Network, batches: Iterator[FootprintBatch], head: str) -> np.ndarray:
+    """Return one head's scores of decisions in float64: (n, 3) of ``direction``, else (n,)."""
+    parts = [np.empty((0, 3) if head == "direction" else 0)]
+    with torch.inference_mode():
+        for batch in batches:
+            found = getattr(_heads(net, batch), head)
+            parts.append(found.to("cpu", torch.float64).numpy())
+    return np.concatenate(parts)
+
+
+def heads_loss(heads: Heads, target: Tensor) -> Tensor:
+    """Return the sum over the heads of the mean loss of what is known: NaN targets count nothing.
+
+    Cross entropy for direction, move and level, half the squared error for the value.
+    """
+    total = heads.direction.sum() * 0
+    for column, name in enumerate(HEADS):
+        known = ~torch.isnan(target[:, column])
+        if not known.any():
+            continue
+        score, outcome = getattr(heads, name)[known].float(), target[known, column]
+        if name == "direction":
+            total = total + functional.cross_entropy(score, outcome.long() + 1)
+        elif name == "value":
+            total = total + functional.mse_loss(score, outcome) / 2
+        else:
+            total = total + functional.binary_cross_entropy_with_logits(score, outcome)
+    return total
+
+
+def _epoch(
+    net: Network,
+    batches: Iterator[FootprintBatch],
+    optimiser: torch.optim.Optimizer,
+    config: TrainConfig,
+) -> float:
+    net.train()
+    total, n = 0.0, 0
+    for batch in batches:
+        optimiser.zero_grad()
+        loss = _loss(net, batch, config)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimiser.step()
+        total += float(loss.detach()) * len(batch)
+        n += len(batch)
+    return _mean(total, n, "decisions to fit")
+
+
+def _loss(net: Network, batch: FootprintBatch, config: TrainConfig) -> Tensor:
+    device = next(net.parameters()).device
+    is_mixed = config.precision == "bfloat16"
+    with torch.autocast(device.type, torch.bfloat16, enabled=is_mixed):
+        heads = _heads(net, batch)
+    return heads_loss(heads, torch.from_numpy(batch.target).to(device))
+
+
+def _heads(net: Network, batch: FootprintBatch) -> Heads:
+    device = next(net.parameters()).device
+    rows = torch.from_numpy(batch.rows).to(device)
+    if isinstance(net, FootprintNet):
+        found: Heads = net(rows, torch.from_numpy(batch.beside).to(device))
+        return found
+    score = net(rows[:, None])  # a reference with 3 outputs knows the direction only
+    nothing = torch.zeros(len(rows), device=device)
+    if score.shape[1] == 3:
+        return Heads(score, nothing, nothing, nothing)
+    return Heads(score[:, :3], score[:, 3], score[:, 4], score[:, 5])
+
+
+def _mean(total: float, n: int, what: str) -> float:
+    if n == 0:
+        raise ValueError(f"there must be {what}, got none")
+    if not math.isfinite(total):
+        raise ValueError(f"the loss of {what} must be a number, got {total}")
+    return total / n
+
+
+def _cosine(share: float) -> float:
+    return 0.05 + 0.95 * (1 + math.cos(math.pi * min(share, 1.0))) / 2
+
+
+@contextmanager
+def _settings(config: TrainConfig, seed: int) -> Iterator[torch.device]:
+    # Threads and the global seed are given back as they were.
+    has_cuda = torch.cuda.is_available()
+    name = ("cuda" if has_cuda else "cpu") if config.device == "auto" else config.device
+    threads = torch.get_num_threads()
+    torch.set_num_threads(config.n_threads)
+    try:
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if has_cuda else []):
+            torch.manual_seed(seed)
+            yield torch.device(name)
+    finally:
+        torch.set_num_threads(threads)
