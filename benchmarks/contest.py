@@ -87,7 +87,9 @@ class Item:
     work : str
         What is computed, in words.
     goal : float or None
-        Wanted ratio of our rows per second to the best peer's.
+        Wanted ratio of our rows per second to the best peer's, or to that of ``goal_peer``.
+    goal_peer : str or None
+        The one peer that the goal counts against, where the others do less of the work.
     limit_goal : float or None
         Wanted ratio of our time to the copy limit, at the most rows.
     inputs : callable
@@ -105,6 +107,7 @@ class Item:
     goal: float | None
     inputs: Callable[[Market], Sequence[np.ndarray]]
     contestants: Callable[[Market], list[Contestant]]
+    goal_peer: str | None = None
     limit_goal: float | None = None
     row_goal_us: float | None = None
     max_rows: int | None = None

@@ -22,7 +22,8 @@ Ours and numpy write over the result of their run before where a result has as m
 trades, or nearly (`out=`); the other libraries have no way to be handed memory, and reuse what they keep.
 Checks of the input are part of our time. Medians.
 
-- **ratio**: our rows per second over the best peer's, in the same process.
+- **ratio**: our rows per second over the peer's, in the same process. It is the best peer, or the
+  one that the goal names because the others do less of the work.
 - **limit**: our time over that of moving all bytes of inputs and outputs once, at the copy
   bandwidth above.
 - **met**: whether the ratio reaches its goal and, at the most rows, the limit its own, in brackets.
@@ -51,6 +52,8 @@ class Result:
         Seconds to move the bytes of inputs and outputs once.
     goal, limit_goal, row_goal_us : float or None
         As in `Item`.
+    goal_peer : str or None
+        As in `Item`.
     work : str
     """
 
@@ -64,6 +67,7 @@ class Result:
     limit_s: float
     goal: float | None
     work: str
+    goal_peer: str | None = None
     limit_goal: float | None = None
     row_goal_us: float | None = None
 
@@ -102,9 +106,14 @@ def markdown(results: list[Result], left_out: list[LeftOut], bandwidth: float) -
     return "\n\n".join(section.strip("\n") for section in sections) + "\n"
 
 
-def best_peer(results: list[Result], ours: Result) -> Result | None:
-    """Return the fastest peer on the same item and rows; None without a peer."""
+def compared_peer(results: list[Result], ours: Result) -> Result | None:
+    """Return the peer that our goal counts against, on the same item and rows; None without one.
+
+    It is the fastest, or the one that the goal names: where that did not take part, there is none.
+    """
     peers = [r for r in results if (r.item, r.rows) == (ours.item, ours.rows) and r.peer != OURS]
+    if ours.goal_peer is not None:
+        peers = [peer for peer in peers if peer.peer == ours.goal_peer]
     return min(peers, key=lambda peer: peer.seconds_median, default=None)
 
 
@@ -128,14 +137,13 @@ def _summary(results: list[Result], ours: list[Result], rows: int) -> str:
     fewest = {result.item: result for result in sorted(ours, key=lambda r: -r.rows)}
     is_most = rows == max(result.rows for result in ours)
     lines = [
-        "| item | M rows/s | best peer | its M rows/s | ratio | goal | limit | met | growth "
-        "| peak MB |",
+        "| item | M rows/s | peer | its M rows/s | ratio | goal | limit | met | growth | peak MB |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for result in ours:
         if result.rows != rows:
             continue
-        peer = best_peer(results, result)
+        peer = compared_peer(results, result)
         start = fewest[result.item]
         growth = result.seconds_median / rows / (start.seconds_median / start.rows)
         limit_goal = result.limit_goal if is_most else None
@@ -144,7 +152,7 @@ def _summary(results: list[Result], ours: list[Result], rows: int) -> str:
             _speed(result),
             peer.peer if peer else "-",
             _speed(peer) if peer else "-",
-            f"{peer.seconds_median / result.seconds_median:.1f}x" if peer else "-",
+            times(peer.seconds_median / result.seconds_median) if peer else "-",
             f"{result.goal:g}x" if result.goal is not None else f"{result.row_goal_us:g} us a row",
             f"{_of_limit(result):.1f}x" + ("" if limit_goal is None else f" ({limit_goal:g}x)"),
             "yes" if is_met(result, peer, limit_goal) else "no",
@@ -156,7 +164,7 @@ def _summary(results: list[Result], ours: list[Result], rows: int) -> str:
 
 
 def is_met(ours: Result, peer: Result | None, limit_goal: float | None) -> bool:
-    """Return whether we are as much faster than the best peer, and as near the limit, as wanted.
+    """Return whether we are as much faster than the peer, and as near the limit, as wanted.
 
     Where a cost of a row is wanted, that alone counts.
     """
@@ -168,6 +176,11 @@ def is_met(ours: Result, peer: Result | None, limit_goal: float | None) -> bool:
         and peer.seconds_median >= ours.goal * ours.seconds_median
     )
     return is_faster and (limit_goal is None or _of_limit(ours) <= limit_goal)
+
+
+def times(ratio: float) -> str:
+    """Return a ratio in words; one below 1 with the digit that its goal has."""
+    return f"{ratio:.{1 if ratio >= 1 else 2}f}x"
 
 
 def _of_limit(result: Result) -> float:

@@ -115,6 +115,7 @@ def run_item(
             is_disturbed=timings[contestant.name].is_disturbed,
             limit_s=n_bytes / bandwidth,
             goal=item.goal,
+            goal_peer=item.goal_peer,
             limit_goal=item.limit_goal,
             row_goal_us=item.row_goal_us,
             work=item.work,
@@ -131,8 +132,12 @@ def _in_own_process(
     start = time.perf_counter()
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         results, without = pool.submit(run_item, name, n_rows, runs, bandwidth, left_out).result()
-    ours, peer = results[0], report.best_peer(results, results[0])
-    against = f"{peer.seconds_median / ours.seconds_median:.1f}x {peer.peer}" if peer else "no peer"
+    ours, peer = results[0], report.compared_peer(results, results[0])
+    against = (
+        f"{report.times(peer.seconds_median / ours.seconds_median)} {peer.peer}"
+        if peer
+        else "no peer"
+    )
     busy = ", on a busy machine" if any(result.is_disturbed for result in results) else ""
     print(
         f"{name}, {n_rows:,} rows: {n_rows / ours.seconds_median / 1e6:.1f} M rows/s, {against}"

@@ -15,7 +15,7 @@ from benchmarks.contest import OURS, Contestant, DisagreementError, Item, agreed
 from benchmarks.data import SEED, Market, make_market
 from benchmarks.items import ITEMS
 from benchmarks.peers import Chdb, chdb_columns, quote_columns, trade_columns
-from benchmarks.report import LeftOut, Result, best_peer, is_met, write
+from benchmarks.report import LeftOut, Result, compared_peer, is_met, write
 from benchmarks.run import too_slow
 from benchmarks.tclf_peer import Worker
 from benchmarks.timing import Timing, measure
@@ -120,7 +120,7 @@ def result(peer, seconds, *, rows=1_000, limit_goal=None):
 
 def test_report_holds_records_and_ratios(tmp_path):
     results = [result(OURS, 0.001), result("polars", 0.004), result("pandas", 0.009)]
-    assert best_peer(results, results[0]).peer == "polars"
+    assert compared_peer(results, results[0]).peer == "polars"
     absent = LeftOut(item="bars", peer="numpy", rows=1_000, why="above 500 rows it is slow")
     write(tmp_path, results, [absent], 2e10)
     records = json.loads((tmp_path / "results.json").read_text())
@@ -132,6 +132,18 @@ def test_report_holds_records_and_ratios(tmp_path):
     text = (tmp_path / "results.md").read_text()
     assert row in text
     assert "- numpy, 1,000 rows: above 500 rows it is slow." in text
+
+
+def test_a_goal_counts_against_the_peer_that_it_names(tmp_path):
+    ours = replace(result(OURS, 0.004), goal=0.7, goal_peer="chdb")
+    frame, bare = result("polars", 0.001), result("chdb", 0.003)
+    write(tmp_path, [ours, frame, bare], [], 2e10)
+    row = "| bars | 0.25 | chdb | 0.333 | 0.75x | 0.7x | 8.0x | yes | 1.00x | 2 |"
+    assert row in (tmp_path / "results.md").read_text()
+    assert is_met(ours, compared_peer([ours, frame, bare], ours), None)
+    write(tmp_path, [ours, frame], [], 2e10)  # the one that counts was left out
+    row = "| bars | 0.25 | - | - | - | 0.7x | 8.0x | no | 1.00x | 2 |"
+    assert row in (tmp_path / "results.md").read_text()
 
 
 @pytest.mark.parametrize(

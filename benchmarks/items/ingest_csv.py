@@ -183,6 +183,7 @@ ITEM = Item(
     name="ingest_csv",
     work="aggregates from the file to the store: ours checked and published, chDB's bare, frames else",
     goal=0.7,
+    goal_peer="chdb",  # the others make a frame and store nothing
     inputs=lambda market: [
         market.trades.ts_event_ns,
         market.trades.trade_id,
