@@ -3,8 +3,8 @@
 # ruff: noqa: S608  identifiers come from the tables' own definitions; values are bound
 
 import threading
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import date
 from typing import Any
 
@@ -12,7 +12,14 @@ import pyarrow as pa
 
 from orchestration.storage.cluster import stored_in
 from orchestration.storage.connection import Connection
-from orchestration.storage.engine import AppliedMigration, Between, Size, Stored, TimeCount
+from orchestration.storage.engine import (
+    AppliedMigration,
+    Between,
+    Checksum,
+    Size,
+    Stored,
+    TimeCount,
+)
 from orchestration.storage.errors import StoreCorruptError, StoreError
 from orchestration.storage.manifest import Manifest, ManifestRow
 from orchestration.storage.migrations import list_applied, make_missing, migrate
@@ -209,16 +216,19 @@ class ClickHouseStaging:
         where: Mapping[str, Any],
     ) -> pa.Table:
         """Return what was inserted, as ``ClickHouse.select_rows`` does."""
-        from clickhouse_connect.driver.exceptions import DatabaseError
-
-        try:
+        with _unreadable_named(table, batch):
             return self._engine.select_rows(table, columns, batch, where)
-        except DatabaseError as error:
-            n = sum(row.rows for row in batch)
-            raise StoreCorruptError(
-                f"{table.name} {batch[0].symbol} {batch[0].trading_day}: wrote {n} rows that cannot "
-                f"be read back: {str(error).splitlines()[0][:300]}"
-            ) from error
+
+    def checksum(self, table: Table, row: ManifestRow) -> Checksum:
+        """Return the checksum of one generation's rows, decoded from the parts that hold them."""
+        # Imported here: the compiler takes a while to load, and few rows are read back.
+        from orchestration.storage.checksum import checksum_sql
+
+        conditions, params = _conditions(table, [row], {})
+        sql = f"SELECT {checksum_sql(table)} FROM {table.quoted} WHERE {conditions}"
+        with _unreadable_named(table, [row]):
+            found = self._engine.connection.select(sql, params)
+        return Checksum(*(column[0].as_py() for column in found.columns))
 
     def insert(self, table: Table, rows: pa.Table, *, token: str) -> None:
         """Insert rows."""
@@ -243,6 +253,20 @@ class ClickHouseStaging:
         except Error as error:
             first = str(error).splitlines()[0][:300]
             raise StoreError(f"staged rows were left for vacuum: {first}") from error
+
+
+@contextmanager
+def _unreadable_named(table: Table, batch: Sequence[ManifestRow]) -> Iterator[None]:
+    from clickhouse_connect.driver.exceptions import DatabaseError
+
+    try:
+        yield
+    except DatabaseError as error:
+        n = sum(row.rows for row in batch)
+        raise StoreCorruptError(
+            f"{table.name} {batch[0].symbol} {batch[0].trading_day}: wrote {n} rows that cannot "
+            f"be read back: {str(error).splitlines()[0][:300]}"
+        ) from error
 
 
 def _conditions(

@@ -44,6 +44,14 @@ class Size(NamedTuple):
     disk_bytes: int
 
 
+class Checksum(NamedTuple):
+    """Number of rows, and two sums over them: see ``checksum.py``."""
+
+    rows: int
+    total: int
+    joined: int
+
+
 class Between(NamedTuple):
     """Half-open range that a number must lie in: ``low <= value < high``."""
 
@@ -124,6 +132,12 @@ class Staging(RowSource, Protocol):
         ------
         StoreError
             The table refuses them, or the database cannot be reached; the message says which.
+        """
+
+    def checksum(self, table: Table, row: ManifestRow) -> Checksum | None:
+        """Return the checksum of one generation's rows, computed where they are stored.
+
+        None where the engine has none: they are read back then.
         """
 
     def committing(self) -> AbstractContextManager[object]:

@@ -2,9 +2,8 @@
 
 import time
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from datetime import date
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -25,47 +24,18 @@ from orchestration.storage.generation_clock import GenerationClock
 from orchestration.storage.manifest import Input, ManifestRow, current
 from orchestration.storage.readers import read_generations
 from orchestration.storage.schema import Table
+from orchestration.storage.staged import Staged
 from orchestration.storage.tables import table_named
 
 _COMMIT_ATTEMPTS = 20
 
 
 class Audit(NamedTuple):
-    """What a publication holds of one table, read back from the store."""
+    """What a publication holds of one table, compared with the store."""
 
     rows: int
     hash: str
     n_duplicate_keys: int
-
-
-@dataclass(slots=True, kw_only=True)
-class _Staged:
-    """One generation on its way; ``held`` rows equal the published ones and are not inserted."""
-
-    table: Table
-    unit: str
-    generation: int
-    replaced: list[ManifestRow]
-    chunks: list[pa.Table] = field(default_factory=list)
-    first_hash: Future[str] | None = None
-    is_held: bool = False
-    n_inserts: int = 0
-    rows: int = 0
-    hash: str = ""
-
-    @property
-    def replaces(self) -> tuple[int, ...]:
-        return tuple(row.generation for row in self.replaced)
-
-    @property
-    def is_stored(self) -> bool:
-        return self.n_inserts > 0
-
-    def hash_of_chunks(self) -> str:
-        """Return the content hash of all that was handed in."""
-        if len(self.chunks) == 1 and self.first_hash is not None:
-            return self.first_hash.result()
-        return content_hash(self.table, pa.concat_tables(self.chunks))
 
 
 class Publication(AbstractContextManager["Publication"]):
@@ -96,7 +66,7 @@ class Publication(AbstractContextManager["Publication"]):
         self._run_id = run_id
         self._code_version = code_version
         self._inputs = _sorted_inputs(inputs)
-        self._staged: dict[tuple[str, str], _Staged] = {}
+        self._staged: dict[tuple[str, str], Staged] = {}
         self._known: dict[str, list[ManifestRow]] = {}
         self._is_open = True
         # Hashing takes about as long as inserting, and both leave the interpreter's lock.
@@ -147,7 +117,7 @@ class Publication(AbstractContextManager["Publication"]):
             raise StoreError(f"{table} {unit} was audited already: write it whole before that")
         chunk = with_store_columns(definition, payload, self._symbol, self._day, staged.generation)
         if not staged.chunks:
-            staged.first_hash = self._hashing.submit(content_hash, definition, chunk)
+            staged.start_hashing(chunk, self._hashing)
         if not staged.chunks and self._equals_published(staged, chunk):
             staged.is_held = True
         elif staged.is_held:
@@ -168,7 +138,11 @@ class Publication(AbstractContextManager["Publication"]):
         return read_generations(self._staging, chosen[0].table, rows, columns=columns)
 
     def audit(self) -> dict[str, Audit]:
-        """Read every staged table back and compare it with what was handed in.
+        """Compare what the store holds of every staged table with what was handed in.
+
+        Few rows are read back. Of many the store computes the checksum from the parts it wrote
+        (``checksum.py``), where it can; rows whose checksum is another are read back too, and their
+        values decide. ``Store.verify(deep=True)`` reads everything.
 
         Returns
         -------
@@ -180,7 +154,7 @@ class Publication(AbstractContextManager["Publication"]):
         StoreCorruptError
             The store gives back something else than was written.
         """
-        by_table: dict[str, list[_Staged]] = {}
+        by_table: dict[str, list[Staged]] = {}
         for staged in self._staged.values():
             by_table.setdefault(staged.table.name, []).append(staged)
         return {name: self._audit_table(mine) for name, mine in by_table.items()}
@@ -202,7 +176,7 @@ class Publication(AbstractContextManager["Publication"]):
         self._require_open()
         for staged in self._staged.values():
             if staged.hash == "":
-                self._read_back(staged)
+                self._compare(staged)
         changed = [staged for staged in self._staged.values() if not self._is_unchanged(staged)]
         if not changed:
             self._close(self._staged.values())
@@ -229,13 +203,13 @@ class Publication(AbstractContextManager["Publication"]):
     def __enter__(self) -> Self:
         return self
 
-    def _stage(self, table: Table, unit: str, replaces_all: bool) -> _Staged:
+    def _stage(self, table: Table, unit: str, replaces_all: bool) -> Staged:
         if replaces_all and not table.has_units:
             raise ValueError(f"{table.name} has no units: a new generation replaces all anyway")
         if not self._staged:
             self._clock.advance_to(self._staging.manifest.last_generation())
         replaced = self._replaced_by(table, unit, replaces_all, self._known)
-        staged = _Staged(table=table, unit=unit, generation=self._clock.next(), replaced=replaced)
+        staged = Staged(table=table, unit=unit, generation=self._clock.next(), replaced=replaced)
         self._in_progress.add(staged.generation)
         self._staged[table.name, unit] = staged
         return staged
@@ -257,7 +231,7 @@ class Publication(AbstractContextManager["Publication"]):
             known[unit] = self._staging.manifest.current_of_unit(self._symbol, self._day, unit)
         return [row for row in known[unit] if row.table == table.name]
 
-    def _insert(self, staged: _Staged, chunk: pa.Table) -> None:
+    def _insert(self, staged: Staged, chunk: pa.Table) -> None:
         if len(chunk) == 0:
             return
         # The generation is unique, and its chunks come one after another.
@@ -266,17 +240,17 @@ class Publication(AbstractContextManager["Publication"]):
         staged.n_inserts += 1
         self._staging.insert(staged.table, chunk, token=token)
 
-    def _equals_published(self, staged: _Staged, chunk: pa.Table) -> bool:
+    def _equals_published(self, staged: Staged, chunk: pa.Table) -> bool:
         same = self._same_origin(staged)
         if same is None or same.rows != len(chunk) or staged.first_hash is None:
             return False
         return staged.first_hash.result() == same.hash
 
-    def _is_unchanged(self, staged: _Staged) -> bool:
+    def _is_unchanged(self, staged: Staged) -> bool:
         same = self._same_origin(staged)
         return same is not None and (same.rows, same.hash) == (staged.rows, staged.hash)
 
-    def _same_origin(self, staged: _Staged) -> ManifestRow | None:
+    def _same_origin(self, staged: Staged) -> ManifestRow | None:
         """The one published row of the same unit, inputs and code version, if there is one."""
         if len(staged.replaced) != 1:
             return None
@@ -284,9 +258,9 @@ class Publication(AbstractContextManager["Publication"]):
         origin = (row.unit, row.inputs, row.code_version)
         return row if origin == (staged.unit, self._inputs, self._code_version) else None
 
-    def _audit_table(self, mine: Sequence[_Staged]) -> Audit:
+    def _audit_table(self, mine: Sequence[Staged]) -> Audit:
         table = mine[0].table
-        parts = [self._read_back(staged) for staged in mine]
+        parts = [self._compared(staged) for staged in mine]
         if len(parts) == 1:
             whole, digest = parts[0], mine[0].hash
         else:
@@ -294,24 +268,31 @@ class Publication(AbstractContextManager["Publication"]):
             digest = content_hash(table, whole)
         return Audit(len(whole), digest, n_duplicate_keys(table, whole))
 
-    def _read_back(self, staged: _Staged) -> pa.Table:
-        """Return the stored rows of one generation; what was handed in is forgotten then."""
+    def _compared(self, staged: Staged) -> pa.Table:
+        """Return the rows of one generation, which the store holds."""
+        if staged.hash:
+            row = self._manifest_row(staged, seq=0)
+            return read_generations(self._staging, staged.table, [row])
+        sent = pa.concat_tables(staged.chunks)
+        self._compare(staged)
+        return sent
+
+    def _compare(self, staged: Staged) -> None:
+        """Demand that the store holds what was handed in, which is forgotten then."""
         row = self._manifest_row(staged, seq=0)
-        stored = read_generations(self._staging, staged.table, [row])
-        if staged.hash == "":
-            expected = staged.hash_of_chunks()
+        expected = staged.hash_of_chunks()
+        if not staged.has_checksum_of(self._staging, row):
+            stored = read_generations(self._staging, staged.table, [row])
             if not has_rows_of(staged.table, stored, pa.concat_tables(staged.chunks), expected):
                 found = content_hash(staged.table, stored)
                 raise StoreCorruptError(
                     f"{staged.table.name} {self._symbol} {self._day}: wrote {staged.rows} rows "
                     f"with hash {expected}, read back {len(stored)} rows with hash {found}"
                 )
-            staged.hash = expected
-            staged.chunks.clear()
-            staged.first_hash = None
-        return stored
+        staged.hash = expected
+        staged.forget_chunks()
 
-    def _append(self, changed: Sequence[_Staged]) -> list[ManifestRow]:
+    def _append(self, changed: Sequence[Staged]) -> list[ManifestRow]:
         with self._staging.committing():
             for _ in range(_COMMIT_ATTEMPTS):
                 seq = self._staging.manifest.last_seq() + 1
@@ -324,7 +305,7 @@ class Publication(AbstractContextManager["Publication"]):
             f"in a row; run {self._run_id} published nothing"
         )
 
-    def _require_no_conflict(self, changed: Sequence[_Staged]) -> None:
+    def _require_no_conflict(self, changed: Sequence[Staged]) -> None:
         known: dict[str, list[ManifestRow]] = {}
         for staged in changed:
             takes_all = any(row.unit != staged.unit for row in staged.replaced)
@@ -337,7 +318,7 @@ class Publication(AbstractContextManager["Publication"]):
                     f"run {self._run_id} was writing it; run {self._run_id} published nothing"
                 )
 
-    def _manifest_row(self, staged: _Staged, *, seq: int) -> ManifestRow:
+    def _manifest_row(self, staged: Staged, *, seq: int) -> ManifestRow:
         held = staged.replaced[0] if staged.is_held else None
         return ManifestRow(
             seq=seq,
@@ -367,7 +348,7 @@ class Publication(AbstractContextManager["Publication"]):
                 raise
             error.add_note(str(failure))
 
-    def _close(self, unpublished: Iterable[_Staged]) -> None:
+    def _close(self, unpublished: Iterable[Staged]) -> None:
         self._is_open = False
         self._staging.close(
             [
