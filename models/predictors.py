@@ -1,6 +1,6 @@
 """Every rung that there is. A module that brings new ones is added to `_TABLES`."""
 
-from models import baselines, direction, returns
+from models import baselines, direction, levels, returns
 from models.rung import Rung, RungTable
 from models.tasks import Task
 
@@ -8,6 +8,7 @@ _TABLES: tuple[RungTable, ...] = (
     baselines.NAIVE,
     direction.RUNGS_OF_CLASSES,
     returns.RUNGS_OF_VALUE,
+    levels.RUNGS_OF_LEVEL,
 )
 
 
