@@ -1,8 +1,8 @@
-"""Labels: what happened after a decision. THIS MODULE LOOKS AHEAD, and it is the only one that may.
+"""Labels: what happened after a decision. THIS MODULE LOOKS AHEAD, and only ``labels*`` may.
 
 A label is the answer that a model is asked for, known at ``t1_ns`` and not before. It must never
-reach a feature: nothing else in the core imports this module, and a test holds it to that. Training
-rows are purged by ``t1_ns`` (`orderflow_core.splits`).
+reach a feature: nothing else in the core imports a module of labels, and a test holds it to that.
+Training rows are purged by ``t1_ns`` (`orderflow_core.splits`).
 """
 
 from dataclasses import dataclass
@@ -162,19 +162,39 @@ def return_labels(
     >>> labels.label.round(3), labels.t1_ns
     (array([ 1., -1.]), array([15, 25]))
     """
-    t0 = require_int64("t0_ns", t0_ns)
-    require_sorted("t0_ns", t0)
     require_positive("ref_mid2", require_int64("ref_mid2", ref_mid2))
-    horizon = require_positive_scalar("horizon_ns", horizon_ns)
-    if len(t0) and int(t0[-1]) + horizon > INT64_MAX:
-        raise ValueError(f"t0_ns + horizon_ns must stay within int64, got {t0[-1]} + {horizon}")
-    t1 = t0 + horizon
+    t0, t1 = horizon_ends(t0_ns, horizon_ns)
     is_known = _is_known(t0, t1, session_end_ns, gap_start_ns, gap_end_ns, known_until_ns)
     m0, m1, has_base = _reference(t0, t1, ref_ts_ns, ref_mid2)
     is_known &= has_base
     label = np.full(len(t0), np.nan)
     label[is_known] = 1e4 * (m1 - m0)[is_known] / m0[is_known]
     return LabelArrays(t0_ns=t0, t1_ns=t1, label=label)
+
+
+def horizon_ends(t0_ns: ArrayLike, horizon_ns: int) -> tuple[Int64, Int64]:
+    """Return decision times and the times `horizon_ns` after them.
+
+    Parameters
+    ----------
+    t0_ns : ndarray of int64, shape (n_rows,), unit ns, non-decreasing
+    horizon_ns : int, unit ns, > 0
+
+    Returns
+    -------
+    t0_ns, t1_ns : ndarray of int64, shape (n_rows,), unit ns
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not integers, t0 runs back, the horizon is not positive, or t1 leaves int64.
+    """
+    t0 = require_int64("t0_ns", t0_ns)
+    require_sorted("t0_ns", t0)
+    horizon = require_positive_scalar("horizon_ns", horizon_ns)
+    if len(t0) and int(t0[-1]) + horizon > INT64_MAX:
+        raise ValueError(f"t0_ns + horizon_ns must stay within int64, got {t0[-1]} + {horizon}")
+    return t0, t0 + horizon
 
 
 def _reference(
