@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from orderflow_core.rolling import last_known_idx
-from orderflow_core.types import Float64
+from orderflow_core.types import Float64, Int64
 from orderflow_core.validate import (
     require_int64,
     require_positive_scalar,
@@ -81,10 +81,12 @@ def trailing_move_sigma(
     n_moves = _sum_since(begin, has_move.astype(np.float64))
     is_warm = (t0 - 2 * horizon >= t0[first]) & (n_moves > 0)
     mean = _sum_since(begin, square) / np.maximum(n_moves, 1)
-    return np.where(is_warm, np.sqrt(np.maximum(mean, 0.0)), np.nan)
+    sigma: Float64 = np.where(is_warm, np.sqrt(np.maximum(mean, 0.0)), np.nan)
+    return sigma
 
 
-def _sum_since(begin: np.ndarray, values: Float64) -> Float64:
+def _sum_since(begin: Int64, values: Float64) -> Float64:
     # Sum of the values from begin[i] to i. They are whole numbers: exact while all stay below 2**53.
     total = np.concatenate([[0.0], np.cumsum(values)])
-    return total[1:] - total[begin]
+    since: Float64 = total[1:] - total[begin]
+    return since
