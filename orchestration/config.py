@@ -80,6 +80,13 @@ class Settings(BaseSettings):
     )
     direction_sweeps: int = Field(200, description="horizon of the direction label", gt=0)
     return_seconds: int = Field(60, description="horizon of the return label", gt=0)
+    order_tasks: tuple[str, ...] = Field(
+        ("impact_10s", "slippage", "fill_10s", "adverse_10s"),
+        description="labels of orders: of the sweep after a decision, of one left at the touch",
+    )
+    order_max_rows: int = Field(
+        30_000, description="about how many rows the models of orders are trained on", ge=1000
+    )
     n_blocks: int = Field(
         5, description="time blocks of the walk-forward; folds = blocks - 1", ge=3
     )

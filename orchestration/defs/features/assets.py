@@ -1,15 +1,17 @@
 """Features and labels: one row a decision time."""
 
 import numpy as np
+import pyarrow as pa
 
 from orchestration.arrays import column
 from orchestration.defs import publishing
 from orchestration.defs.day_asset import Made, day_asset
-from orchestration.defs.features import tables
+from orchestration.defs.features import order_tables, tables
 from orchestration.defs.inputs import DayReader
 from orchestration.runtime import instrument, settings
 
 TRADES, QUOTES, GAPS = "flow.classified_trades", "raw.quotes", "raw.gaps"
+_NS_PER_MS = 1_000_000
 
 
 @day_asset("research.features", group="features", deps=[TRADES, GAPS, QUOTES], code_version="4")
@@ -34,20 +36,27 @@ def features(day: DayReader) -> Made:
     "research.labels",
     group="features",
     deps=["research.features", TRADES, QUOTES, GAPS],
-    code_version="3",
+    code_version="4",
 )
 def labels(day: DayReader) -> Made:
-    """Direction over the next sweeps and return over the next seconds: what happened after."""
-    config = settings()
+    """Direction over the next sweeps and return over the next seconds, and outcomes of orders."""
+    config, known = settings(), instrument(day.symbol)
+    read = [day.read(name) for name in ("research.features", TRADES, QUOTES, GAPS)]
+    session_end_ns = known.trading_day_window(day.day)[1]
     made = tables.labels(
-        day.read("research.features"),
-        day.read(TRADES),
-        day.read(QUOTES),
-        day.read(GAPS),
-        session_end_ns=instrument(day.symbol).trading_day_window(day.day)[1],
+        *read,
+        session_end_ns=session_end_ns,
         direction_task=(config.direction_task, config.direction_sweeps),
         return_task=(config.return_task, config.return_seconds),
     )
+    of_orders = order_tables.order_labels(
+        *read,
+        tasks=config.order_tasks,
+        session_end_ns=session_end_ns,
+        latency_ns=round(config.latency_ms * _NS_PER_MS),
+        tick_steps=known.tick_steps,
+    )
+    made = pa.concat_tables([made, of_orders]).unify_dictionaries()
     is_null = np.isnan(column(made, "label"))
     metadata = {
         "null_share": float(is_null.mean()) if len(is_null) else 0.0,
