@@ -128,7 +128,11 @@ def _is_between(gaps: pa.Table, ends: pa.Table) -> np.ndarray:
 def _gaps_between(trades: Sequence[pa.Table], max_id_step: int) -> list[Gap]:
     # Trades and aggregates count their ids separately.
     schema = pa.schema([TRADES.field(column) for column in _GAP_COLUMNS])
-    parts = [part.select(_GAP_COLUMNS).cast(schema) for part in trades]
+    parts = [part.select(_GAP_COLUMNS).cast(schema) for part in trades if len(part)]
+    # Days and files mostly follow each other: put so, nothing is left to sort.
+    parts.sort(key=lambda part: part["trade_id"][0].as_py())
+    if not parts:
+        return []
     columns = _with_fills(pa.concat_tables(parts))
     is_trade = columns["first_id"] < 0
     gaps = trade_gaps(_by_id(columns, is_trade), max_id_step)
@@ -138,8 +142,8 @@ def _gaps_between(trades: Sequence[pa.Table], max_id_step: int) -> list[Gap]:
 
 def _with_fills(trades: pa.Table) -> dict[str, np.ndarray]:
     columns = {name: trades[name].to_numpy() for name in ("trade_id", "ts_event_ns")}
-    texts = trades["venue_id"].combine_chunks()
-    if pc.all(pc.equal(texts, "")).as_py():
+    texts = trades["venue_id"]
+    if not (pc.max(pc.binary_length(texts)).as_py() or 0):
         return columns | dict.fromkeys(("first_id", "last_id"), np.full(len(trades), -1))
     # Imported here: the compiler takes a while to load, and most sources have no aggregates.
     from orchestration.sources.fill_ids import fill_ends

@@ -22,11 +22,10 @@ def _lengths_nb(first, last, offsets):
 
 @njit(cache=True, nogil=True)
 def _n_digits_nb(value):
-    n = 1
-    while value >= 10:
-        value //= 10
-        n += 1
-    return n
+    n, power = 1, 10
+    while value >= power and n < 18:
+        n, power = n + 1, power * 10
+    return n + (value >= power)
 
 
 @njit(cache=True, nogil=True)
@@ -34,20 +33,22 @@ def _write_nb(first, last, offsets, out):
     for i in range(len(first)):
         if first[i] < 0:
             continue
-        at = offsets[i + 1] - 1
-        value = last[i]
-        while value >= 10:
-            out[at] = 48 + value % 10
-            value //= 10
-            at -= 1
-        out[at] = 48 + value
-        out[at - 1] = 45
-        at, value = at - 2, first[i]
-        while value >= 10:
-            out[at] = 48 + value % 10
-            value //= 10
-            at -= 1
-        out[at] = 48 + value
+        at = _write_number_nb(last[i], offsets[i + 1] - 1, out)
+        out[at] = 45
+        _write_number_nb(first[i], at - 1, out)
+
+
+@njit(cache=True, nogil=True)
+def _write_number_nb(number, at, out):
+    # From its last digit back; without a sign a division by ten is a multiplication.
+    ten, value = np.uint64(10), np.uint64(number)
+    while value >= ten:
+        rest = value // ten
+        out[at] = 48 + (value - rest * ten)
+        value = rest
+        at -= 1
+    out[at] = 48 + value
+    return at - 1
 
 
 @njit(cache=True, nogil=True)
@@ -102,7 +103,7 @@ def fill_texts(first: np.ndarray, last: np.ndarray) -> pa.Array:
     return pa.StringArray.from_buffers(len(first), offsets, pa.py_buffer(out))
 
 
-def fill_ends(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+def fill_ends(texts: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     """Return first and last fill of each text of :func:`fill_texts`; -1 and -1 for any other text.
 
     Examples
@@ -110,11 +111,14 @@ def fill_ends(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     >>> [ends.tolist() for ends in fill_ends(pa.array(["7-10", "", "x"]))]
     [[7, -1, -1], [10, -1, -1]]
     """
-    n = len(texts)
-    first, last = np.empty(n, np.int64), np.empty(n, np.int64)
-    if n:
-        _, offsets, text = texts.buffers()
-        ends = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + n + 1]
-        held = np.frombuffer(text, np.uint8) if text is not None else np.empty(0, np.uint8)
-        _read_nb(ends, held, first, last)
+    first, last = np.empty(len(texts), np.int64), np.empty(len(texts), np.int64)
+    at = 0
+    for chunk in texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]:
+        end = at + len(chunk)
+        if end > at:
+            _, offsets, text = chunk.buffers()
+            ends = np.frombuffer(offsets, np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
+            held = np.frombuffer(text, np.uint8) if text is not None else np.empty(0, np.uint8)
+            _read_nb(ends, held, first[at:end], last[at:end])
+        at = end
     return first, last

@@ -151,6 +151,8 @@ class Gate:
     lines: Sequence[bytes]
     cut_line: int = 0
     rejects: list[Reject] = field(default_factory=list)
+    # The positions of all records of a call, as one object: what is it has lost none.
+    _everything: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64), init=False)
 
     def refuse(
         self, kind: str, line: int, reason: str, detail: str, *, ts_ns: int = 0, ts_recv_ns: int = 0
@@ -201,7 +203,7 @@ class Gate:
         )
         alive = self._unique("trade", columns, "trade_id", alive, _TRADE_CONTENT)
         alive = self._in_time("trade", columns, alive)
-        rows = _rows_at(columns, alive)
+        rows = self._rows_at(columns, alive)
         outside = self.instrument.is_outside_session(rows["ts_event_ns"])
         rows["is_outside_session"] = outside.astype(np.int8)
         kept = table(
@@ -225,7 +227,7 @@ class Gate:
         columns["venue_ns"] = np.where(columns["ts_source"] == 0, columns["ts_event_ns"], 0)
         alive = self._unique("quote", columns, "quote_id", alive, ("venue_ns", *_QUOTE_NUMBERS))
         alive = self._in_time("quote", columns, alive)
-        rows = _rows_at(columns, alive)
+        rows = self._rows_at(columns, alive)
         return table(QUOTES, {**rows, "source": source, "unit": unit}, len(alive))
 
     def convert(
@@ -269,8 +271,8 @@ class Gate:
                 )
         for i, (reason, detail) in found.items():
             self._refuse_at(kind, columns, i, reason, detail)
-        everything = np.arange(len(columns["line"]))
-        return np.delete(everything, list(found)) if found else everything
+        self._everything = np.arange(len(columns["line"]))
+        return np.delete(self._everything, list(found)) if found else self._everything
 
     def _unique(
         self,
@@ -311,7 +313,7 @@ class Gate:
 
     def _in_time(self, kind: str, columns: dict[str, np.ndarray], alive: np.ndarray) -> np.ndarray:
         ts = columns["ts_event_ns"]
-        keep = fewest_inversions(_rows_at({"ts": ts}, alive)["ts"])
+        keep = fewest_inversions(self._rows_at({"ts": ts}, alive)["ts"])
         if keep.all():
             return alive
         for i in alive[~keep]:
@@ -319,6 +321,12 @@ class Gate:
             self._refuse_at(kind, columns, i, "time_inversion", detail)
         kept: np.ndarray = alive[keep]
         return kept
+
+    def _rows_at(self, columns: dict[str, np.ndarray], alive: np.ndarray) -> dict[str, np.ndarray]:
+        # Where all stay in their order, as in nearly every file, nothing is copied.
+        if alive is self._everything:
+            return dict(columns)
+        return {name: values[alive] for name, values in columns.items()}
 
     def _refuse_at(
         self, kind: str, columns: dict[str, np.ndarray], i: int, reason: str, detail: str
@@ -339,15 +347,14 @@ def _integers(
     records: TradeRecords | QuoteRecords, texts: tuple[str, ...]
 ) -> dict[str, np.ndarray]:
     names = [name for name in type(records).__slots__ if name not in texts]
-    return {name: np.asarray(getattr(records, name), np.int64) for name in names}
+    return {name: _integer_array(getattr(records, name)) for name in names}
 
 
-def _rows_at(columns: dict[str, np.ndarray], alive: np.ndarray) -> dict[str, np.ndarray]:
-    # Where all stay in their order, as in nearly every file, nothing is copied.
-    n = len(alive)
-    if all(len(values) == n for values in columns.values()) and (alive == np.arange(n)).all():
-        return dict(columns)
-    return {name: values[alive] for name, values in columns.items()}
+def _integer_array(values: Integers) -> np.ndarray:
+    # Signs and flags that come as what they are stored as stay so.
+    if isinstance(values, np.ndarray) and values.dtype == np.int8:
+        return values
+    return np.asarray(values, np.int64)
 
 
 def _venue_ids(rows: dict[str, np.ndarray]) -> pa.Array:

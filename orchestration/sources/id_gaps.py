@@ -26,24 +26,27 @@ def trade_gaps(rows: dict[str, np.ndarray], id_step: int, fill_step: int = 0) ->
     ids, ts = rows["trade_id"], rows["ts_event_ns"]
     first, last = rows["first_id"], rows["last_id"]
     step = np.diff(ids)
-    is_continued = (last[:-1] >= 0) & (first[1:] == last[:-1] + 1)
+    # Few steps are wide: what else is asked of them is asked of those alone.
+    wide = np.flatnonzero(step > id_step)
+    is_continued = (last[wide] >= 0) & (first[wide + 1] == last[wide] + 1)
     gaps = [
         Gap(
             kind="trade", start_ns=int(ts[i]), end_ns=int(ts[i + 1]),
             first_missing_id=int(ids[i]) + 1, n_missing=int(step[i]) - 1,
             reason="id_leap" if step[i] > ID_LEAP else "missing_ids",
         )
-        for i in np.flatnonzero((step > id_step) & ~is_continued)
+        for i in wide[~is_continued]
     ]  # fmt: skip
     if fill_step:
         jump = first[1:] - last[:-1]
-        holes = (step == 1) & (first[1:] >= 0) & (last[:-1] >= 0) & (jump > fill_step)
+        holes = np.flatnonzero(jump > fill_step)
+        holes = holes[(step[holes] == 1) & (first[holes + 1] >= 0) & (last[holes] >= 0)]
         gaps += [
             Gap(
                 kind="trade", start_ns=int(ts[i]), end_ns=int(ts[i + 1]),
                 first_missing_id=int(last[i]) + 1, n_missing=int(jump[i]) - 1,
                 reason="missing_fills",
             )
-            for i in np.flatnonzero(holes)
+            for i in holes
         ]  # fmt: skip
     return gaps

@@ -109,6 +109,20 @@ def test_every_method_of_a_zip_gives_the_same_bytes(tmp_path, method):
     assert (b"".join(pieces), unpacked.size) == (text, len(text))
     assert len(pieces) > 1
     assert all(piece.endswith(b"\n") for piece in pieces[:-1])
+    assert list(unpacked.again()) == pieces[1:]
+
+
+def test_a_line_refused_in_a_later_piece_is_shown_as_it_stands(tmp_path):
+    n = 60_000
+    lines = [aggregate(i, t=i) for i in range(1, n)]
+    lines[-2] = lines[-2].replace(",", ";", 1)  # told by the kernel
+    lines[-1] = lines[-3]  # told by the gate
+    path = write(tmp_path, {f"{NAME}.csv": "\n".join(lines) + "\n"})
+    assert unpack(path).size > 2 * len(unpack(path).file.data)
+    batch = read_archive(path, PERP)
+    assert len(batch.trades) == n - 3
+    found = {row["reason"]: row["record"] for row in batch.quarantine.to_pylist()}
+    assert found == {"malformed": lines[-2], "duplicate": lines[-1]}
 
 
 @pytest.mark.parametrize("field", ["CRC", "file_size"])
@@ -208,8 +222,9 @@ def test_pieces_give_what_the_whole_gives(draw):
     assert (parts[0][:, parts[2]] == whole[0][:, whole[2]]).all()
     n_lines = data.count(b"\n") + (data[-1:] not in (b"", b"\n"))
     expected = [line.removesuffix(b"\r") for line in data.split(b"\n")[:n_lines]]
-    assert list(Lines(parts[3], parts[1])) == expected
-    assert Lines(parts[3], parts[1])[-1:] == expected[-1:]
+    assert parts[3] is whole[3] is (data[-1:] not in (b"", b"\n"))
+    assert list(Lines(pieces, parts[1])) == expected
+    assert Lines(pieces, parts[1])[-1:] == expected[-1:]
 
 
 # -- recorded files -------------------------------------------------------------------------------

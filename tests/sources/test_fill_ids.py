@@ -21,6 +21,8 @@ def test_texts_are_spelled_plainly_and_read_back(fills):
     assert texts.to_pylist() == ["" if f is None else f"{f[0]}-{f[1]}" for f in fills]
     assert np.stack(fill_ends(texts), axis=1).tolist() == ends.tolist()
     assert np.stack(fill_ends(texts[1:]), axis=1).tolist() == ends[1:].tolist()
+    parts = pa.chunked_array([texts[:1], texts[1:1], texts[1:]], pa.string())
+    assert np.stack(fill_ends(parts), axis=1).tolist() == ends.tolist()
 
 
 @given(st.lists(st.text("0123456789-x", max_size=24)))

@@ -79,8 +79,8 @@ def parse_archive(unpacked: Unpacked, instrument: Instrument) -> SourceBatch:
     name = _require_named(unpacked, layout, instrument)
     header = head[0] if is_header(head[0]) else b""
     require_market(file.path, instrument, {_market(layout, header, name): 1})
-    columns, is_good, lines = _fast_pass(unpacked, layout, instrument)
-    cut_line = 0 if lines.pieces[-1].endswith(b"\n") else len(lines)
+    columns, is_good, lines, is_cut = _fast_pass(unpacked, layout, instrument)
+    cut_line = len(lines) if is_cut else 0
     gate = SteppedGate(instrument=instrument, lines=lines, cut_line=cut_line)
     other = _slow_pass(gate, layout, columns, is_good)
     kept = np.flatnonzero(is_good)
@@ -135,7 +135,7 @@ def _market(layout: Layout, header: bytes, name: ArchiveName | None) -> str:
 
 def _fast_pass(
     unpacked: Unpacked, layout: Layout, instrument: Instrument
-) -> tuple[np.ndarray, np.ndarray, Lines]:
+) -> tuple[np.ndarray, np.ndarray, Lines, bool]:
     # Imported here: the compiler takes a while to load, and most commands read no archive.
     from orchestration.sources.binance import kernel
 
@@ -152,14 +152,16 @@ def _fast_pass(
         _, digits, exponent = step.as_tuple()
         mantissa = int("".join(map(str, digits))) * 10 ** max(int(exponent), 0)
         grid += [max(-int(exponent), 0), mantissa]
-    columns, starts, is_good, pieces = kernel.read_rows(
+    columns, starts, is_good, is_cut = kernel.read_rows(
         chain([unpacked.file.data], unpacked.rest), np.array(kinds, np.int64),
         np.array(grid, np.int64), n_bytes=unpacked.size,
     )  # fmt: skip
     if "first_id" in layout.fields:
         first, last = (columns[layout.fields.index(n)] for n in ("first_id", "last_id"))
         is_good &= first <= last
-    return columns, is_good, Lines(pieces, starts)
+    # Unpacked once more as far as a refused line needs it, in place of keeping all of it.
+    lines = Lines(chain([unpacked.file.data], unpacked.again()), starts)
+    return columns, is_good, lines, is_cut
 
 
 def _slow_pass(
@@ -201,12 +203,14 @@ def _require_order(numbers: list[int], layout: Layout) -> None:
 
 
 def _trades(rows: dict[str, np.ndarray], kept: np.ndarray) -> TradeRecords:
-    none = np.full(len(kept), -1, np.int64)
+    fills = [rows.get(name) for name in ("first_id", "last_id")]
+    if fills[0] is None:
+        fills = [np.full(len(kept), -1, np.int64)] * 2
     return TradeRecords(
         line=kept + 1, trade_id=rows["trade_id"], ts_event_ns=rows["time"],
         ts_recv_ns=rows["time"], price=rows["price"], qty=rows["qty"],
-        native_sign=1 - 2 * rows["is_buyer_maker"], is_market=np.ones(len(kept), np.int64),
-        first_id=rows.get("first_id", none), last_id=rows.get("last_id", none),
+        native_sign=1 - 2 * rows["is_buyer_maker"].astype(np.int8),
+        is_market=np.ones(len(kept), np.int8), first_id=fills[0], last_id=fills[1],
     )  # fmt: skip
 
 

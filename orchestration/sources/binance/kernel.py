@@ -15,18 +15,18 @@ SKIP, WHOLE, PRICE, QTY, TIME, FLAG = range(6)
 
 
 @njit(cache=True, nogil=True)
-def _rows_nb(data, kinds, grid, row, columns, starts, is_good):
-    """Read all lines: where each starts, whether it is plain, and the numbers of its fields.
+def _rows_nb(data, base, kinds, grid, row, columns, starts, is_good):
+    """Read lines while there is room: where each starts, whether it is plain, and its numbers.
 
     ``data`` ends with a newline, which stops every loop over digits. ``kinds`` says what each field
     is; it goes to the row of its number in ``columns``. ``grid`` has the decimals and the mantissa
-    of the price step, then of the lot step. ``row`` is the first one to fill. Returns the row after
-    the last.
+    of the price step, then of the lot step. ``row`` is the first one to fill, ``base`` what lies
+    before ``data``. Returns the row after the last, and the bytes read.
     """
     at, n, n_fields = 0, len(data), len(kinds)
-    while at < n:
+    while at < n and row < len(is_good):
         start = at
-        starts[row] = start
+        starts[row] = base + start
         good = True
         for field in range(n_fields):
             kind = kinds[field]
@@ -57,7 +57,7 @@ def _rows_nb(data, kinds, grid, row, columns, starts, is_good):
                 at += 1
             at += 1
         row += 1
-    return row
+    return row, at
 
 
 @njit(cache=True, nogil=True)
@@ -139,7 +139,7 @@ def _time_nb(value):
 
 def read_rows(
     pieces: Iterable[bytes], kinds: np.ndarray, grid: np.ndarray, *, n_bytes: int = 0
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[bytes]]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
     """Read every line of a file.
 
     Parameters
@@ -162,30 +162,32 @@ def read_rows(
         First byte of each line, and one past the last line's end.
     is_good : ndarray of bool, shape (n_lines,)
         The line is plain and whole: it ends with a newline.
-    pieces : list of bytes
+    is_cut : bool
+        The last line has no end.
     """
     space = [np.empty((len(kinds), 0), np.int64), np.empty(0, np.int64), np.empty(0, np.bool_)]
-    kept: list[bytes] = []
-    row, at = 0, 0
+    row, at, is_cut = 0, 0, False
     for data in pieces:
-        n_lines = data.count(b"\n") + (not data.endswith(b"\n") and len(data) > 0)
-        if row + n_lines > space[2].shape[0]:
-            # The first piece says about how many lines a file of this length has.
-            left = max(n_bytes - at, len(data))
-            space = _grown(space, row, row + n_lines * left // max(len(data), 1) * 51 // 50 + 1000)
-        columns, starts, is_good = space
         n_whole = data.rfind(b"\n") + 1
-        text = np.frombuffer(data, np.uint8, n_whole)
-        end = _rows_nb(text, kinds, grid, row, columns, starts, is_good)
-        starts[row:end] += at
-        if n_whole < len(data):
-            starts[end], is_good[end] = at + n_whole, False
-        row, at = row + n_lines, at + len(data)
-        kept.append(data)
+        text, done = np.frombuffer(data, np.uint8, n_whole), 0
+        while done < n_whole:
+            if row == len(space[2]):
+                # What was read so far says about how many lines the rest has.
+                n_lines, n_read = (row, at + done) if row else (data.count(b"\n"), n_whole)
+                left = max(n_bytes, at + n_whole) - at - done
+                space = _grown(space, row, row + n_lines * left // n_read * 51 // 50 + 1000)
+            row, used = _rows_nb(text[done:], at + done, kinds, grid, row, *space)
+            done += used
+        is_cut = n_whole < len(data)
+        if is_cut:
+            if row == len(space[2]):
+                space = _grown(space, row, row + 1)
+            space[1][row], space[2][row] = at + n_whole, False
+            row += 1
+        at += len(data)
     columns, starts, is_good = space
-    is_cut = bool(kept) and not kept[-1].endswith(b"\n")
     ends = np.append(starts[:row], at + is_cut)
-    return columns[:, :row], ends, is_good[:row], kept
+    return columns[:, :row], ends, is_good[:row], is_cut
 
 
 def _grown(space: list[np.ndarray], n_used: int, n_rows: int) -> list[np.ndarray]:

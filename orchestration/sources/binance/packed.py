@@ -6,9 +6,10 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from isal import isal_zlib
@@ -41,6 +42,8 @@ class Unpacked:
     rest : iterable of bytes
         What follows ``file.data``, in pieces that end with a line's end but for the last; it can
         be gone through once. Damage that shows only there is raised there.
+    again : callable
+        Unpacks ``rest`` once more: few ask for the text of what they have read, and need not keep it.
     size : int
         Bytes of the whole; 0 where ``file.data`` is the whole.
     members : tuple of str
@@ -51,6 +54,7 @@ class Unpacked:
 
     file: SourceFile
     rest: Iterable[bytes] = ()
+    again: Callable[[], Iterable[bytes]] = tuple
     size: int = 0
     members: tuple[str, ...] = ()
     n_repeated_lines: int = 0
@@ -69,7 +73,8 @@ def unpack(path: Path) -> Unpacked:
     try:
         with path.open("rb") as opened:
             is_zip = opened.read(2) == ZIP_MAGIC
-            raw = ZIP_MAGIC + opened.read() if is_zip else b""
+            opened.seek(0)
+            raw = opened.read() if is_zip else b""
     except OSError as error:
         raise SourceError(path, f"cannot be read: {error.strerror or error}") from error
     if not is_zip:
@@ -85,7 +90,8 @@ def unpack(path: Path) -> Unpacked:
         pieces = ahead(_pieces(path, raw, infos[0]))
         return Unpacked(
             file=SourceFile(path=path, unit=unit, data=next(pieces, b"")),
-            rest=pieces, size=infos[0].file_size, members=(infos[0].filename,),
+            rest=pieces, again=lambda: islice(_pieces(path, raw, infos[0]), 1, None),
+            size=infos[0].file_size, members=(infos[0].filename,),
         )  # fmt: skip
     members = _members(path, raw, infos)
     kept: list[bytes] = []

@@ -3,8 +3,7 @@
 Also the form in which rows that are numbers already pass the gate.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from typing import overload
 
 import numpy as np
@@ -30,15 +29,21 @@ class RowRefusedError(Exception):
         self.ts_ns = 0
 
 
-@dataclass(frozen=True, slots=True)
 class Lines(Sequence[bytes]):
     """The lines of a file by their first bytes: cut out when asked for, not all at once.
 
-    ``pieces`` are the file's bytes in order, cut at ends of lines only; ``starts`` counts through.
+    Parameters
+    ----------
+    pieces : iterable of bytes
+        The file's bytes in order, cut at ends of lines only; gone through as far as lines are asked for.
+    starts : ndarray of int64, shape (n_lines + 1,)
+        First byte of each line through all pieces, and one past the last line's end.
     """
 
-    pieces: Sequence[bytes]
-    starts: np.ndarray
+    def __init__(self, pieces: Iterable[bytes], starts: np.ndarray) -> None:
+        self._pieces: list[bytes] = []
+        self._more = iter(pieces)
+        self.starts = starts
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -53,11 +58,17 @@ class Lines(Sequence[bytes]):
         if index < 0:
             index += len(self)
         start, end = int(self.starts[index]), int(self.starts[index + 1]) - 1
-        for piece in self.pieces:
+        for piece in self._from_first():
             if start < len(piece):
                 return piece[start:end].removesuffix(b"\r")
             start, end = start - len(piece), end - len(piece)
         return b""
+
+    def _from_first(self) -> Iterator[bytes]:
+        yield from self._pieces
+        for piece in self._more:
+            self._pieces.append(piece)
+            yield piece
 
 
 class SteppedGate(Gate):
