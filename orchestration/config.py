@@ -98,6 +98,9 @@ class Settings(BaseSettings):
     signal_threshold: float = Field(
         0.1, description="trade when |p_up - p_down| is at least this", ge=0, le=1
     )
+    learning_curve: bool = Field(
+        False, description="train on parts of the data as well, for the model card's learning curve"
+    )
     latency_ms: float = Field(50, description="from decision to the venue", ge=0)
     slippage_ticks: int = Field(0, description="added to every fill, in quote ticks", ge=0)
     live_segment_s: float = Field(

@@ -10,7 +10,7 @@ from models.results import WalkForward
 from models.tasks import ALL_RUNGS, BASE_RATE, LEVELS
 from orderflow_core.types import Float64
 
-_COLOURS = dict(zip(ALL_RUNGS, ("#7f7f7f", "#1f77b4", "#d62728", "#9467bd"), strict=True))
+COLOURS = dict(zip(ALL_RUNGS, ("#7f7f7f", "#1f77b4", "#d62728", "#9467bd"), strict=True))
 # Family -> axes: what was said, what happened.
 _AXES = {
     "classes": ("forecast probability of up", "share that went up"),
@@ -64,5 +64,5 @@ def _draw(axes: Any, found: WalkForward, rung: str) -> None:
     x, y, low, high = np.array([(b.forecast, b.outcome, b.low, b.high) for b in bins]).T
     reach = np.maximum(np.nan_to_num([y - low, high - y]), 0)
     axes.errorbar(
-        x, y, yerr=reach, color=_COLOURS[rung], marker="o", markersize=4, capsize=2, label=rung
+        x, y, yerr=reach, color=COLOURS[rung], marker="o", markersize=4, capsize=2, label=rung
     )

@@ -14,8 +14,10 @@ import numpy as np
 import pandas as pd
 
 from models.artifact import load_model, save_model
+from models.bootstrap import MIN_BLOCKS
 from models.ladder import Model
 from models.results import WalkForward
+from models.verdict import verdict
 from orchestration.tracking.database import mlflow_module
 from orchestration.tracking.errors import UnknownModelError
 from orchestration.tracking.integrity import file_digests, require_digests, require_seal, seal
@@ -246,9 +248,10 @@ def with_verdicts(
 
 
 def _verdict(found: dict[str, Any]) -> str:
-    bounds = (found["difference"], found["low"], found["high"])
-    if any(bound is None for bound in bounds):
-        return f"no: too few rows against {found['below']}"
-    difference, low, high = bounds
-    word = "yes" if found["beats"] else "no"
-    return f"{word}, against {found['below']}: {difference:.3g} [{low:.3g}, {high:.3g}], p = {found['p_value']:.2g}"
+    word = verdict(found["low"], found["high"], found["n_blocks"])
+    against = f"{word}, against {found['below']}"
+    if any(found[key] is None for key in ("difference", "low", "high")):
+        return f"{against}: too few rows"
+    said = f"{against}: {found['difference']:.3g} [{found['low']:.3g}, {found['high']:.3g}], p = {found['p_value']:.2g}"
+    few = f", only {found['n_blocks']} independent blocks"
+    return said + few if found["n_blocks"] < MIN_BLOCKS else said

@@ -17,7 +17,6 @@ from models.evaluate import Comparison, Score
 from models.ladder import rung_settings
 from models.results import FoldScores, WalkForward, plain
 from orchestration.tracking.fingerprint import Fingerprint
-from orchestration.tracking.plots import reliability_png
 
 KIND_TAG = "orderflow.kind"
 TRAINING, FOLD = "training", "fold"
@@ -182,6 +181,27 @@ def log_batch(
     )
 
 
+def artifact_file(client: Any, run_id: str, name: str) -> Path:
+    """Return where an artifact of a run lies: artifacts are files under the home."""
+    from mlflow.utils.file_utils import local_file_uri_to_path
+
+    return Path(local_file_uri_to_path(client.get_run(run_id).info.artifact_uri)) / name
+
+
+def log_files(client: Any, run_id: str, contents: Mapping[str, bytes]) -> None:
+    """Log files by their path in the run's artifacts."""
+    with TemporaryDirectory() as folder:
+        _write(Path(folder), contents)
+        client.log_artifacts(run_id, folder)
+
+
+def _write(folder: Path, contents: Mapping[str, bytes]) -> None:
+    for name, content in contents.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
 def _write_artifacts(folder: Path, found: WalkForward, origin: Origin) -> None:
     result = found.to_json()
     contents: dict[str, bytes] = {
@@ -198,12 +218,8 @@ def _write_artifacts(folder: Path, found: WalkForward, origin: Origin) -> None:
                 "left_out": result["left_out"],
             }
         ),
-        "plots/reliability.png": reliability_png(found),
     }
-    for name, content in contents.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+    _write(folder, contents)
     (folder / OUT_OF_FOLD_FILE).parent.mkdir()
     pq.write_table(out_of_fold_table(found), folder / OUT_OF_FOLD_FILE, compression="zstd")
 

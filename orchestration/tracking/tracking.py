@@ -11,10 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from models.judging import Judging, judge
 from models.results import WalkForward
 from models.tasks import Task
 from orchestration.tracking.database import Database, mlflow_module
+from orchestration.tracking.errors import UnknownModelError
 from orchestration.tracking.fingerprint import fingerprint
+from orchestration.tracking.model_card import CARD_FILE, CardFacts, card_files
 from orchestration.tracking.promotion import Decision, Incumbent, decide
 from orchestration.tracking.registry import (
     CHAMPION,
@@ -33,8 +36,10 @@ from orchestration.tracking.runs import (
     OUT_OF_FOLD_FILE,
     TRAINING,
     Origin,
+    artifact_file,
     comparison_metrics,
     log_batch,
+    log_files,
     log_parent,
 )
 from orderflow_core.types import Float64
@@ -60,6 +65,8 @@ class Registered:
         Why, or why not.
     n_trials, n_trials_total : int
         Configurations judged in this training, and in all trainings of this model.
+    card_path : str
+        File of the model card.
     """
 
     name: str
@@ -71,6 +78,7 @@ class Registered:
     reason: str
     n_trials: int
     n_trials_total: int
+    card_path: str
 
 
 class Tracking:
@@ -109,8 +117,10 @@ class Tracking:
         code_version: str,
         dagster_run_id: str,
         checks: Mapping[str, bool] | None = None,
+        judging: Judging | None = None,
+        mid_proxy: str = "",
     ) -> Registered:
-        """Record a training, register its candidate and promote it or say why not.
+        """Record a training, register its candidate, promote it or say why not, write its card.
 
         Parameters
         ----------
@@ -120,6 +130,10 @@ class Tracking:
         symbol, code_version, dagster_run_id : str
         checks : mapping of name to bool, optional
             Leak tests that ran before; one that failed forbids the promotion.
+        judging : Judging, optional
+            For the card; None: by `judge`, without learning curve and economic value.
+        mid_proxy : str
+            What stood for the mid in the label, for the card.
 
         Returns
         -------
@@ -138,17 +152,32 @@ class Tracking:
             dagster_run_id=dagster_run_id,
             data=fingerprint(found.dataset, dataset_manifest),
         )
+        judged = judging or judge(found)
+        held = judged.leak_checks | dict(checks or {})
         run_id = log_parent(client, self._experiment(name), found, origin)
         try:
             model_uri = self._log_model(found, run_id, origin)
             with self._database.locked(self._lock_timeout_s):
                 incumbent = self._incumbent(found.task, name)
-                decision = decide(found, incumbent, checks or {})
+                decision = decide(found, incumbent, held)
                 version = register(client, name, model_uri, run_id, _version_tags(found, origin))
                 record_decision(
                     client, name, version, decision, f"Run {run_id}, data {origin.data.digest}"
                 )
             _log_decision(client, run_id, version, decision)
+            facts = CardFacts(
+                model_version=f"{name}/{version}",
+                symbol=symbol,
+                code_version=code_version,
+                data=origin.data,
+                mid_proxy=mid_proxy,
+                is_champion=decision.promote,
+                reason=decision.reason,
+                n_trials_of_model=self.n_trials(name),
+                n_trials_of_symbol=self.n_trials_of_symbol(symbol),
+                checks=held,
+            )
+            log_files(client, run_id, card_files(found, judged, facts))
         except BaseException:
             client.set_terminated(run_id, status="FAILED")
             raise
@@ -162,7 +191,8 @@ class Tracking:
             alias_champion=decision.promote,
             reason=decision.reason,
             n_trials=found.n_trials,
-            n_trials_total=self.n_trials(name),
+            n_trials_total=facts.n_trials_of_model,
+            card_path=self.card_path(run_id),
         )
 
     def models(self) -> list[dict[str, Any]]:
@@ -207,6 +237,19 @@ class Tracking:
             rung in time order.
         """
         return pq.read_table(self._bind().download_artifacts(run_id, OUT_OF_FOLD_FILE))
+
+    def card_path(self, run_id: str) -> str:
+        """Return the file of a training's model card; its pictures lie beside it.
+
+        Raises
+        ------
+        UnknownModelError
+            The training is of a version that wrote no card.
+        """
+        path = artifact_file(self._bind(), run_id, CARD_FILE)
+        if not path.exists():
+            raise UnknownModelError(f"run {run_id} has no model card: train again to get one")
+        return str(path)
 
     def data_generations(self) -> set[int]:
         """Return the store's generations that registered versions were trained on."""

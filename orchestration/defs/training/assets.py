@@ -12,16 +12,19 @@ from models.train import walk_forward
 from orchestration.config import Settings
 from orchestration.defs import publishing
 from orchestration.defs.training.datasets import load_dataset, manifest_rows, training_days
+from orchestration.defs.training.judging import Market, judged, mid_proxy
 from orchestration.partitions import symbols
 from orchestration.resources.store import StoreResource
 from orchestration.resources.tracking import TrackingResource
-from orchestration.runtime import settings
+from orchestration.runtime import instrument, settings
 from orchestration.tracking.fingerprint import fingerprint
 from orchestration.tracking.tracking import Registered, Tracking
 from orderflow_core.splits import TooFewRowsError
 
 # Below this a fold holds too few independent outcomes for an interval to mean anything.
 MIN_ROWS = 500
+# Features and labels to learn from; trades and quotes for what the signal earns.
+READ = ("research.features", "research.labels", "flow.classified_trades", "raw.quotes")
 _CODE_VERSION = "1"
 _NS_PER_S = 1_000_000_000
 
@@ -37,7 +40,7 @@ def _model(name: str, task_setting: str, description: str) -> dg.AssetsDefinitio
         owners=publishing.OWNERS,
         code_version=_CODE_VERSION,
         partitions_def=symbols,
-        deps=[publishing.asset_key("research.features"), publishing.asset_key("research.labels")],
+        deps=[publishing.asset_key(table) for table in READ],
         pool="training",
     )
     def model(
@@ -49,7 +52,10 @@ def _model(name: str, task_setting: str, description: str) -> dg.AssetsDefinitio
         days = training_days(opened, symbol, snapshot)
         dataset = load_dataset(opened, symbol, days, task, snapshot)
         read = manifest_rows(opened, symbol, days, snapshot)
-        found = _register(context, tracking.get(), config, task, dataset, read)
+        market = Market(
+            store=opened, instrument=instrument(symbol), days=days, snapshot=snapshot, config=config
+        )
+        found = _register(context, tracking.get(), market, task, dataset, read)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(dataset),
@@ -65,13 +71,14 @@ def _model(name: str, task_setting: str, description: str) -> dg.AssetsDefinitio
 def _register(
     context: dg.AssetExecutionContext,
     tracker: Tracking,
-    config: Settings,
+    market: Market,
     task: Task,
     dataset: Dataset,
     read: list[Mapping[str, object]],
 ) -> Metadata:
     # Train and register, unless this very training stands in the registry or the data are too few.
-    symbol, code_version = context.partition_key, _terms(config)
+    symbol, config = context.partition_key, market.config
+    code_version = _terms(config)
     digest = fingerprint(dataset, read).digest
     for model in tracker.models():
         origin = (model["code_version"], model["data_fingerprint"], model["symbol"], model["task"])
@@ -84,12 +91,15 @@ def _register(
         found = _train(context, config, task, dataset)
     except TooFewRowsError as error:
         return {"registered": "none", "reason": f"too little data to judge a model by: {error}"}
+    n_trials = found.n_trials + tracker.n_trials_of_symbol(symbol)
     registered = tracker.log_training(
         found,
         read,
         symbol=symbol,
         code_version=code_version,
         dagster_run_id=context.run.run_id,
+        judging=judged(found, market, n_trials=n_trials, log=context.log.info),
+        mid_proxy=mid_proxy(market, task.name),
     )
     return _registered_metadata(tracker, registered, config)
 
@@ -126,6 +136,7 @@ def _registered_metadata(tracker: Tracking, registered: Registered, config: Sett
         "champion": champion.model_version if champion else "none",
         "reason": registered.reason,
         "mlflow_run": dg.MetadataValue.url(page),
+        "model_card": dg.MetadataValue.path(registered.card_path),
         "trials_of_this_model": registered.n_trials_total,
     }
 
