@@ -11,7 +11,7 @@ from models.judging import Judging
 from models.learning_curve import CurvePoint
 from models.results import WalkForward
 from models.stability import GroupSkill
-from models.tasks import ALL_RUNGS, BASE_RATE
+from models.tasks import ALL_RUNGS, BASE_RATE, Task
 from models.verdict import comparison_verdict
 from orchestration.tracking.card_plots import ladder_png, learning_curve_png, stability_png
 from orchestration.tracking.card_words import forbidden_uses, forecast_in_words, label_in_words
@@ -78,7 +78,7 @@ def card_markdown(found: WalkForward, judging: Judging, facts: CardFacts) -> str
         _calibration(found),
         _stability(judging),
         _learning(judging.learning),
-        _economics(judging),
+        _economics(found.task, judging),
         _trials(found, facts),
         _leaks(facts),
         _limits(found, judging, facts),
@@ -222,7 +222,7 @@ def _learning(points: Sequence[CurvePoint]) -> str:
     )
 
 
-def _economics(judging: Judging) -> str:
+def _economics(task: Task, judging: Judging) -> str:
     found = judging.economics
     if isinstance(found, Untraded):
         return f"## Economic value after costs\n\nNone is claimed: {found.reason}."
@@ -231,18 +231,22 @@ def _economics(judging: Judging) -> str:
         if found.is_quoted
         else "trades, a tick beside the last price: no spread was observed"
     )
+    rule = (
+        f"|p_up - p_down| >= {found.min_edge:g}"
+        if task.family == "classes"
+        else f"|forecast| >= {found.min_return_bp:g} bp and not zero"
+    )
     money = [
         ("before costs, at mids", found.gross_pnl + found.crossing_cost),
-        ("spread and slippage paid", -found.crossing_cost),
-        ("fees", -found.fees),
+        ("spread and slippage paid", 0.0 - found.crossing_cost),
+        ("fees", 0.0 - found.fees),
         ("net", found.net_pnl),
         ("buy and hold, net", found.buy_and_hold_net_pnl),
     ]
     return (
         "## Economic value after costs\n\n"
-        f"The out-of-fold forecasts of {found.rung}, one lot long or short while |p_up - p_down| >= "
-        f"{found.min_edge:g} or |forecast return| >= {found.min_return_bp:g} bp, on {found.n_days} "
-        f"{'day' if found.n_days == 1 else 'days'}: {found.n_fills:,} fills, "
+        f"The out-of-fold forecasts of {found.rung}, one lot long or short while {rule}, on "
+        f"{found.n_days} {'day' if found.n_days == 1 else 'days'}: {found.n_fills:,} fills, "
         f"{found.n_round_trips:,} round trips. Prices: {prices}.\n\n"
         + _table(("quote currency", "amount"), [(name, f"{value:,.2f}") for name, value in money])
         + f"\n\n- Net per 10,000 traded: {_number(found.net_bp_of_turnover)}.\n"
