@@ -87,6 +87,15 @@ class Settings(BaseSettings):
     order_max_rows: int = Field(
         30_000, description="about how many rows the models of orders are trained on", ge=1000
     )
+    level_tasks: tuple[str, ...] = Field(
+        ("level_300s",), description="labels of touched price levels, each with its time"
+    )
+    level_turn_rows: int = Field(
+        4, description="a level held when price turned by so many footprint rows ...", gt=0
+    )
+    level_pass_rows: int = Field(
+        4, description="... before it went so many rows beyond the level", gt=0
+    )
     n_blocks: int = Field(
         5, description="time blocks of the walk-forward; folds = blocks - 1", ge=3
     )

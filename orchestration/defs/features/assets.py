@@ -6,11 +6,12 @@ import pyarrow as pa
 from orchestration.arrays import column
 from orchestration.defs import publishing
 from orchestration.defs.day_asset import Made, day_asset
-from orchestration.defs.features import order_tables, tables
+from orchestration.defs.features import level_tables, order_tables, tables
 from orchestration.defs.inputs import DayReader
 from orchestration.runtime import instrument, settings
 
 TRADES, QUOTES, GAPS = "flow.classified_trades", "raw.quotes", "raw.gaps"
+EVENTS = "flow.events"
 _NS_PER_MS = 1_000_000
 
 
@@ -35,11 +36,11 @@ def features(day: DayReader) -> Made:
 @day_asset(
     "research.labels",
     group="features",
-    deps=["research.features", TRADES, QUOTES, GAPS],
-    code_version="4",
+    deps=["research.features", TRADES, QUOTES, GAPS, EVENTS],
+    code_version="5",
 )
 def labels(day: DayReader) -> Made:
-    """Direction over the next sweeps and return over the next seconds, and outcomes of orders."""
+    """What happened after: direction, return, outcomes of orders, whether touched levels held."""
     config, known = settings(), instrument(day.symbol)
     read = [day.read(name) for name in ("research.features", TRADES, QUOTES, GAPS)]
     session_end_ns = known.trading_day_window(day.day)[1]
@@ -56,7 +57,12 @@ def labels(day: DayReader) -> Made:
         latency_ns=round(config.latency_ms * _NS_PER_MS),
         tick_steps=known.tick_steps,
     )
-    made = pa.concat_tables([made, of_orders]).unify_dictionaries()
+    of_levels = level_tables.level_labels(
+        *(day.read(name) for name in (TRADES, GAPS, EVENTS)),
+        tasks=config.level_tasks,
+        terms=level_tables.level_terms(config, known),
+    )
+    made = pa.concat_tables([made, of_orders, of_levels]).unify_dictionaries()
     is_null = np.isnan(column(made, "label"))
     metadata = {
         "null_share": float(is_null.mean()) if len(is_null) else 0.0,
