@@ -67,8 +67,7 @@ def test_each_label_has_what_was_known_at_its_touch(trades):
     label_table = {n: column(made, n) for n in ("t0_ns", "t1_ns", "decision_id", "label")}
     rows = assemble(table, label_table, names=names)
     assert rows.n_orphan_labels == 0
-    assert len(rows) > 100
-    assert rows.n_null_labels > 0  # the day's end
+    assert len(rows) > 50
     assert set(rows.label) == {0.0, 1.0}
     assert rows.names[: len(LEVEL_NAMES)] == LEVEL_NAMES
     # Several levels are touched by one sweep: a time may come more than once, a key does not.
@@ -79,22 +78,23 @@ def test_each_label_has_what_was_known_at_its_touch(trades):
     is_single = np.isin(rows.t0_ns, column(stored, "t0_ns")[np.diff(column(stored, "t0_ns"), prepend=0) > 0])  # fmt: skip
     unique = is_single & (np.bincount(column(stored, "t0_ns") // NS_PER_S)[rows.t0_ns // NS_PER_S] == 1)  # fmt: skip
     cvd = rows.features[:, names.index("cvd_lots" + TURNED)]
-    assert unique.sum() > 20
+    assert unique.sum() > 10
     assert (cvd[unique] == (side * column(stored, "cvd_lots")[at])[unique]).all()
     again = assemble(table, label_table, names=names)
     assert again.digest() == rows.digest()
 
 
 def test_no_label_looks_over_a_gap(trades):
-    ts = column(trades, "ts_event_ns")
-    hole = (int(ts[700]) + 1, int(ts[700]) + 2)
-    made = labels(trades, gaps(hole))
+    whole = column(labels(trades), "t0_ns")
+    end = int(whole[len(whole) // 2]) + 30 * NS_PER_S
+    made = labels(trades, gaps((end + 1, end + 2)))
     t0, t1 = column(made, "t0_ns"), column(made, "t1_ns")
     is_known = ~np.isnan(column(made, "label"))
-    near = (t0 <= ts[700]) & (t0 > ts[700] - 60 * NS_PER_S)
+    near = (t0 <= end) & (t0 > end - 60 * NS_PER_S)
     assert near.any()
     assert not is_known[near].any()
-    assert not ((t0 <= ts[700]) & (t1 > ts[700]))[is_known].any()
+    assert is_known[t0 < end - 70 * NS_PER_S].all()
+    assert not ((t0 <= end) & (t1 > end)).any()
 
 
 def test_naked_levels_come_from_the_days_events(trades):
