@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from models.bootstrap import Blocks, Estimate, estimate
+from models.bootstrap import MIN_BLOCKS, Blocks, Estimate, estimate
 from models.calibrate import event_share
 from models.rung import Fitted, Rung, RungTable, Training
 from orderflow_core.level_features import KIND_NAMES, LEVEL_NAMES
@@ -85,6 +85,11 @@ class TouchLift:
     lift: Estimate
     n_cells: int
     n_blocks: int
+
+    @property
+    def beats(self) -> bool:
+        """Whether the whole interval lies above zero, and at least `MIN_BLOCKS` blocks support it."""
+        return bool(self.lift.low > 0 and self.n_blocks >= MIN_BLOCKS)
 
 
 def touch_lift(
@@ -172,11 +177,12 @@ def touch_columns(
     is_signed = np.array([name in SIGNED for name in decision_names])
     side = level_values[:, [LEVEL_NAMES.index("level_side")]]
     turned = np.where(is_signed, decision_values * side, decision_values)
-    names = tuple(
-        name + TURNED if signed else name
-        for name, signed in zip(decision_names, is_signed, strict=True)
-    )
-    return LEVEL_NAMES + names, np.concatenate([level_values, turned], axis=1)
+    return level_names(decision_names), np.concatenate([level_values, turned], axis=1)
+
+
+def level_names(decision_names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the columns that `touch_columns` makes."""
+    return LEVEL_NAMES + tuple(name + TURNED if name in SIGNED else name for name in decision_names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

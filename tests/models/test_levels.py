@@ -150,6 +150,8 @@ def test_planted_levels_beat_random_ones_on_many_markets(compiled):
     planted, null = lifts_of_planted_levels(range(20), hours=3)
     assert min(planted.n, null.n) > 400
     assert planted.lift.low > 0.2
+    assert planted.beats
+    assert not null.beats
     assert null.lift.low < 0 < null.lift.high
 
 
@@ -170,7 +172,7 @@ def found_levels(trades):
     rules = replace(LEVEL_RULES, ticks_per_row=1)
     return level_rows(
         trades, np.arange(len(trades)), index,
-        start_idx=[0], naked_poc_tick=[99_990, 100_010], rules=rules, hold=HOLD,
+        start_idx=[0], naked_poc_tick=trades.price_ticks[0] + np.array([-10, 10]), rules=rules, hold=HOLD,
     ).levels  # fmt: skip
 
 
@@ -183,6 +185,18 @@ def test_levels_that_are_found_in_a_walk_without_memory_have_no_lift(compiled):
     assert found.n > 1000
     assert found.lift.low < 0 < found.lift.high
     assert found.lift.high - found.lift.low < 0.15
+
+
+@pytest.mark.soak
+def test_levels_that_are_found_on_null_markets_have_no_lift(compiled):
+    days = []
+    settings = SimulatorSettings(duration_s=7200.0, plant=QUIET)
+    for seed in range(10, 26):
+        trades = simulate(settings, seed=seed).trades
+        days.append(against_random(trades, found_levels(trades), seed, n_each=5))
+    found = touch_lift(*joined(days), cell_ns=HOLD.horizon_ns)
+    assert found.n > 1000
+    assert found.lift.low < 0 < found.lift.high
 
 
 def test_a_decisions_signed_features_are_turned_to_where_price_came_from():
