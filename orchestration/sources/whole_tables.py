@@ -43,16 +43,21 @@ class RowTexts(Sequence[bytes]):
 
 
 def read_arrow(file: SourceFile) -> pa.Table:
-    """Return the table of a Parquet or Feather file; SourceError where it is damaged."""
+    """Return the table of a Parquet or Feather file; SourceError where it is damaged.
+
+    Names and texts that are not UTF-8 count as damage: pyarrow reads them without a word and raises
+    when they are looked at.
+    """
     source = pa.BufferReader(file.data)
     try:
         if file.data.startswith(PARQUET_MAGIC):
-            from pyarrow import parquet
-
-            return parquet.read_table(source)
-        from pyarrow import feather
-
-        return feather.read_table(source)
+            from pyarrow import parquet as reader
+        else:
+            from pyarrow import feather as reader
+        table: pa.Table = reader.read_table(source)
+        table.validate(full=True)
+        _ = table.schema.names
+        return table
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise SourceError(file.path, f"is a damaged table: {error}") from error
 

@@ -157,6 +157,14 @@ def test_mutants_of_parquet_are_refused_or_read_whole(tmp_path: Path):
     survey("generic parquet", path.read_bytes(), parse, XRP, n=n_mutants(8), seed=9, is_text=False)
 
 
+def test_a_name_that_is_not_utf8_is_damage(tmp_path: Path):
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pa.table({"price": [1.0]}), path)
+    path.write_bytes(path.read_bytes().replace(b"price", b"\xb1rice"))
+    with pytest.raises(SourceError, match="damaged table"):
+        read([path], XRP, maps=[MAP])
+
+
 REAL = {
     "lobster/LOBSTER_SampleFile_AAPL_2012-06-21_1.zip": "lobster_messages",
     "sierra/ES_tbt_2022-01-24.txt": "sierra",
