@@ -30,6 +30,7 @@ from orchestration.errors import EXPECTED, told, writing
 from orchestration.ingest_commands import ingest
 from orchestration.interruptible import in_thread
 from orchestration.live_commands import live, replay
+from orchestration.models_commands import models
 from orchestration.quarantine_commands import quarantine
 
 app = typer.Typer(
@@ -41,6 +42,7 @@ app = typer.Typer(
 app.command()(ingest)
 app.command()(live)
 app.command()(replay)
+app.command()(models)
 app.add_typer(db, name="db")
 app.add_typer(quarantine, name="quarantine")
 
@@ -228,25 +230,6 @@ def report(
     out.print(f"Report:      {target}")
     out.print(f"Dagster UI:  make ui, then http://127.0.0.1:{settings().dagster_port}")
     out.print(f"MLflow UI:   make ui, then http://127.0.0.1:{settings().mlflow_port}")
-
-
-@app.command()
-def models(
-    symbol: Annotated[str | None, typer.Option("--symbol", "-s")] = None, as_json: AsJson = False
-) -> None:
-    """List registered models: versions, aliases, scores with their intervals."""
-    from orchestration.runtime import open_tracking
-
-    found = open_tracking().models()
-    if symbol:
-        found = [model for model in found if model["symbol"] == symbol]
-    if as_json:
-        print_json({"models": found})
-        return
-    from orchestration.terminal import model_tables
-
-    for table in model_tables(found):
-        out.print(table)
 
 
 @app.command()

@@ -112,6 +112,36 @@ def model_tables(models: Sequence[Mapping[str, Any]]) -> list[Table]:
     return [_model_table(model) for model in models] or [_notice("no model is registered")]
 
 
+def ladder_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Return the ladder of each task: `orchestration.ladder_rows.ladder_rows`."""
+    if not rows:
+        return _notice("no model is registered")
+    table = _table(
+        "Out-of-fold loss with its 95 % interval (smaller is better); * = the registered rung",
+        "symbol", "task", "rung", "score", "beats the rung below", "difference", "rows",
+    )  # fmt: skip
+    for row in rows:
+        mark = "*" if row["is_registered"] else ""
+        champion = " champion" if row["is_registered"] and "champion" in row["aliases"] else ""
+        table.add_row(
+            row["symbol"], f"{row['task']} v{row['version']}", f"{row['rung']}{mark}{champion}",
+            f"{row['metric']} {_number(row['value'])} {_bounds(row['low'], row['high'])}",
+            row["beats_below"] + (f" ({row['below']})" if row["below"] else ""),
+            "" if row["difference"] is None
+            else f"{row['difference']:+.3g} {_rough(row['difference_low'], row['difference_high'])}",
+            f"{row['n']:,}",
+        )  # fmt: skip
+    return table
+
+
+def _rough(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else f"[{low:.3g}, {high:.3g}]"
+
+
+def _bounds(low: float | None, high: float | None) -> str:
+    return f"[{_number(low)}, {_number(high)}]"
+
+
 def _model_table(model: Mapping[str, Any]) -> Table:
     champion = "champion" if "champion" in model["aliases"] else "champion: none"
     table = _table(

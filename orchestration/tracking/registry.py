@@ -21,8 +21,9 @@ from models.verdict import verdict
 from orchestration.tracking.database import mlflow_module
 from orchestration.tracking.errors import UnknownModelError
 from orchestration.tracking.integrity import file_digests, require_digests, require_seal, seal
+from orchestration.tracking.model_card import CARD_FILE
 from orchestration.tracking.promotion import Decision
-from orchestration.tracking.runs import SCORES_FILE
+from orchestration.tracking.runs import SCORES_FILE, artifact_file
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 NAME_PREFIX = "orderflow-"
@@ -205,7 +206,8 @@ def describe_versions(client: Any) -> list[dict[str, Any]]:
 
 
 def _describe(client: Any, found: Any, aliases: list[str]) -> dict[str, Any]:
-    scores = json.loads(Path(client.download_artifacts(found.run_id, SCORES_FILE)).read_text())
+    scores = json.loads(artifact_file(client, found.run_id, SCORES_FILE).read_text())
+    card = artifact_file(client, found.run_id, CARD_FILE)
     created = datetime.fromtimestamp(found.creation_timestamp / 1000, UTC)
     tags = found.tags
     return {
@@ -219,6 +221,7 @@ def _describe(client: Any, found: Any, aliases: list[str]) -> dict[str, Any]:
         "promoted": tags.get("promoted") == "true",
         "reason": tags.get("reason", ""),
         "run_id": found.run_id,
+        "card": str(card) if card.exists() else None,
         "created": created.isoformat(timespec="seconds"),
         "train_start_ns": int(tags["train_start_ns"]),
         "train_end_ns": int(tags["train_end_ns"]),

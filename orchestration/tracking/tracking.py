@@ -202,7 +202,7 @@ class Tracking:
         -------
         list of dict
             name, task, symbol, version, model_version, aliases, is_newest, rung, promoted, reason,
-            run_id, created, train_start_ns, train_end_ns, embargo_ns, code_version,
+            run_id, card (file of the model card, or None), created, train_start_ns, train_end_ns, embargo_ns, code_version,
             data_fingerprint, loss, n_trials, labels, blocks, left_out, comparisons, and scores: one
             dict a (rung, metric) with rung, metric, value, low, high, base, n, beats_below.
         """
@@ -236,7 +236,7 @@ class Tracking:
             train_end_ns, p_down, p_flat, p_up, value, low, high and the task's own columns; rung by
             rung in time order.
         """
-        return pq.read_table(self._bind().download_artifacts(run_id, OUT_OF_FOLD_FILE))
+        return pq.read_table(artifact_file(self._bind(), run_id, OUT_OF_FOLD_FILE))
 
     def card_path(self, run_id: str) -> str:
         """Return the file of a training's model card; its pictures lie beside it.
@@ -256,7 +256,7 @@ class Tracking:
         client = self._bind()
         found: set[int] = set()
         for run_id in {model["run_id"] for model in describe_versions(client)}:
-            rows = json.loads(Path(client.download_artifacts(run_id, MANIFEST_FILE)).read_bytes())
+            rows = json.loads(artifact_file(client, run_id, MANIFEST_FILE).read_bytes())
             found |= {int(row["generation"]) for row in rows}
         return found
 
