@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from models.interval import load_interval
 from models.ladder import Model
 from models.predictors import find_rung
 from models.tasks import Task
@@ -30,6 +31,7 @@ def save_model(model: Model, folder: Path) -> list[Path]:
         "seed": model.seed,
         "texts": sorted(texts),
         "fitted": model.predictor.to_json(),
+        "interval": None if model.interval is None else model.interval.to_json(),
     }
     contents = {MODEL_FILE: json.dumps(header, indent=1, allow_nan=False), **texts}
     paths = []
@@ -63,6 +65,7 @@ def load_model(folder: Path) -> Model:
         rung=header["rung"],
         names=tuple(header["names"]),
         predictor=rung.load(header["fitted"], texts),
+        interval=load_interval(header["interval"]) if header.get("interval") else None,
         train_start_ns=int(header["train_start_ns"]),
         train_end_ns=int(header["train_end_ns"]),
         embargo_ns=int(header["embargo_ns"]),

@@ -19,6 +19,14 @@ class RidgeConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QuantileConfig:
+    """Linear quantile regression; ``penalty`` is on standardised columns and a standardised label."""
+
+    penalty: float = 1e-3
+    max_iterations: int = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TreesConfig:
     """Boosted trees.
 
@@ -45,4 +53,5 @@ class LadderConfig:
 
     logit: LogitConfig = field(default_factory=LogitConfig)
     ridge: RidgeConfig = field(default_factory=RidgeConfig)
+    quantiles: QuantileConfig = field(default_factory=QuantileConfig)
     trees: TreesConfig = field(default_factory=TreesConfig)

@@ -9,6 +9,7 @@ from models.baselines import Standardizer
 from models.calibrate import class_shares, direction_slope, tempered
 from models.config import LogitConfig
 from models.datasets import Dataset
+from models.linear import LinearScore
 from models.rung import Fitted, Rung, RungTable, Training
 from models.trees import Booster, grow
 from orderflow_core.types import Float64
@@ -20,15 +21,15 @@ class LogitDirection:
 
     Attributes
     ----------
-    coefficient : ndarray of float64, shape (3, k + flags)
-    intercept, prior : ndarray of float64, shape (3,)
+    score : LinearScore
+        Unnormalised log probabilities, three outputs.
+    prior : ndarray of float64, shape (3,)
+        Class shares of the training rows.
     slope : float
         Calibration: see `models.calibrate`.
     """
 
-    standardizer: Standardizer
-    coefficient: Float64
-    intercept: Float64
+    score: LinearScore
     prior: Float64
     slope: float
 
@@ -36,8 +37,7 @@ class LogitDirection:
 
     def predict(self, features: Float64) -> Float64:
         """Return probabilities (n, 3) of down, flat, up."""
-        score = _linear_score(self.standardizer, self.coefficient, self.intercept, features)
-        return tempered(score, self.prior, self.slope)
+        return tempered(self.score(features), self.prior, self.slope)
 
     def settings(self) -> dict[str, float]:
         """Return what the training rows decided."""
@@ -45,13 +45,7 @@ class LogitDirection:
 
     def to_json(self) -> dict[str, Any]:
         """Return the fitted numbers."""
-        return {
-            "standardizer": self.standardizer.to_json(),
-            "coefficient": self.coefficient.tolist(),
-            "intercept": self.intercept.tolist(),
-            "prior": self.prior.tolist(),
-            "slope": self.slope,
-        }
+        return self.score.to_json() | {"prior": self.prior.tolist(), "slope": self.slope}
 
     def texts(self) -> dict[str, str]:
         """Return no further files."""
@@ -61,9 +55,7 @@ class LogitDirection:
     def from_json(cls, data: dict[str, Any], texts: dict[str, str]) -> "LogitDirection":  # noqa: ARG003
         """Return the predictor that `to_json` described."""
         return cls(
-            standardizer=Standardizer.from_json(data["standardizer"]),
-            coefficient=np.array(data["coefficient"], np.float64),
-            intercept=np.array(data["intercept"], np.float64),
+            score=LinearScore.from_json(data),
             prior=np.array(data["prior"], np.float64),
             slope=float(data["slope"]),
         )
@@ -72,33 +64,20 @@ class LogitDirection:
 def fit_logit(training: Training) -> Fitted:
     """Calibrate a trial fit on the held-out rows, then fit again on every row of the fold."""
     train, inner, config = training.rows, training.inner(), training.config.logit
-    trial = _fit_coefficients(train.take(inner.fit_idx), config)
-    held = train.take(inner.held_idx)
+    trial = _fit_score(train.take(inner.fit_idx), training.weight_of(inner.fit_idx), config)
+    raw = trial(train.features[inner.held_idx])
     prior = class_shares(train.label[inner.fit_idx])
-    score = _linear_score(*trial, held.features)
-    slope = direction_slope(score, prior, held.label)
-    standardizer, coefficient, intercept = _fit_coefficients(train, config)
+    slope = direction_slope(raw, prior, train.label[inner.held_idx])
     predictor = LogitDirection(
-        standardizer=standardizer,
-        coefficient=coefficient,
-        intercept=intercept,
+        score=_fit_score(train, training.weight, config),
         prior=class_shares(train.label),
         slope=slope,
     )
-    return Fitted(predictor=predictor, held=tempered(score, prior, slope))
-
-
-def _linear_score(
-    standardizer: Standardizer, coefficient: Float64, intercept: Float64, features: Float64
-) -> Float64:
-    # not BLAS: a row's bits must not depend on how many rows are asked for at once
-    return np.asarray(
-        np.einsum("ij,kj->ik", standardizer.transform(features), coefficient) + intercept
-    )
+    return Fitted(predictor=predictor, held=tempered(raw, prior, slope))
 
 
 # A class that the rows lack gets no coefficients and the (smoothed) prior as its score.
-def _fit_coefficients(train: Dataset, config: LogitConfig) -> tuple[Standardizer, Float64, Float64]:
+def _fit_score(train: Dataset, weight: Float64, config: LogitConfig) -> LinearScore:
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -107,19 +86,18 @@ def _fit_coefficients(train: Dataset, config: LogitConfig) -> tuple[Standardizer
     coefficient = np.zeros((3, columns.shape[1]))
     intercept = np.log(class_shares(train.label))
     classes = np.unique(train.label).astype(np.int64) + 1
-    if len(classes) < 2:
-        return standardizer, coefficient, intercept
-    logit = LogisticRegression(
-        C=1 / (config.penalty_per_row * len(train)), max_iter=config.max_iterations
-    )
-    with threadpool_limits(limits=1):  # sums in one order, whatever the number of cores
-        logit.fit(columns, train.label)
-    if len(classes) == 3:
-        coefficient[classes], intercept[classes] = logit.coef_, logit.intercept_
-    else:  # two classes: one row of coefficients, for the second against the first
-        coefficient[classes[1]] = logit.coef_[0]
-        intercept[classes[1]] = intercept[classes[0]] + logit.intercept_[0]
-    return standardizer, coefficient, intercept
+    if len(classes) > 1:
+        logit = LogisticRegression(
+            C=1 / (config.penalty_per_row * len(train)), max_iter=config.max_iterations
+        )
+        with threadpool_limits(limits=1):  # sums in one order, whatever the number of cores
+            logit.fit(columns, train.label, sample_weight=weight)
+        if len(classes) == 3:
+            coefficient[classes], intercept[classes] = logit.coef_, logit.intercept_
+        else:  # two classes: one row of coefficients, for the second against the first
+            coefficient[classes[1]] = logit.coef_[0]
+            intercept[classes[1]] = intercept[classes[0]] + logit.intercept_[0]
+    return LinearScore(standardizer=standardizer, coefficient=coefficient, intercept=intercept)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +139,7 @@ class TreesDirection:
 def fit_trees(training: Training) -> Fitted:
     """Count trees and calibrate on the held-out rows, then fit again on every row of the fold."""
     train, inner = training.rows, training.inner()
-    grown = grow(train, inner, "multiclass", training.config.trees, training.seed)
+    grown = grow(training, "multiclass")
     prior = class_shares(train.label[inner.fit_idx])
     slope = direction_slope(grown.held_score, prior, train.label[inner.held_idx])
     predictor = TreesDirection(

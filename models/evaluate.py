@@ -18,6 +18,8 @@ from models.metrics import (
 from models.tasks import Task
 from orderflow_core.types import Float64, Int64
 
+Bounds = tuple[Float64, Float64]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
@@ -95,6 +97,7 @@ def score(
     base: Float64,
     blocks: Blocks,
     fold: Int64 | None = None,
+    interval: Bounds | None = None,
 ) -> tuple[Score, ...]:
     """Return every metric of the task.
 
@@ -108,6 +111,8 @@ def score(
         Resampling plan for these n rows.
     fold : ndarray of int64, shape (n,), optional
         Which fold's model predicted each row; None: one model did.
+    interval : (ndarray, ndarray) of float64, shape (n,), optional
+        Bounds of each row's outcome at 90 % coverage, of values and quantiles.
 
     Returns
     -------
@@ -116,7 +121,8 @@ def score(
         ``miscalibration``; binary: ``log_loss``, ``brier``, ``auc``, ``ece``, ``miscalibration``;
         value: ``mse``, ``r2_zero``, ``r2_train_mean``, ``rank_ic``, ``miscalibration``; quantiles:
         ``pinball``, ``pinball_skill``, ``coverage_90``, ``width_90``, ``below_05`` to ``below_95``,
-        ``miscalibration``.
+        ``miscalibration``. With an interval also ``interval_coverage_90``, the share of outcomes
+        within it, bounds included, and ``interval_width_90``, its mean width; their base is NaN.
 
     Raises
     ------
@@ -151,6 +157,21 @@ def score(
             base_value = float(base_of_totals(base_columns.sum(axis=0)))
         scores.append(
             Score(metric=metric, value=found.value, low=found.low, high=found.high, base=base_value)
+        )
+    return tuple(scores) + (() if interval is None else _interval_scores(label, interval, blocks))
+
+
+def _interval_scores(label: Float64, interval: Bounds, blocks: Blocks) -> tuple[Score, ...]:
+    low, high = interval
+    rows = {
+        "interval_coverage_90": (low <= label) & (label <= high),
+        "interval_width_90": high - low,
+    }
+    scores = []
+    for metric, values in rows.items():
+        found = _clipped(metric, estimate(mean_columns(values), ratio, blocks))
+        scores.append(
+            Score(metric=metric, value=found.value, low=found.low, high=found.high, base=np.nan)
         )
     return tuple(scores)
 

@@ -1,7 +1,7 @@
 """Any rung of any task, fitted by one call: naive, linear, lightgbm, and a network where there is one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike
 from models.calibrate import class_shares, event_share
 from models.config import LadderConfig
 from models.datasets import Dataset
+from models.interval import COVERAGE, Interval, fit_interval
 from models.predictors import find_rung
-from models.rung import Predictor, Training
+from models.rung import Fitted, Predictor, Rung, Training
 from models.tasks import LEVELS, Task
 from orderflow_core.types import Float64
 
@@ -27,6 +28,8 @@ class Model:
     names : tuple of str
         Features, in the order of the columns that `predict` takes.
     predictor : Predictor
+    interval : Interval or None
+        None: the model was stored before intervals were.
     train_start_ns, train_end_ns : int
         First decision, and latest outcome (max ``t1_ns``), of the rows that it was fitted on. It
         may judge only decisions after ``train_end_ns + embargo_ns``.
@@ -37,6 +40,7 @@ class Model:
     rung: str
     names: tuple[str, ...]
     predictor: Predictor
+    interval: Interval | None
     train_start_ns: int
     train_end_ns: int
     embargo_ns: int
@@ -51,11 +55,36 @@ class Model:
         ValueError
             The matrix does not have one column a name.
         """
+        return self.predictor.predict(self._checked(features))
+
+    def predict_interval(
+        self, features: Float64, coverage: float = COVERAGE
+    ) -> tuple[Float64, Float64]:
+        """Return the bounds (n,), (n,) of each prediction's interval; see `models.interval`.
+
+        For values and quantiles of the outcome; for events of their frequency; for three classes
+        of the expected sign (the probability of up less that of down).
+
+        Raises
+        ------
+        ValueError
+            The matrix does not have one column a name, the coverage does not lie in (0, 1), or the
+            model has no interval.
+        """
+        return self.bounds(self.predict(features), coverage)
+
+    def bounds(self, prediction: Float64, coverage: float = COVERAGE) -> tuple[Float64, Float64]:
+        """Return the interval of predictions that this model made; as `predict_interval`."""
+        if self.interval is None:
+            raise ValueError(f"this {self.task.name} model was stored without an interval")
+        return self.interval.bounds(prediction, coverage)
+
+    def _checked(self, features: Float64) -> Float64:
         if features.ndim != 2 or features.shape[1] != len(self.names):
             raise ValueError(
                 f"features must have the {len(self.names)} columns {self.names}, got shape {features.shape}"
             )
-        return self.predictor.predict(np.ascontiguousarray(features, dtype=np.float64))
+        return np.ascontiguousarray(features, dtype=np.float64)
 
     def predict_table(self, table: Mapping[str, ArrayLike]) -> Float64:
         """Return predictions for named columns; others are ignored.
@@ -78,8 +107,9 @@ def fit_rung(
     """Fit one rung on these rows, and on nothing else.
 
     Everything that is chosen (imputation, scale, class shares, fade or follow, number of trees,
-    calibration) comes from ``train``. Calibration and the number of trees are decided on its last
-    fifth, which the trial fit did not see (purged by label end); then every row is fitted again.
+    calibration, interval) comes from ``train``. Calibration, the number of trees and the interval
+    are decided on its last fifth, which the trial fit did not see (purged by label end); then every
+    row is fitted again.
 
     Raises
     ------
@@ -87,17 +117,29 @@ def fit_rung(
         Unknown rung, too few rows to hold some out, or a naive rung without its column.
     """
     training = Training(task=task, rows=train, embargo_ns=embargo_ns, config=config, seed=seed)
+    found = find_rung(task, rung)
+    fitted = found.fit(training)
     return Model(
         task=task,
         rung=rung,
         names=train.names,
-        predictor=find_rung(task, rung).fit(training).predictor,
+        predictor=fitted.predictor,
+        interval=_interval(found, training, fitted),
         train_start_ns=int(train.t0_ns.min()),
         train_end_ns=int(train.t1_ns.max()),
         embargo_ns=embargo_ns,
         n_train=len(train),
         seed=seed,
     )
+
+
+def _interval(rung: Rung, training: Training, fitted: Fitted) -> Interval:
+    inner = training.inner()
+    held, prediction = training.rows.take(inner.held_idx), fitted.held
+    if prediction is None:
+        trial = replace(training, rows=training.rows.take(inner.fit_idx))
+        prediction = rung.fit(trial).predictor.predict(held.features)
+    return fit_interval(training.task, held, prediction)
 
 
 def base_rate(task: Task, train_label: Float64, n_rows: int) -> Float64:

@@ -18,6 +18,8 @@ DOMAIN = {
     "miscalibration": (0.0, np.inf),
     "coverage_90": (0.0, 1.0),
     "width_90": (0.0, np.inf),
+    "interval_coverage_90": (0.0, 1.0),
+    "interval_width_90": (0.0, np.inf),
 } | {f"below_{round(100 * level):02d}": (0.0, 1.0) for level in LEVELS}
 
 Statistic = tuple[Float64, OfTotals]

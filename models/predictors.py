@@ -1,14 +1,25 @@
 """Every rung that there is. A module that brings new ones is added to `_TABLES`."""
 
-from models import baselines, direction, levels, returns
+from models import (
+    baselines,
+    direction,
+    events,
+    levels,
+    quantiles,
+    returns,
+    significant_move,
+)
 from models.rung import Rung, RungTable
 from models.tasks import Task
 
 _TABLES: tuple[RungTable, ...] = (
     baselines.NAIVE,
     direction.RUNGS_OF_CLASSES,
+    events.RUNGS_OF_EVENTS,
     returns.RUNGS_OF_VALUE,
     levels.RUNGS_OF_LEVEL,
+    quantiles.RUNGS_OF_QUANTILES,
+    significant_move.RUNGS_OF_MOVE,
 )
 
 

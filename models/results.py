@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.bootstrap import Blocks
 from models.config import LadderConfig
 from models.datasets import Dataset
-from models.evaluate import Comparison, Score
+from models.evaluate import Bounds, Comparison, Score
 from models.ladder import Model
 from models.tasks import ALL_RUNGS, BASE_RATE, Task
 from orderflow_core.types import Float64, Int64
@@ -48,6 +48,8 @@ class WalkForward:
     row_idx, fold, train_end_ns : ndarray of int64, shape (n_oof,)
         Position in ``dataset`` (ascending), fold, and latest outcome that its model was fitted on.
     predictions : dict of rung (and ``base_rate``) to ndarray, of the shape that the task says
+    intervals : dict of rung to (ndarray, ndarray), shape (n_oof,)
+        Bounds at 90 % coverage, as `Model.predict_interval`.
     folds : tuple of FoldScores
     scores : dict of rung (and ``base_rate``) to tuple of Score
         Pooled over the folds; what ranks rows ranks them within each fold.
@@ -72,6 +74,7 @@ class WalkForward:
     fold: Int64
     train_end_ns: Int64
     predictions: dict[str, Float64]
+    intervals: dict[str, Bounds]
     folds: tuple[FoldScores, ...]
     scores: dict[str, tuple[Score, ...]]
     comparisons: tuple[Comparison, ...]
@@ -118,7 +121,10 @@ class WalkForward:
             columns[name] = np.tile(getattr(rows, name), n)
         columns["fold"] = np.tile(self.fold, n)
         columns["train_end_ns"] = np.tile(self.train_end_ns, n)
-        parts = [prediction_columns(self.task, self.predictions[rung]) for rung in rungs]
+        parts = [
+            prediction_columns(self.task, self.predictions[rung], self.intervals[rung])
+            for rung in rungs
+        ]
         for name in parts[0]:
             columns[name] = np.concatenate([part[name] for part in parts])
         return columns
@@ -173,7 +179,7 @@ def score_rows(scores: dict[str, tuple[Score, ...]], n_rows: int) -> list[dict[s
     ]
 
 
-def prediction_columns(task: Task, prediction: Float64) -> dict[str, Float64]:
+def prediction_columns(task: Task, prediction: Float64, interval: Bounds) -> dict[str, Float64]:
     """Return a prediction as columns, those of ``research.predictions`` first.
 
     Returns
@@ -181,17 +187,19 @@ def prediction_columns(task: Task, prediction: Float64) -> dict[str, Float64]:
     dict of str to ndarray of float64, shape (n,)
         ``p_down``, ``p_flat``, ``p_up`` (NaN but for classes); ``value``: the expected label
         (``p_up - p_down`` of classes, the probability of an event), or the median; ``low``, ``high``:
-        the outer quantiles, NaN for the other families; then the task's own columns.
+        the interval, of the outcome for values and quantiles, else of ``value``; then the task's own
+        columns.
     """
     own = dict(zip(task.prediction_columns, np.atleast_2d(prediction.T), strict=True))
     nothing = np.full(len(prediction), np.nan)
-    columns = dict.fromkeys(("p_down", "p_flat", "p_up", "value", "low", "high"), nothing)
+    columns = dict.fromkeys(("p_down", "p_flat", "p_up", "value"), nothing)
+    columns |= dict(zip(("low", "high"), interval, strict=True))
     if task.family == "classes":
         columns["value"] = own["p_up"] - own["p_down"]
     elif task.family == "binary":
         columns["value"] = own["probability"]
     elif task.family == "quantiles":
-        columns |= {"value": own["q50"], "low": own["q05"], "high": own["q95"]}
+        columns["value"] = own["q50"]
     return columns | own
 
 

@@ -9,6 +9,7 @@ from models.baselines import Standardizer
 from models.calibrate import return_slope
 from models.config import RidgeConfig
 from models.datasets import Dataset
+from models.linear import LinearScore
 from models.rung import Fitted, Rung, RungTable, Training
 from models.trees import Booster, grow
 from orderflow_core.types import Float64
@@ -20,22 +21,19 @@ class RidgeReturn:
 
     Attributes
     ----------
-    coefficient : ndarray of float64, shape (k + flags,), basis points a standard deviation
-    intercept : float, basis points
+    score : LinearScore
+        One output, basis points.
     slope : float
     """
 
-    standardizer: Standardizer
-    coefficient: Float64
-    intercept: float
+    score: LinearScore
     slope: float
 
     n_configurations = 1
 
     def predict(self, features: Float64) -> Float64:
         """Return the expected move (n,) in basis points."""
-        raw = _linear_score(self.standardizer, self.coefficient, self.intercept, features)
-        return np.asarray(self.slope * raw)
+        return np.asarray(self.slope * self.score(features)[:, 0])
 
     def settings(self) -> dict[str, float]:
         """Return what the training rows decided."""
@@ -43,12 +41,7 @@ class RidgeReturn:
 
     def to_json(self) -> dict[str, Any]:
         """Return the fitted numbers."""
-        return {
-            "standardizer": self.standardizer.to_json(),
-            "coefficient": self.coefficient.tolist(),
-            "intercept": self.intercept,
-            "slope": self.slope,
-        }
+        return self.score.to_json() | {"slope": self.slope}
 
     def texts(self) -> dict[str, str]:
         """Return no further files."""
@@ -57,49 +50,46 @@ class RidgeReturn:
     @classmethod
     def from_json(cls, data: dict[str, Any], texts: dict[str, str]) -> "RidgeReturn":  # noqa: ARG003
         """Return the predictor that `to_json` described."""
-        return cls(
-            standardizer=Standardizer.from_json(data["standardizer"]),
-            coefficient=np.array(data["coefficient"], np.float64),
-            intercept=float(data["intercept"]),
-            slope=float(data["slope"]),
-        )
+        return cls(score=LinearScore.from_json(data), slope=float(data["slope"]))
 
 
 def fit_ridge(training: Training) -> Fitted:
     """Calibrate a trial fit on the held-out rows, then fit again on every row of the fold."""
     train, inner, config = training.rows, training.inner(), training.config.ridge
-    trial = _fit_coefficients(train.take(inner.fit_idx), config)
-    held = train.take(inner.held_idx)
-    raw = _linear_score(*trial, held.features)
-    slope = return_slope(raw, held.label)
-    standardizer, coefficient, intercept = _fit_coefficients(train, config)
-    predictor = RidgeReturn(
-        standardizer=standardizer, coefficient=coefficient, intercept=intercept, slope=slope
-    )
+    trial = fit_ridge_score(train.take(inner.fit_idx), training.weight_of(inner.fit_idx), config)
+    raw = trial(train.features[inner.held_idx])[:, 0]
+    slope = return_slope(raw, train.label[inner.held_idx])
+    predictor = RidgeReturn(score=fit_ridge_score(train, training.weight, config), slope=slope)
     return Fitted(predictor=predictor, held=slope * raw)
 
 
-def _linear_score(
-    standardizer: Standardizer, coefficient: Float64, intercept: float, features: Float64
-) -> Float64:
-    # not BLAS: a row's bits must not depend on how many rows are asked for at once
-    return np.asarray(
-        np.einsum("ij,j->i", standardizer.transform(features), coefficient) + intercept
-    )
+def fit_ridge_score(train: Dataset, weight: Float64, config: RidgeConfig) -> LinearScore:
+    """Return the ridge regression of the rows' labels on their standardised features.
 
-
-def _fit_coefficients(train: Dataset, config: RidgeConfig) -> tuple[Standardizer, Float64, float]:
+    Parameters
+    ----------
+    train : Dataset
+    weight : ndarray of float64, shape (n,), mean 1
+    config : RidgeConfig
+    """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     standardizer = Standardizer.fit(train.features)
     columns = standardizer.transform(train.features)
-    centre, mean = columns.mean(axis=0), float(train.label.mean())
+    centre = np.average(columns, axis=0, weights=weight)
+    mean = float(np.average(train.label, weights=weight))
     with threadpool_limits(limits=1):  # sums in one order, whatever the number of cores
         spread = columns - centre
-        normal = spread.T @ spread
+        weighted = spread * weight[:, None]
+        normal = weighted.T @ spread
         normal[np.diag_indices_from(normal)] += config.penalty_per_row * len(train)
-        coefficient = np.linalg.solve(normal, spread.T @ (train.label - mean))
-    return standardizer, coefficient, mean - float(centre @ coefficient)
+        solved = np.linalg.solve(normal, weighted.T @ (train.label - mean))
+    coefficient = np.asarray(solved, np.float64)
+    return LinearScore(
+        standardizer=standardizer,
+        coefficient=coefficient[None, :],
+        intercept=np.array([mean - float(centre @ coefficient)]),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +126,7 @@ class TreesReturn:
 def fit_trees(training: Training) -> Fitted:
     """Count trees and calibrate on the held-out rows, then fit again on every row of the fold."""
     train, inner = training.rows, training.inner()
-    grown = grow(train, inner, "regression", training.config.trees, training.seed)
+    grown = grow(training, "regression")
     slope = return_slope(grown.held_score, train.label[inner.held_idx])
     predictor = TreesReturn(booster=Booster(grown.text), slope=slope)
     return Fitted(predictor=predictor, held=slope * grown.held_score)

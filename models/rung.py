@@ -8,11 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+
 from models.calibrate import InnerSplit, inner_split
 from models.config import LadderConfig
 from models.datasets import Dataset
 from models.tasks import Task
-from orderflow_core.types import Float64
+from orderflow_core.types import Float64, Int64
+from orderflow_core.uniqueness import average_uniqueness
 
 
 class Predictor(Protocol):
@@ -58,6 +61,20 @@ class Training:
     config: LadderConfig
     seed: int
 
+    @property
+    def weight(self) -> Float64:
+        """Weight of each row in a fit: average uniqueness of its label, scaled to a mean of one.
+
+        A row whose outcome is shared with k others counts about 1/k, so that a busy minute of a
+        hundred decisions with one outcome is not learnt a hundred times. Only fits are weighted:
+        calibration, the number of trees and every score count each held-out row once.
+        """
+        return scaled_uniqueness(self.rows)
+
+    def weight_of(self, idx: Int64) -> Float64:
+        """Return the weights of a part of the rows as if there were no others."""
+        return scaled_uniqueness(self.rows.take(idx))
+
     def inner(self) -> InnerSplit:
         """Return what a trial fit sees and what it is calibrated on.
 
@@ -67,6 +84,12 @@ class Training:
             There are too few rows to hold some out.
         """
         return inner_split(self.rows, embargo_ns=self.embargo_ns)
+
+
+def scaled_uniqueness(rows: Dataset) -> Float64:
+    """Return `average_uniqueness` of the rows' labels over its mean, shape (n,)."""
+    weight = average_uniqueness(rows.t0_ns, rows.t1_ns)
+    return np.asarray(weight / weight.mean()) if len(weight) else weight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ import numpy as np
 from models.bootstrap import Blocks, plan_blocks
 from models.config import LadderConfig
 from models.datasets import Dataset
-from models.evaluate import Comparison, Score, compare, score
+from models.evaluate import Bounds, Comparison, Score, compare, score
 from models.ladder import Model, base_rate, fit_rung
 from models.results import FoldScores, WalkForward
 from models.tasks import ALL_RUNGS, BASE_RATE, RUNGS, Task
@@ -147,12 +147,22 @@ class _Plan:
         self,
         rows: Dataset,
         predictions: dict[str, Float64],
+        intervals: dict[str, Bounds],
         blocks: Blocks,
         fold: Int64 | None = None,
     ) -> dict[str, tuple[Score, ...]]:
         base = predictions[BASE_RATE]
+        is_outcome = self.task.family in ("value", "quantiles")  # else it is of a frequency
         return {
-            rung: score(self.task, rows.label, prediction, base, blocks, fold)
+            rung: score(
+                self.task,
+                rows.label,
+                prediction,
+                base,
+                blocks,
+                fold,
+                intervals.get(rung) if is_outcome else None,
+            )
             for rung, prediction in predictions.items()
         }
 
@@ -161,6 +171,7 @@ class _Plan:
 class _FoldResult:
     test_idx: Int64
     predictions: dict[str, Float64]
+    intervals: dict[str, Bounds]
     summary: FoldScores
 
 
@@ -169,6 +180,7 @@ def _run_fold(dataset: Dataset, fold: Fold, plan: _Plan) -> _FoldResult:
     models = {rung: plan.fit(rung, train) for rung in plan.rungs}
     predictions = {BASE_RATE: base_rate(plan.task, train.label, len(test))}
     predictions |= {rung: model.predict(test.features) for rung, model in models.items()}
+    intervals = {rung: model.bounds(predictions[rung]) for rung, model in models.items()}
     summary = FoldScores(
         fold=int(fold.fold),
         n_train=len(train),
@@ -176,10 +188,12 @@ def _run_fold(dataset: Dataset, fold: Fold, plan: _Plan) -> _FoldResult:
         train_end_ns=int(fold.train_end_ns),
         test_start_ns=int(test.t0_ns.min()),
         test_end_ns=int(test.t1_ns.max()),
-        scores=plan.scores(test, predictions, plan.blocks(test)),
+        scores=plan.scores(test, predictions, intervals, plan.blocks(test)),
         settings={rung: model.predictor.settings() for rung, model in models.items()},
     )
-    return _FoldResult(test_idx=fold.test_idx, predictions=predictions, summary=summary)
+    return _FoldResult(
+        test_idx=fold.test_idx, predictions=predictions, intervals=intervals, summary=summary
+    )
 
 
 def _pooled(
@@ -192,10 +206,17 @@ def _pooled(
         rung: np.concatenate([result.predictions[rung] for result in results])
         for rung in (BASE_RATE, *plan.rungs)
     }
+    intervals = {
+        rung: (
+            np.concatenate([result.intervals[rung][0] for result in results]),
+            np.concatenate([result.intervals[rung][1] for result in results]),
+        )
+        for rung in plan.rungs
+    }
     rows = dataset.take(row_idx)
     blocks = plan.blocks(rows)
     fold = np.repeat(np.array([r.summary.fold for r in results], np.int64), sizes)
-    scores = plan.scores(rows, predictions, blocks, fold)
+    scores = plan.scores(rows, predictions, intervals, blocks, fold)
     return WalkForward(
         task=plan.task,
         dataset=dataset,
@@ -210,6 +231,7 @@ def _pooled(
             np.array([r.summary.train_end_ns for r in results], np.int64), sizes
         ),
         predictions=predictions,
+        intervals=intervals,
         folds=tuple(result.summary for result in results),
         scores=scores,
         comparisons=_comparisons(plan, rows.label, predictions, blocks),

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from models.calibrate import InnerSplit
 from models.config import TreesConfig
-from models.datasets import Dataset
+from models.rung import Training
 from orderflow_core.types import Float64
 
 
@@ -22,18 +21,16 @@ class Grown:
     held_score: Float64
 
 
-def grow(
-    train: Dataset, inner: InnerSplit, objective: str, config: TreesConfig, seed: int
-) -> Grown:
+def grow(training: Training, objective: str, **terms: float) -> Grown:
     """Fit on the inner part, count trees on the held-out part, fit again on every row.
 
     Parameters
     ----------
-    train : Dataset
-    inner : InnerSplit
-    objective : {"multiclass", "regression"}
-    config : TreesConfig
-    seed : int
+    training : Training
+        Its weights enter both fits; the held-out rows count once each.
+    objective : {"multiclass", "binary", "regression", "quantile"}
+    terms : float
+        What the objective takes besides: ``alpha`` for a quantile.
 
     Returns
     -------
@@ -43,24 +40,26 @@ def grow(
     """
     import lightgbm
 
+    train, inner, config = training.rows, training.inner(), training.config.trees
     target = train.label + 1 if objective == "multiclass" else train.label
-    names = list(train.names)
+    names = [f"f{i}" for i in range(len(train.names))]
 
-    def rows(idx: Any, reference: Any = None) -> Any:
+    def rows(idx: Any, weight: Float64 | None, reference: Any = None) -> Any:
         return lightgbm.Dataset(
             train.features[idx],
             label=target[idx],
-            feature_name=[f"f{i}" for i in range(len(names))],
+            weight=weight,
+            feature_name=names,
             reference=reference,
             free_raw_data=True,
         )
 
-    fit_rows = rows(inner.fit_idx)
+    fit_rows = rows(inner.fit_idx, training.weight_of(inner.fit_idx))
     trial = lightgbm.train(
-        _params(objective, config, seed, len(inner.fit_idx)),
+        _params(objective, config, training.seed, len(inner.fit_idx)) | terms,
         fit_rows,
         num_boost_round=config.n_trees,
-        valid_sets=[rows(inner.held_idx, fit_rows)],
+        valid_sets=[rows(inner.held_idx, None, fit_rows)],
         callbacks=[lightgbm.early_stopping(config.patience, verbose=False)],
     )
     n_trees = max(1, int(trial.best_iteration))
@@ -68,7 +67,9 @@ def grow(
         train.features[inner.held_idx], num_iteration=n_trees, raw_score=True, num_threads=1
     )
     final = lightgbm.train(
-        _params(objective, config, seed, len(train)), rows(slice(None)), num_boost_round=n_trees
+        _params(objective, config, training.seed, len(train)) | terms,
+        rows(slice(None), training.weight),
+        num_boost_round=n_trees,
     )
     return Grown(text=final.model_to_string(), held_score=np.asarray(held, np.float64))
 

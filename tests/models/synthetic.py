@@ -3,16 +3,27 @@
 import numpy as np
 
 from models.datasets import Dataset
+from models.tasks import Task
 
 HORIZON = 10
 SECOND = 1_000_000_000
 NAMES = ("last_tick_sign", "signal", "noise_1", "noise_2", "late_1", "late_2")
 
 
+TASKS = {
+    "direction": Task("direction_10"),
+    "return": Task("return_10s"),
+    "move": Task("move_10s"),
+    "slippage": Task("slippage"),
+}
+
+
 def synthetic(
     kind: str, *, n: int = 4000, strength: float = 0.0, seed: int = 0, peek: bool = False
 ) -> Dataset:
-    """One decision a second; the label is the move over the next `HORIZON` decisions.
+    """One decision a second; the label is made of the move over the next `HORIZON` decisions.
+
+    ``direction``: its sign; ``move``: whether it goes up by more than 3; any other: the move itself.
 
     Each step of the price is ``strength`` times a slow feature known before it, plus noise. With
     ``peek`` the first noise feature is the label itself.
@@ -26,7 +37,11 @@ def synthetic(
     step[1:] += strength * signal[:-1]
     price = np.cumsum(step)
     move = price[HORIZON:] - price[:n]
-    label = np.sign(np.round(move / 2)) if kind == "direction" else move
+    label = move
+    if kind == "direction":
+        label = np.sign(np.round(move / 2))
+    elif kind == "move":
+        label = (move > 3).astype(np.float64)
     features = rng.normal(size=(n, len(NAMES)))
     features[:, 0], features[:, 1] = np.sign(step[:n]), signal[:n]
     features[:60, 4:] = np.nan  # not warm yet

@@ -6,12 +6,13 @@ import pytest
 
 from models.artifact import load_model, save_model
 from models.baselines import CLIP_SD, NaiveDirection, Standardizer, fit_naive_direction
-from models.config import LadderConfig
+from models.config import LadderConfig, RidgeConfig
+from models.evaluate import row_loss
 from models.ladder import base_rate, fit_rung
-from models.tasks import RUNGS, Task
-from tests.models.synthetic import SECOND, synthetic
-
-TASKS = {"direction": Task("direction_10"), "return": Task("return_10s")}
+from models.returns import fit_ridge_score
+from models.rung import Training, scaled_uniqueness
+from models.tasks import RUNGS
+from tests.models.synthetic import SECOND, TASKS, synthetic
 
 
 def fitted(kind, rung, data=None, **keywords):
@@ -29,10 +30,9 @@ def model(request):
 def test_predictions_have_their_shape_and_are_finite(model):
     data = synthetic(model.task.subject, n=50, seed=9)
     found = model.predict(data.features)
-    assert found.shape == ((50, 3) if model.task.subject == "direction" else (50,))
+    assert found.shape == model.task.prediction_shape(50)
     assert np.isfinite(found).all()
-    if model.task.subject == "direction":
-        np.testing.assert_allclose(found.sum(axis=1), 1)
+    assert (row_loss(model.task, data.label, found) >= 0).all()  # a prediction that can be judged
     assert len(model.predict(data.features[:0])) == 0
 
 
@@ -51,6 +51,9 @@ def test_files_hold_data_only_and_read_back_to_the_same_bits(model, tmp_path):
     loaded = load_model(tmp_path)
     features = synthetic(model.task.subject, n=200, seed=4).features
     np.testing.assert_array_equal(loaded.predict(features), model.predict(features))
+    np.testing.assert_array_equal(
+        loaded.predict_interval(features), model.predict_interval(features)
+    )
     same = (
         "task",
         "rung",
@@ -171,3 +174,38 @@ def test_base_rate():
     np.testing.assert_array_equal(
         base_rate(TASKS["return"], np.array([1.0, 2.0]), 3), [1.5, 1.5, 1.5]
     )
+    np.testing.assert_allclose(base_rate(TASKS["move"], np.array([1.0, 1.0]), 2), [3 / 4, 3 / 4])
+    np.testing.assert_allclose(
+        base_rate(TASKS["slippage"], np.arange(101.0), 2), [[5, 25, 50, 75, 95]] * 2
+    )
+
+
+def test_a_model_stored_before_intervals_still_predicts(tmp_path):
+    model = fitted("return", "linear")
+    save_model(model, tmp_path)
+    header = json.loads((tmp_path / "model.json").read_text())
+    del header["interval"]
+    (tmp_path / "model.json").write_text(json.dumps(header))
+    features = synthetic("return", n=20).features
+    loaded = load_model(tmp_path)
+    np.testing.assert_array_equal(loaded.predict(features), model.predict(features))
+    with pytest.raises(ValueError, match="without an interval"):
+        loaded.predict_interval(features)
+
+
+def test_rows_that_share_their_outcome_count_as_one():
+    """A hundred copies of one decision must not outvote a hundred decisions of their own."""
+    n = 400
+    data = synthetic("return", n=n)
+    t0 = np.sort(np.where(np.arange(n) < 200, 0, np.arange(n) * 20)) * SECOND
+    label = np.where(np.arange(n) < 200, 100.0, 0.0)
+    crowd = replace(data, t0_ns=t0, t1_ns=t0 + 10 * SECOND, label=label)
+    weight = scaled_uniqueness(crowd)
+    assert weight.mean() == pytest.approx(1)
+    np.testing.assert_allclose(weight[:200] / weight[-1], 1 / 200)
+    training = Training(
+        task=TASKS["return"], rows=crowd, embargo_ns=1, config=LadderConfig(), seed=0
+    )
+    score = fit_ridge_score(crowd, training.weight, RidgeConfig(penalty_per_row=1e6))
+    # one outcome of 100 among 200 of zero
+    assert score(data.features).mean() == pytest.approx(100 / 201, rel=1e-3)

@@ -5,12 +5,10 @@ import numpy as np
 import pytest
 
 from models.results import WalkForward
-from models.tasks import BASE_RATE, RUNGS, Task
+from models.tasks import BASE_RATE, RUNGS
 from models.train import require_no_leak, walk_forward
 from orderflow_core.splits import purged_walk_forward
-from tests.models.synthetic import SECOND, synthetic
-
-TASKS = {"direction": Task("direction_10"), "return": Task("return_10s")}
+from tests.models.synthetic import SECOND, TASKS, synthetic
 
 
 def run(kind, data=None, seed=1, **keywords) -> WalkForward:
@@ -33,6 +31,15 @@ def planted(kind):
     return run(kind, strength=0.3)
 
 
+# What ranks rows, and its value where nothing is known. Quantiles are judged by their loss alone.
+RANKING = {
+    "direction": ("auc_up_down", 0.5),
+    "move": ("auc", 0.5),
+    "return": ("rank_ic", 0.0),
+    "slippage": ("pinball_skill", 0.0),
+}
+
+
 def value(found, rung, metric):
     return next(s for s in found.scores[rung] if s.metric == metric)
 
@@ -40,11 +47,10 @@ def value(found, rung, metric):
 def test_noise_is_not_learned(noise):
     for rung in ("linear", "lightgbm"):
         assert not noise.comparison(rung, "naive").beats
-        metric, nothing = (
-            ("auc_up_down", 0.5) if noise.task.subject == "direction" else ("rank_ic", 0.0)
-        )
+        metric, nothing = RANKING[noise.task.subject]
         found = value(noise, rung, metric)
-        assert np.isnan(found.value) or found.low <= nothing <= found.high
+        assert np.isnan(found.value) or found.low <= nothing
+        assert np.isnan(found.value) or metric == "pinball_skill" or nothing <= found.high
     assert not noise.comparison("naive", BASE_RATE).beats
 
 
@@ -54,17 +60,15 @@ def test_planted_signal_is_found(planted):
     assert found.calibration_no_worse
     assert planted.comparison("lightgbm", "naive").beats
     assert planted.candidate != "naive"
-    metric, nothing = (
-        ("auc_up_down", 0.5) if planted.task.subject == "direction" else ("rank_ic", 0.0)
-    )
+    metric, nothing = RANKING[planted.task.subject]
     assert value(planted, "linear", metric).low > nothing
 
 
 def test_the_base_rate_ranks_nothing(noise):
     # Its levels differ between the folds; within a fold it is constant.
-    metric = "auc_up_down" if noise.task.subject == "direction" else "rank_ic"
+    metric, nothing = RANKING[noise.task.subject]
     found = value(noise, BASE_RATE, metric)
-    assert found.value == 0.5 if noise.task.subject == "direction" else np.isnan(found.value)
+    assert np.isnan(found.value) if metric == "rank_ic" else found.value == nothing
 
 
 def test_a_feature_that_peeks_makes_the_scores_jump(noise, kind):
@@ -103,7 +107,10 @@ def test_the_future_does_not_change_a_prediction(planted, kind):
         )
         assert not np.array_equal(
             changed.predictions[rung][~before], planted.predictions[rung][~before]
-        ) or (rung == "naive" and kind == "return")
+        ) or (rung == "naive" and kind == "return")  # no move, whatever is known
+    for rung in RUNGS:
+        for now, then in zip(changed.intervals[rung], planted.intervals[rung], strict=True):
+            np.testing.assert_array_equal(now[before], then[before])
 
 
 def test_every_prediction_is_out_of_fold(planted):
@@ -137,8 +144,22 @@ def test_comparisons_are_paired_stated_and_on_blocks_as_long_as_the_overlap(plan
     assert planted.comparison("naive", "linear") is None
 
 
+def test_intervals_of_outcomes_cover_them(planted, noise):
+    for found in (planted, noise):
+        for rung in RUNGS:
+            low, high = found.intervals[rung]
+            assert (low <= high).all()
+            if found.task.family in ("value", "quantiles"):
+                coverage = value(found, rung, "interval_coverage_90")
+                # what naive leaves over is the planted signal: it comes in spells
+                assert (0.8 if rung == "naive" else 0.87) < coverage.value < 0.95
+            elif found.task.family == "binary":
+                assert (low >= 0).all()
+                assert (high <= 1).all()
+
+
 def test_trials_are_counted(planted, kind):
-    assert planted.n_trials == {"direction": 4, "return": 3}[kind]  # fade and follow are two
+    assert planted.n_trials == (4 if kind == "direction" else 3)  # fade and follow are two
 
 
 def test_result_is_plain_json_with_the_base_rate_beside_each_score(planted):
@@ -164,8 +185,15 @@ def test_prediction_table(planted, kind):
         np.testing.assert_array_equal(table["p_up"][linear], planted.predictions["linear"][:, 2])
         np.testing.assert_array_equal(table["value"], table["p_up"] - table["p_down"])
     else:
-        np.testing.assert_array_equal(table["value"][linear], planted.predictions["linear"])
+        prediction = planted.predictions["linear"]
+        expected = prediction[:, 2] if kind == "slippage" else prediction
+        np.testing.assert_array_equal(table["value"][linear], expected)
         assert np.isnan(table["p_up"]).all()
+        own = np.column_stack([table[name][linear] for name in planted.task.prediction_columns])
+        np.testing.assert_array_equal(own.T, np.atleast_2d(prediction.T))
+    np.testing.assert_array_equal(
+        [table["low"][linear], table["high"][linear]], planted.intervals["linear"]
+    )
     assert (table["train_end_ns"] < table["t0_ns"]).all()
 
 
