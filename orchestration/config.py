@@ -17,6 +17,13 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from orchestration.task_names import (
+    DirectionTasks,
+    LevelTasks,
+    MoveTasks,
+    OrderTasks,
+    ReturnTasks,
+)
 from orderflow_core.instrument import Instrument
 
 
@@ -78,16 +85,30 @@ class Settings(BaseSettings):
         {"ES": 20_000, "BTCUSDT": 5_000_000, "ETHUSDT": 50_000_000},
         description="the same for single symbols: about a fiftieth of a usual day",
     )
-    direction_sweeps: int = Field(200, description="horizon of the direction label", gt=0)
-    return_seconds: int = Field(60, description="horizon of the return label", gt=0)
-    order_tasks: tuple[str, ...] = Field(
+    direction_tasks: DirectionTasks = Field(
+        ("direction_200",),
+        description="labels of direction over sweeps, trades (direction_50t) or seconds, and of "
+        "barriers (barrier_60s); the backtest trades the first",
+    )
+    return_tasks: ReturnTasks = Field(("return_60s",), description="labels of returns")
+    move_tasks: MoveTasks = Field(("move_60s",), description="labels of significant moves")
+    move_sigmas: float = Field(
+        2, description="usual moves that make a significant one, and to a barrier", gt=0
+    )
+    sigma_window_seconds: int = Field(
+        1800, description="trailing time over which the usual move is taken", gt=0
+    )
+    mid_without_quotes: Literal["half_spread_mid", "side_mid", "last_trade"] = Field(
+        "half_spread_mid", description="what labels take for the mid where there are no quotes"
+    )
+    order_tasks: OrderTasks = Field(
         ("impact_10s", "slippage", "fill_10s", "adverse_10s"),
         description="labels of orders: of the sweep after a decision, of one left at the touch",
     )
     order_max_rows: int = Field(
         30_000, description="about how many rows the models of orders are trained on", ge=1000
     )
-    level_tasks: tuple[str, ...] = Field(
+    level_tasks: LevelTasks = Field(
         ("level_300s",), description="labels of touched price levels, each with its time"
     )
     level_turn_rows: int = Field(
@@ -213,13 +234,28 @@ class Settings(BaseSettings):
 
     @property
     def direction_task(self) -> str:
-        """Name of the direction task."""
-        return f"direction_{self.direction_sweeps}"
+        """Name of the first direction task, which the backtest trades."""
+        return self.direction_tasks[0]
 
     @property
     def return_task(self) -> str:
-        """Name of the return task."""
-        return f"return_{self.return_seconds}s"
+        """Name of the first return task."""
+        return self.return_tasks[0]
+
+    @property
+    def label_tasks(self) -> tuple[str, ...]:
+        """Names of the tasks whose labels belong to a decision and to no order."""
+        return self.direction_tasks + self.return_tasks + self.move_tasks
+
+    @property
+    def label_terms(self) -> str:
+        """What besides the market decides the labels: part of their code version."""
+        return (
+            f"{' '.join(self.label_tasks + self.order_tasks + self.level_tasks)}; "
+            f"{self.move_sigmas:g} usual moves of {self.sigma_window_seconds} s, "
+            f"{self.mid_without_quotes} without quotes, latency {self.latency_ms:g} ms, levels turn "
+            f"at {self.level_turn_rows} rows and are passed at {self.level_pass_rows}"
+        )
 
     @classmethod
     def settings_customise_sources(

@@ -31,7 +31,7 @@ def examine() -> dict[str, Any]:
     problems += readable_secrets()
     published = store.published()
     return {
-        "settings": {name: str(getattr(config, name)) for name in type(config).model_fields},
+        "settings": {name: _in_words(getattr(config, name)) for name in type(config).model_fields},
         "versions": {"python": platform.python_version()} | {p: version(p) for p in _PACKAGES},
         "store": {
             "manifest": store.snapshot(),
@@ -45,6 +45,10 @@ def examine() -> dict[str, Any]:
         "free_disk_gb": round(free_gb, 1),
         "problems": problems,
     }
+
+
+def _in_words(value: object) -> str:
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
 def readable_secrets() -> list[str]:

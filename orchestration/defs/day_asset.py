@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 import dagster as dg
 import pyarrow as pa
 
+from orchestration.config import Settings
 from orchestration.defs import publishing
 from orchestration.defs.inputs import DayReader
 from orchestration.partitions import daily_by_symbol
 from orchestration.quality.outcome import CheckOutcome
 from orchestration.resources.store import StoreResource
+from orchestration.runtime import settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,7 @@ def day_asset(
     deps: Sequence[str],
     checks: Sequence[str] = (),
     code_version: str = "1",
+    terms: Callable[[Settings], str] = lambda _: "",
 ) -> Callable[[Callable[[DayReader], Made]], dg.AssetsDefinition]:
     """Make an asset of a function from a `DayReader` to a `Made`; its docstring describes the table.
 
@@ -46,7 +49,14 @@ def day_asset(
         Names of the outcomes that it returns besides the contract.
     code_version : str
         Bumped when the meaning of a column changes.
+    terms : callable
+        Returns the settings that decide what the rows are. They are part of the version, so that days
+        made with other ones count as stale.
     """
+
+    def version(config: Settings) -> str:
+        said = terms(config)
+        return f"{code_version}; {said}" if said else code_version
 
     def decorate(compute: Callable[[DayReader], Made]) -> dg.AssetsDefinition:
         spec = publishing.asset_spec(
@@ -54,7 +64,7 @@ def day_asset(
             group,
             inspect.getdoc(compute) or table,
             deps=[publishing.asset_key(name) for name in deps],
-            code_version=code_version,
+            code_version=version(Settings()),
         )
 
         @dg.multi_asset(
@@ -70,7 +80,7 @@ def day_asset(
             made = compute(day)
             draft = day.draft(
                 started,
-                code_version,
+                version(settings()),
                 {table: made.table},
                 outcomes={table: made.outcomes},
                 metadata={table: made.metadata},

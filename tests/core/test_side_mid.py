@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderflow_core.side_mid import last_by_side, side_mid2
+from orderflow_core.side_mid import half_spread_mid2, last_by_side, side_mid2
 from orderflow_core.trailing_moves import trailing_move_sigma
 from tests.core.label_cases import times
 from tests.naive import side_mid as naive
@@ -35,6 +35,43 @@ def test_a_prefix_of_the_trades_gives_a_prefix_of_the_mids(given_, n):
     assert part.tolist() == side_mid2(*given_)[:n].tolist()
 
 
+@given(trades(), st.integers(1, 3), st.sampled_from([1, 2, 3, 51]))
+def test_half_spread_agrees_with_the_obvious_loop(given_, tick_steps, n_changes):
+    got = half_spread_mid2(*given_, tick_steps=tick_steps, n_changes=n_changes)
+    price, sign, restart = (a.tolist() for a in given_)
+    assert got.tolist() == naive.half_spread_mid2(
+        price, sign, restart, tick_steps=tick_steps, n_changes=n_changes
+    )
+
+
+def test_half_spread_over_many_changes_agrees_with_the_obvious_loop():
+    rng = np.random.default_rng(5)
+    price = 1_000 + np.cumsum(rng.integers(-2, 3, 800))
+    sign, restart = rng.integers(-1, 2, 800).astype(np.int8), np.array([0, 200, 201, 640])
+    got = half_spread_mid2(price + 3 * sign, sign, restart, tick_steps=1, n_changes=51)
+    wanted = naive.half_spread_mid2(
+        (price + 3 * sign).tolist(), sign.tolist(), restart.tolist(), tick_steps=1, n_changes=51
+    )
+    assert got.tolist() == wanted
+
+
+@given(trades(), st.integers(0, 25))
+def test_a_prefix_of_the_trades_gives_a_prefix_of_the_half_spread_mids(given_, n):
+    price, sign, restart = given_
+    part = half_spread_mid2(price[:n], sign[:n], restart[restart < n], tick_steps=1, n_changes=3)
+    whole = half_spread_mid2(*given_, tick_steps=1, n_changes=3)
+    assert part.tolist() == whole[:n].tolist()
+
+
+def test_half_spread_moves_with_every_trade_and_knows_the_spread_after_a_change():
+    # Quotes 99 to 101, then 100 to 102: twice the mid is 200, then 202. Before the first change of
+    # side the spread is a tick, 1.
+    price, sign = np.array([101, 99, 101, 102, 100]), np.array([1, -1, 1, 1, -1], np.int8)
+    got = half_spread_mid2(price, sign, [0], tick_steps=1)
+    assert got.tolist() == [201, 200, 200, 202, 202]
+    assert half_spread_mid2(price, sign, [0], tick_steps=5).tolist() == [197, 203, 197, 199, 205]
+
+
 def test_bounce_at_an_unchanged_quote_moves_nothing():
     price, sign = np.array([101, 99, 101, 101, 99]), np.array([1, -1, 1, 1, -1], np.int8)
     assert side_mid2(price, sign, [0]).tolist() == [202, 200, 200, 200, 200]
@@ -50,6 +87,8 @@ def test_no_trades_have_no_mids_and_huge_prices_are_refused():
     assert len(side_mid2(np.empty(0, np.int64), np.empty(0, np.int8), np.empty(0, np.int64))) == 0
     with pytest.raises(ValueError, match=r"price_ticks must lie within 2\*\*61"):
         side_mid2(np.array([2**62]), np.array([1], np.int8), [0])
+    none = half_spread_mid2(np.empty(0, np.int64), np.empty(0, np.int8), [], tick_steps=1)
+    assert len(none) == 0
 
 
 @st.composite

@@ -120,7 +120,7 @@ def test_a_chart_is_a_small_picture(ask, tmp_path):
 def test_doctor_finds_no_problem(ask, whole_way):
     told = ask("doctor", "--json").json
     assert told["problems"] == []
-    assert told["settings"]["direction_sweeps"] == "20"
+    assert told["settings"]["direction_tasks"] == "direction_20"
     assert told["store"]["symbols"] == [SYMBOL]
     assert told["store"]["manifest"] == whole_way.second["snapshot"]
     assert told["registered_models"] == len(TASKS)

@@ -19,7 +19,7 @@ from tests.captures import DAY_START_MS, write_capture
 
 SYMBOL = "BTCUSDT"
 N_TRADES = 400
-SMALL = {"ORDERFLOW_DIRECTION_SWEEPS": "20", "ORDERFLOW_N_NULL_RUNS": "20"}
+SMALL = {"ORDERFLOW_DIRECTION_TASKS": "direction_20", "ORDERFLOW_N_NULL_RUNS": "20"}
 _OPENED = (
     runtime.settings,
     runtime.instruments,

@@ -28,7 +28,9 @@ def describe(defs: dg.Definitions) -> str:
 def _asset(graph: Any, key: dg.AssetKey) -> Iterator[str]:
     node = graph.get(key)
     yield ""
-    yield f"asset {key.to_user_string()} ({node.group_name}, version {node.code_version})"
+    # Settings that are part of a version may differ from one machine to another.
+    version = node.code_version.partition(";")[0]
+    yield f"asset {key.to_user_string()} ({node.group_name}, version {version})"
     yield f"  partitions {_partitions(node.partitions_def)}"
     for parent in sorted(node.parent_keys):
         mapping = type(node.partition_mappings.get(parent)).__name__

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from orchestration.config import Settings
 from orchestration.instruments import load_instruments
+from orchestration.task_names import horizon
 from tests.orchestration.conftest import forget_settings
 
 
@@ -23,6 +24,7 @@ def test_defaults():
     assert (found.home, found.seed, found.bar_seconds) == (Path(".orderflow"), 7, 60)
     assert found.clickhouse_url is None
     assert (found.direction_task, found.return_task) == ("direction_200", "return_60s")
+    assert found.label_tasks == ("direction_200", "return_60s", "move_60s")
     assert found.bar_clock == "time:60s"
 
 
@@ -56,12 +58,59 @@ def test_an_unknown_key_in_the_file_is_named(nowhere):
         ("STORE_LOCK_TIMEOUT_S", "-1"),
         ("FIRST_DAY", "yesterday"),
         ("N_BLOCKS", "2"),
+        ("MID_WITHOUT_QUOTES", "quote_mid"),
+        ("DIRECTION_TASKS", ""),
+        ("DIRECTION_TASKS", "[direction_200]"),
+        ("DIRECTION_TASKS", "return_60s"),
+        ("DIRECTION_TASKS", "direction_0"),
+        ("DIRECTION_TASKS", "direction_10,direction_10"),
+        ("RETURN_TASKS", "return_60"),
+        ("MOVE_TASKS", "move_60s,barrier_60s"),
+        ("ORDER_TASKS", "level_60s"),
     ],
 )
 def test_a_value_out_of_domain_is_refused_and_named(monkeypatch, name, value):
     monkeypatch.setenv(f"ORDERFLOW_{name}", value)
     with pytest.raises(ValidationError, match=name.lower()):
         Settings()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["direction_10, direction_50t,barrier_60s", '["direction_10", "direction_50t", "barrier_60s"]'],
+)
+def test_tasks_are_parted_by_commas_or_a_json_list(monkeypatch, nowhere, text):
+    wanted = ("direction_10", "direction_50t", "barrier_60s")
+    monkeypatch.setenv("ORDERFLOW_DIRECTION_TASKS", text)
+    assert Settings().direction_tasks == wanted
+    assert Settings().direction_task == "direction_10"
+    monkeypatch.delenv("ORDERFLOW_DIRECTION_TASKS")
+    (nowhere / "orderflow.toml").write_text(f"direction_tasks = {list(wanted)}\n")
+    assert Settings().direction_tasks == wanted
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("return_60s", "takes tasks of direction or barrier, got return_60s"),
+        ("direction_10,direction_10", "names a task twice: direction_10, direction_10"),
+        ("", "must name at least one task of direction or barrier"),
+        ("[direction_200]", "is no JSON list"),
+        ("direction_x", "task must be one of direction"),
+    ],
+)
+def test_a_list_of_tasks_that_cannot_be_says_why(monkeypatch, value, message):
+    monkeypatch.setenv("ORDERFLOW_DIRECTION_TASKS", value)
+    with pytest.raises(ValidationError, match=message):
+        Settings()
+
+
+def test_horizons_are_read_off_the_names():
+    assert horizon("direction_200") == (200, "sweeps")
+    assert horizon("direction_50t") == (50, "trades")
+    assert horizon("barrier_60s") == (60, "seconds")
+    with pytest.raises(ValueError, match="slippage has no horizon"):
+        horizon("slippage")
 
 
 def test_settings_do_not_change():

@@ -31,7 +31,7 @@ def shown(found):
 def test_doctor_tells_settings_versions_store_and_instruments(published):
     found = examine()
     assert set(found["settings"]) == set(Settings.model_fields)
-    assert found["settings"]["direction_sweeps"] == "20"
+    assert found["settings"]["direction_tasks"] == "direction_20"
     assert found["versions"]["dagster"] == version("dagster")
     assert found["store"]["published_generations"] >= 1
     assert "doctor" in found["store"]["symbols"]

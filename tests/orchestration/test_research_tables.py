@@ -1,20 +1,29 @@
 """Features, labels, and what a training reads of them, on hand-made days."""
 
+from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from orchestration.arrays import column, gap_positions, trade_arrays
-from orchestration.defs.features import tables
+from orchestration.defs.features import label_rows, tables
 from orderflow_core.features import ALL_FEATURES
+from orderflow_core.instrument import Instrument
 from tests.orchestration.rows import NS_PER_S, classified, gaps, no_gaps, raw_quotes, rows_of
 
 #  s, price, lots, sign: five sweeps of one fill each; the last one is not known to be closed.
 TRADES = classified((1, 100, 5, 1), (2, 101, 3, 1), (3, 99, 2, -1), (4, 100, 1, 1), (5, 100, 1, -1))
 SESSION_END_NS = 3600 * NS_PER_S
 NO_QUOTES = raw_quotes(ts=[], bid=[], ask=[])
+# All steps are 1, so that ticks are prices.
+ONE = Instrument(
+    symbol="ONE", venue="", venue_symbol="ONE", kind="spot", price_step=Decimal(1),
+    tick_size=Decimal(1), lot_step=Decimal(1), contract_value=Decimal(1), quote_currency="USD",
+    day_rule="utc",
+)  # fmt: skip
 SETTINGS = tables.feature_settings(row_ticks=1, min_lots=2, bar_seconds=1, bucket_lots=3)
 
 
@@ -28,17 +37,21 @@ def features(trades=TRADES, holes=None, quotes=NO_QUOTES):
     return tables.features(trades, holes or no_gaps(), quotes, settings=SETTINGS)
 
 
-def labels(trades=TRADES, quotes=None, holes=None, *, sweeps=1, seconds=2, end=SESSION_END_NS):
+def labels(
+    trades=TRADES, quotes=None, holes=None, *, tasks=("direction_1", "return_2s"),
+    end=SESSION_END_NS, n_sigmas=2, without_quotes="last_trade", taker_fee="0",
+):  # fmt: skip
     holes = holes or no_gaps()
-    quotes = locked(trades) if quotes is None else quotes
-    return tables.labels(
+    return label_rows.labels(
         features(trades, holes),
         trades,
-        quotes,
+        locked(trades) if quotes is None else quotes,
         holes,
         session_end_ns=end,
-        direction_task=(f"direction_{sweeps}", sweeps),
-        return_task=(f"return_{seconds}s", seconds),
+        instrument=replace(ONE, taker_fee=Decimal(taker_fee)),
+        terms=label_rows.LabelTerms(
+            tasks=tasks, n_sigmas=n_sigmas, sigma_window_s=600, without_quotes=without_quotes
+        ),
     )
 
 
@@ -164,10 +177,11 @@ def test_labels_look_one_sweep_and_some_seconds_ahead():
     np.testing.assert_allclose(column(of_task(made, "return_2s"), "label"), expected, rtol=1e-12)
 
 
-def on_last_trades(quotes, sweeps=200):
+def on_last_trades(quotes, task="direction_200", without_quotes="last_trade"):
     # Prices 1, 2, 3 ... a second apart: 200 sweeps later every price is higher.
     trades = classified(*[(s, s, 1, 1) for s in range(1, 204)])
-    return labels(trades, quotes(trades), sweeps=sweeps)
+    tasks = (task, "return_2s")
+    return labels(trades, quotes(trades), tasks=tasks, without_quotes=without_quotes)
 
 
 @pytest.mark.parametrize(
@@ -192,8 +206,91 @@ def test_labels_without_quotes_on_the_exchange_clock_are_of_the_last_trade_and_s
     assert np.isnan(direction[3:]).all()
     # 2 s later: (3 - 1) / 1.
     assert column(of_task(made, "return_2s"), "label")[0] == 2e4
-    with pytest.raises(ValueError, match=r"at least 200 .*got 199 \(direction_199\).*bounce"):
-        on_last_trades(quotes, sweeps=199)
+    with pytest.raises(ValueError, match=r"at least 200 sweeps, got 199 \(direction_199\).*bounce"):
+        on_last_trades(quotes, "direction_199")
+    with pytest.raises(
+        ValueError, match=r"at least 200 trades, got 199 \(direction_199t\).*bounce"
+    ):
+        on_last_trades(quotes, "direction_199t")
+    between = on_last_trades(quotes, "direction_10t", "side_mid")
+    assert set(between["mid_proxy"].to_pylist()) == {"side_mid"}
+    assert column(of_task(between, "direction_10t"), "label")[:3].tolist() == [1, 1, 1]
+
+
+def test_side_mid_lies_between_the_sides_and_forgets_over_gaps():
+    made = labels(quotes=NO_QUOTES, without_quotes="side_mid", tasks=("direction_1",))
+    # Buys at 100, 101, 100 and sells at 99, 100. Twice the mid: 200, 202, 200, 199, 200.
+    np.testing.assert_array_equal(column(made, "label"), [1, -1, -1, 1, np.nan])
+    hole = gaps((int(2.4 * NS_PER_S), int(2.6 * NS_PER_S)))
+    made = labels(quotes=NO_QUOTES, holes=hole, without_quotes="side_mid", tasks=("direction_1",))
+    # From the third trade on 198 (no buy known), 199, 200.
+    np.testing.assert_array_equal(column(made, "label"), [1, np.nan, 1, 1, np.nan])
+
+
+def test_half_spread_mid_takes_half_a_spread_off_the_last_trade():
+    made = labels(quotes=NO_QUOTES, without_quotes="half_spread_mid", tasks=("direction_1",))
+    assert set(made["mid_proxy"].to_pylist()) == {"half_spread_mid"}
+    # Spreads at changes of side: 2, 1, 0 (a tick at least: 1). Usual ones: 1, 1, 2, 1, 1.
+    # Twice the price less it, by side: 200 - 1, 202 - 1, 198 + 2, 200 - 1, 200 + 1.
+    np.testing.assert_array_equal(column(made, "label"), [1, -1, -1, 1, np.nan])
+    with pytest.raises(
+        ValueError, match="without_quotes must be half_spread_mid, side_mid or last"
+    ):
+        labels(quotes=NO_QUOTES, without_quotes="microprice")
+
+
+def test_direction_over_trades_counts_fills_and_not_sweeps():
+    sweep = TRADES.set_column(
+        TRADES.schema.get_field_index("sweep"), "sweep", pa.array([0, 0, 1, 2, 3])
+    )
+    same_time = np.array([1, 1, 3, 4, 5]) * NS_PER_S
+    trades = sweep.set_column(0, "ts_event_ns", pa.array(same_time))
+    made = labels(trades, tasks=("direction_1t", "direction_2t", "direction_2"))
+    # Decisions after trades 2, 3, 4, 5 at prices 101, 99, 100, 100.
+    over = {task: column(of_task(made, task), "label") for task in ("direction_1t", "direction_2t")}
+    np.testing.assert_array_equal(over["direction_1t"], [-1, 1, 0, np.nan])
+    np.testing.assert_array_equal(over["direction_2t"], [-1, 1, np.nan, np.nan])
+
+
+def test_direction_over_seconds_is_flat_within_half_the_spread_and_a_fee():
+    # In half ticks the price moves by 2, -4, 2, 0. The last buy less the last sell, a tick at least:
+    # 1, 1, 2, 1, 1; half of it in half ticks is the same number. A move equal to it is flat.
+    made = labels(tasks=("direction_1s",))
+    np.testing.assert_array_equal(column(made, "label"), [1, -1, 0, 0, np.nan])
+    # A fee of a hundredth is about 1, in half ticks 2: 1 + 2 holds back the first, not the second.
+    made = labels(tasks=("direction_1s",), taker_fee="0.01")
+    np.testing.assert_array_equal(column(made, "label"), [0, -1, 0, 0, np.nan])
+
+
+def test_moves_and_barriers_are_measured_in_usual_moves_and_costs():
+    tasks = ("move_1s", "barrier_1s")
+    made = {n: labels(tasks=tasks, n_sigmas=n) for n in (0.5, 1)}
+    # Usual moves are known from 3 s on, two horizons after the start. Half ticks of moves that are
+    # over: at 3 s 2, -4, sigma sqrt(10) = 3.2; at 4 s 2, -4, 2, sigma sqrt(8) = 2.8. Half of either is
+    # below a tick (2): barriers lie there, and the price moves by 2, then by 0.
+    barrier = of_task(made[0.5], "barrier_1s")
+    np.testing.assert_array_equal(column(barrier, "label"), [np.nan, np.nan, 1, 0, np.nan])
+    assert column(barrier, "t1_ns")[2:4].tolist() == [4 * NS_PER_S, 5 * NS_PER_S]
+    barrier = of_task(made[1], "barrier_1s")
+    np.testing.assert_array_equal(column(barrier, "label"), [np.nan, np.nan, 0, 0, np.nan])
+    # A round trip costs the spread: 2 ticks at 3 s, which is more than the move of 1.
+    move = of_task(made[0.5], "move_1s")
+    np.testing.assert_array_equal(column(move, "label"), [np.nan, np.nan, 0, 0, np.nan])
+    # Price 100, 101, .. 110 by the second, then 150: the spread is a tick, usual moves are of one.
+    path = classified(*[(s, 100 + s, 1, 1) for s in range(11)], (11, 150, 1, 1))
+    move = labels(path, tasks=("move_1s",))
+    assert column(move, "label")[2:11].tolist() == [0.0] * 8 + [1.0]
+
+
+def test_labels_of_other_features_are_refused():
+    found = features(TRADES.slice(0, 3))
+    with pytest.raises(ValueError, match="decisions must be the ends of the day's 5 sweeps, got 3"):
+        label_rows.labels(
+            found, TRADES, NO_QUOTES, no_gaps(), session_end_ns=SESSION_END_NS, instrument=ONE,
+            terms=label_rows.LabelTerms(
+                tasks=("return_2s",), n_sigmas=2, sigma_window_s=60, without_quotes="last_trade"
+            ),
+        )  # fmt: skip
 
 
 def test_quotes_of_two_clocks_are_refused():

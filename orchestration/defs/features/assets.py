@@ -6,7 +6,7 @@ import pyarrow as pa
 from orchestration.arrays import column
 from orchestration.defs import publishing
 from orchestration.defs.day_asset import Made, day_asset
-from orchestration.defs.features import level_tables, order_tables, tables
+from orchestration.defs.features import label_rows, level_tables, order_tables, tables
 from orchestration.defs.inputs import DayReader
 from orchestration.runtime import instrument, settings
 
@@ -37,18 +37,24 @@ def features(day: DayReader) -> Made:
     "research.labels",
     group="features",
     deps=["research.features", TRADES, QUOTES, GAPS, EVENTS],
-    code_version="5",
+    code_version="6",
+    terms=lambda config: config.label_terms,
 )
 def labels(day: DayReader) -> Made:
-    """What happened after: direction, return, outcomes of orders, whether touched levels held."""
+    """What happened after: direction, return, moves, outcomes of orders, whether touched levels held."""
     config, known = settings(), instrument(day.symbol)
     read = [day.read(name) for name in ("research.features", TRADES, QUOTES, GAPS)]
     session_end_ns = known.trading_day_window(day.day)[1]
-    made = tables.labels(
+    made = label_rows.labels(
         *read,
         session_end_ns=session_end_ns,
-        direction_task=(config.direction_task, config.direction_sweeps),
-        return_task=(config.return_task, config.return_seconds),
+        instrument=known,
+        terms=label_rows.LabelTerms(
+            tasks=config.label_tasks,
+            n_sigmas=config.move_sigmas,
+            sigma_window_s=config.sigma_window_seconds,
+            without_quotes=config.mid_without_quotes,
+        ),
     )
     of_orders = order_tables.order_labels(
         *read,

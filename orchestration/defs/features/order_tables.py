@@ -17,7 +17,8 @@ from orchestration.arrays import (
     trade_arrays,
     without_depth,
 )
-from orchestration.defs.features.tables import CLOCK, reference_path
+from orchestration.defs.features.reference import LAST_TRADE, reference_path
+from orchestration.defs.features.tables import CLOCK
 from orderflow_core.backtest.resting import RestingFills, resting_fills
 from orderflow_core.labels import LabelArrays
 from orderflow_core.labels_orders import (
@@ -88,7 +89,9 @@ def order_labels(
                 f"order_tasks must be impact, slippage, fill, adverse; got {task.name}"
             )
     t0, ids = column(features_table, "t0_ns"), column(features_table, "decision_id")
-    path_ns, mid2, mid_proxy = reference_path(classified, quotes)
+    path_ns, mid2, mid_proxy = reference_path(
+        classified, quotes, gaps, without_quotes=LAST_TRADE, tick_steps=tick_steps
+    )
     known = _known(session_end_ns, without_depth(gaps), path_ns)
     path = Path(ts_ns=path_ns, mid2=mid2, name=mid_proxy)
     parts: list[pa.Table] = []
