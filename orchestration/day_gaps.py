@@ -6,6 +6,7 @@ holes in the ids belong to the day (:data:`DAY_UNIT`) and to none of its units.
 
 from collections.abc import Sequence
 from datetime import date
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,9 @@ from orchestration.storage.store import Store
 from orderflow_core.instrument import Instrument
 
 DAY_UNIT = "day"
+# First and last trade of a day by the generations that hold the day.
+_ENDS: WeakKeyDictionary[Store, dict[tuple[int, ...], pa.Table]] = WeakKeyDictionary()
+_MAX_ENDS = 1_000
 _GAP_COLUMNS = ["trade_id", "ts_event_ns", "venue_id"]
 
 
@@ -102,7 +106,21 @@ def renewed_gaps(store: Store, instrument: Instrument, day: date) -> pa.Table:
 def _ends_of_trades(store: Store, instrument: Instrument, day: date) -> pa.Table:
     # The first and the last, by time and then by id: the order of time is that of the ids. The times
     # say which rows to read: a day has a few of a time, and millions of ids and texts.
+    # A generation never changes, and a file of some days asks for each day's ends several times.
     symbol = instrument.symbol
+    published = store.published("raw.trades", symbol, day)
+    held = tuple(row.generation for row in published if row.rows)
+    known = _ENDS.setdefault(store, {})
+    ends = known.get(held)
+    if ends is None:
+        ends = _read_ends(store, symbol, day)
+        if len(known) >= _MAX_ENDS:
+            known.clear()
+        known[held] = ends
+    return ends
+
+
+def _read_ends(store: Store, symbol: str, day: date) -> pa.Table:
     ts = store.read("raw.trades", symbol, day, columns=["ts_event_ns"])["ts_event_ns"]
     ends = sorted({ts[0].as_py(), ts[-1].as_py()}) if len(ts) else []
     rows = store.read(
