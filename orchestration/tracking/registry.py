@@ -21,6 +21,7 @@ from models.verdict import verdict
 from orchestration.tracking.database import mlflow_module
 from orchestration.tracking.errors import UnknownModelError
 from orchestration.tracking.integrity import file_digests, require_digests, require_seal, seal
+from orchestration.tracking.loader import output_columns
 from orchestration.tracking.model_card import CARD_FILE
 from orchestration.tracking.promotion import Decision
 from orchestration.tracking.runs import SCORES_FILE, artifact_file
@@ -88,7 +89,7 @@ def _signature(model: Model) -> Any:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    outputs = model.task.prediction_columns
+    outputs = output_columns(model)
     return ModelSignature(
         inputs=Schema([ColSpec("double", name) for name in model.names]),
         outputs=Schema([ColSpec("double", name) for name in outputs]),

@@ -88,7 +88,7 @@ def test_what_mlflow_writes_on_load_is_no_tampering(tracking, registered):
     assert tracking.load(registered.name, 1).version == 1
 
 
-def test_loader_needs_a_seal_a_frame_and_every_column(planted, tmp_path):
+def test_loader_needs_a_seal(planted, tmp_path):
     save_model(planted.models["linear"], tmp_path)
     with pytest.raises(TamperedModelError, match=r"sha256.json is missing"):
         _load_pyfunc(str(tmp_path))
@@ -98,13 +98,6 @@ def test_loader_needs_a_seal_a_frame_and_every_column(planted, tmp_path):
         planted.dataset.features[:3], columns=list(planted.dataset.names), index=[7, 8, 9]
     )
     assert list(model.predict(frame).index) == [7, 8, 9]
-    assert model.predict(frame[:0]).shape == (0, 3)
-    with pytest.raises(KeyError, match="noise_1"):
-        model.predict(frame.drop(columns="noise_1"))
-    with pytest.raises(TypeError, match="must be a DataFrame"):
-        model.predict(frame.to_numpy())
-    with pytest.raises(TypeError, match="no parameters"):
-        model.predict(frame, {"threshold": 1})
 
 
 def test_digests_name_the_first_difference(tmp_path):

@@ -7,11 +7,13 @@ import pyarrow as pa
 
 from orchestration.defs import publishing
 from orchestration.defs.inference import tables
+from orchestration.defs.inference.registered import check_after_training, notes, score_day
 from orchestration.defs.inputs import DayReader
 from orchestration.partitions import daily_by_symbol, days_of_symbol
 from orchestration.quality.invariants import check_out_of_fold
 from orchestration.resources.store import StoreResource
 from orchestration.resources.tracking import TrackingResource
+from orchestration.runtime import instrument
 
 TABLE = "research.predictions"
 READ = ("research.features", "research.labels")
@@ -23,16 +25,17 @@ READ = ("research.features", "research.labels")
         publishing.asset_spec(
             TABLE,
             "inference",
-            "Out-of-fold predictions of every rung by the newest training of each task.",
+            "Out-of-fold predictions of every rung by the newest training of each task; those of "
+            "champion and challenger on days after their training.",
             deps=[
                 dg.AssetDep(["models", name], partition_mapping=days_of_symbol)
                 for name in ("direction", "return")
             ]
             + [publishing.asset_key(table) for table in READ],
-            code_version="2",
+            code_version="3",
         )
     ],
-    check_specs=publishing.check_specs(TABLE, "out_of_fold"),
+    check_specs=publishing.check_specs(TABLE, "out_of_fold", "after_training"),
     partitions_def=daily_by_symbol,
     pool=publishing.WRITE_POOL,
 )
@@ -54,14 +57,17 @@ def predictions(
         )
         for model in newest
     ]
+    day_end_ns = instrument(day.symbol).trading_day_window(day.day)[1]
+    scored = score_day(tracking.get(), day.symbol, day_end_ns, day.read)
+    parts += [each.rows for each in scored if each.rows.num_rows]
     made = pa.concat_tables(parts).unify_dictionaries() if parts else tables.no_predictions()
-    metadata = {model["task"]: model["model_version"] for model in newest}
+    metadata = {model["task"]: model["model_version"] for model in newest} | notes(scored)
     metadata |= {} if newest else {"models": "none is registered, so nothing is predicted"}
     draft = day.draft(
         started,
-        "2",
+        "3",
         {TABLE: made},
-        outcomes={TABLE: [check_out_of_fold(made)]},
+        outcomes={TABLE: [check_out_of_fold(made), check_after_training(scored)]},
         metadata={TABLE: metadata},
     )
     yield from publishing.publish(context, day.store, draft)
