@@ -29,6 +29,8 @@ def save_model(model: Model, folder: Path) -> list[Path]:
         "embargo_ns": model.embargo_ns,
         "n_train": model.n_train,
         "seed": model.seed,
+        "n_configurations": model.n_configurations,
+        "tuned": model.tuned,
         "texts": sorted(texts),
         "fitted": model.predictor.to_json(),
         "interval": None if model.interval is None else model.interval.to_json(),
@@ -60,17 +62,20 @@ def load_model(folder: Path) -> Model:
     task = Task(header["task"])
     rung = find_rung(task, header["rung"])
     texts = {name: _read_beside(folder, name) for name in header["texts"]}
+    predictor = rung.load(header["fitted"], texts)
     return Model(
         task=task,
         rung=header["rung"],
         names=tuple(header["names"]),
-        predictor=rung.load(header["fitted"], texts),
+        predictor=predictor,
         interval=load_interval(header["interval"]) if header.get("interval") else None,
         train_start_ns=int(header["train_start_ns"]),
         train_end_ns=int(header["train_end_ns"]),
         embargo_ns=int(header["embargo_ns"]),
         n_train=int(header["n_train"]),
         seed=int(header["seed"]),
+        n_configurations=int(header.get("n_configurations", predictor.n_configurations)),
+        tuned=dict(header.get("tuned", {})),
     )
 
 

@@ -49,9 +49,14 @@ class TreesConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LadderConfig:
-    """The configuration of each rung."""
+    """The configuration of each rung.
+
+    ``n_trials``: configurations tried for each rung that has a search space, inside each training
+    fold; 0: the one given here. See `models.tuning`.
+    """
 
     logit: LogitConfig = field(default_factory=LogitConfig)
     ridge: RidgeConfig = field(default_factory=RidgeConfig)
     quantiles: QuantileConfig = field(default_factory=QuantileConfig)
     trees: TreesConfig = field(default_factory=TreesConfig)
+    n_trials: int = 0

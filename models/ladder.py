@@ -14,6 +14,7 @@ from models.interval import COVERAGE, Interval, fit_interval
 from models.predictors import find_rung
 from models.rung import Fitted, Predictor, Rung, Training
 from models.tasks import LEVELS, Task
+from models.tuning import tune
 from orderflow_core.types import Float64
 
 
@@ -34,6 +35,10 @@ class Model:
         First decision, and latest outcome (max ``t1_ns``), of the rows that it was fitted on. It
         may judge only decisions after ``train_end_ns + embargo_ns``.
     embargo_ns, n_train, seed : int
+    n_configurations : int
+        Configurations that were tried to get it.
+    tuned : dict of str to float
+        Settings that were chosen inside the training rows; empty where none were sought.
     """
 
     task: Task
@@ -46,6 +51,8 @@ class Model:
     embargo_ns: int
     n_train: int
     seed: int
+    n_configurations: int
+    tuned: dict[str, float]
 
     def predict(self, features: Float64) -> Float64:
         """Return predictions, of the shape and columns that the task says.
@@ -117,7 +124,8 @@ def fit_rung(
         Unknown rung, too few rows to hold some out, or a naive rung without its column.
     """
     training = Training(task=task, rows=train, embargo_ns=embargo_ns, config=config, seed=seed)
-    found = find_rung(task, rung)
+    found, tuned = find_rung(task, rung), tune(training, rung)
+    training = replace(training, config=tuned.config)
     fitted = found.fit(training)
     return Model(
         task=task,
@@ -130,6 +138,8 @@ def fit_rung(
         embargo_ns=embargo_ns,
         n_train=len(train),
         seed=seed,
+        n_configurations=fitted.predictor.n_configurations * tuned.n_tried,
+        tuned=tuned.values,
     )
 
 

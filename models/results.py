@@ -60,7 +60,8 @@ class WalkForward:
     candidate : str
         The rung with the smallest pooled loss (of equals the simpler one).
     n_trials : int
-        Configurations whose out-of-fold score was looked at.
+        Configurations that were tried for the registered models: those of each rung, and those
+        that were sought inside the training rows.
     """
 
     task: Task

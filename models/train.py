@@ -189,7 +189,7 @@ def _run_fold(dataset: Dataset, fold: Fold, plan: _Plan) -> _FoldResult:
         test_start_ns=int(test.t0_ns.min()),
         test_end_ns=int(test.t1_ns.max()),
         scores=plan.scores(test, predictions, intervals, plan.blocks(test)),
-        settings={rung: model.predictor.settings() for rung, model in models.items()},
+        settings={rung: model.predictor.settings() | model.tuned for rung, model in models.items()},
     )
     return _FoldResult(
         test_idx=fold.test_idx, predictions=predictions, intervals=intervals, summary=summary
@@ -237,7 +237,7 @@ def _pooled(
         comparisons=_comparisons(plan, rows.label, predictions, blocks),
         models=models,
         candidate=best_rung(plan.task, scores),
-        n_trials=sum(model.predictor.n_configurations for model in models.values()),
+        n_trials=sum(model.n_configurations for model in models.values()),
     )
 
 

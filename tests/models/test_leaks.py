@@ -1,0 +1,87 @@
+"""A feature that peeks is planted, and the harness must find it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from models.leaks import implausible_features, truncation_leaks
+from tests.models.synthetic import SECOND, TASKS, synthetic
+
+
+def with_column(data, name, values):
+    features = data.features.copy()
+    features[:, data.names.index(name)] = values
+    return replace(data, features=features)
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_a_feature_that_is_the_outcome_is_found(kind):
+    peeking = synthetic(kind, strength=0.3, peek=True)
+    (found,) = implausible_features(peeking)
+    assert found.name == "noise_1"
+    assert found.skill > 0.99
+    assert found.lagged_skill < 0.5
+
+
+def test_a_feature_that_sees_half_of_the_outcome_is_found():
+    data = synthetic("return")
+    rng = np.random.default_rng(1)
+    blurred = data.label + data.label.std() * rng.normal(size=len(data))
+    (found,) = implausible_features(with_column(data, "noise_2", blurred))
+    assert found.name == "noise_2"
+    assert 0.6 < found.skill < 0.8
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.3])
+@pytest.mark.parametrize("kind", TASKS)
+def test_honest_features_are_not_suspected(kind, strength):
+    assert implausible_features(synthetic(kind, strength=strength)) == ()
+
+
+def test_a_level_that_foretells_a_level_is_not_suspected():
+    """Strong, slow and honest: yesterday's level says as much as today's."""
+    data = synthetic("return")
+    level = np.sin(np.arange(len(data)) / 500)
+    slow = replace(with_column(data, "noise_2", level), label=100 * level + data.label)
+    assert implausible_features(slow) == ()
+
+
+def build_from(price, *, peeks):
+    """Rows of a price path, one a second; with ``peeks`` one column is centred on its row."""
+
+    def build(end_ns):
+        known = price[: -(-end_ns // SECOND)]
+        past = np.concatenate([[0.0], np.cumsum(known)])
+        rows = np.arange(len(known))
+        centred = np.array([known[max(0, i - 2) : i + 3].mean() for i in rows])
+        return {
+            "t0_ns": rows * SECOND,
+            "decision_id": rows,
+            "trading_day": np.zeros(len(rows), np.int64),
+            "mean": past[1:] / (rows + 1),
+            "change": np.concatenate([[np.nan], np.diff(known)]),
+            "smooth": centred if peeks else past[1:],
+        }
+
+    return build
+
+
+def test_cutting_the_data_short_finds_the_centred_window_and_nothing_else():
+    price = np.random.default_rng(0).normal(size=300)
+    cuts = [100 * SECOND, 200 * SECOND + 1]
+    assert truncation_leaks(build_from(price, peeks=True), 300 * SECOND, cuts) == ("smooth",)
+    assert truncation_leaks(build_from(price, peeks=False), 300 * SECOND, cuts) == ()
+    with pytest.raises(ValueError, match="leave decisions"):
+        truncation_leaks(build_from(price, peeks=False), 300 * SECOND, [0])
+
+
+def test_decisions_that_depend_on_later_data_are_found():
+    honest = build_from(np.random.default_rng(0).normal(size=300), peeks=False)
+
+    def build(end_ns):
+        rows = honest(end_ns)
+        kept = rows["decision_id"] < len(rows["decision_id"]) - 5  # known only afterwards
+        return {name: values[kept] for name, values in rows.items()}
+
+    assert truncation_leaks(build, 300 * SECOND, [100 * SECOND]) == ("decision_id",)
