@@ -109,7 +109,9 @@ class Settings(BaseSettings):
         30_000, description="about how many rows the models of orders are trained on", ge=1000
     )
     level_tasks: LevelTasks = Field(
-        ("level_300s",), description="labels of touched price levels, each with its time"
+        ("level_300s",),
+        description="labels of touched price levels, each with its time; a model learns the first",
+        min_length=1,
     )
     level_turn_rows: int = Field(
         4, description="a level held when price turned by so many footprint rows ...", gt=0
@@ -256,6 +258,11 @@ class Settings(BaseSettings):
             f"{self.mid_without_quotes} without quotes, latency {self.latency_ms:g} ms, levels turn "
             f"at {self.level_turn_rows} rows and are passed at {self.level_pass_rows}"
         )
+
+    @property
+    def level_task(self) -> str:
+        """Name of the level task that a model is trained for: the first one."""
+        return self.level_tasks[0]
 
     @classmethod
     def settings_customise_sources(

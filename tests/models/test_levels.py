@@ -1,6 +1,6 @@
 """Levels: lift over random ones, on planted levels and on a null market; rows and rungs."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ from models.levels import (
 )
 from models.rung import Training
 from models.tasks import Task
+from models.train import walk_forward
 from orderflow_core.bars import time_bar_index
 from orderflow_core.features import ALL_NAMES
 from orderflow_core.labels_levels import hold_labels, random_levels
@@ -233,3 +234,59 @@ def test_the_naive_rung_is_the_hold_rate_of_the_kind():
     bare = replace(train, features=train.features[:, :1], names=("level_is_zone",))
     with pytest.raises(ValueError, match=r"level_is_poc.* for the naive rung"):
         fit_naive(replace(training, rows=bare))
+
+
+def mixed_rows(seeds, hours=3.0):
+    """Touches of planted levels among those of random ones, which a model has to tell apart."""
+    parts = []
+    for number, seed in enumerate(seeds):
+        market = simulate(SimulatorSettings(duration_s=3600.0 * hours, plant=PLANTED), seed=seed)
+        trades, start = market.trades, np.zeros(1, np.int64)
+        index = time_bar_index(trades.ts_event_ns, 30 * SECOND)
+        planted = planted_levels(market, market.episodes, market)
+        others = random_levels(
+            planted, trades.price_ticks, index, start_idx=[0], ticks_per_row=1, n_each=3, seed=seed
+        )
+        levels = LiveLevels(
+            **{f.name: np.concatenate([getattr(planted, f.name), getattr(others, f.name)]) for f in fields(LiveLevels)}
+        )  # fmt: skip
+        made = rows_of(
+            trades, np.arange(len(trades)), levels, start_idx=start, ticks_per_row=1, hold=HOLD
+        )
+        found = hold_labels(
+            trades.price_ticks, trades.ts_event_ns, levels, made.touches, made.end_idx,
+            start_idx=start, rule=HOLD,
+        )  # fmt: skip
+        at = np.flatnonzero(found.is_open & ~np.isnan(found.label))
+        later = number * 86_400 * SECOND
+        parts.append(
+            Dataset(
+                features=made.values[at], names=LEVEL_NAMES, label=found.label[at],
+                t0_ns=found.t0_ns[at] + later, t1_ns=found.t1_ns[at] + later, decision_id=at,
+                trading_day=np.full(len(at), number),
+            )
+        )  # fmt: skip
+    names = ("features", "label", "t0_ns", "t1_ns", "decision_id", "trading_day")
+    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    return Dataset(names=LEVEL_NAMES, **arrays)
+
+
+def aucs(dataset):
+    found = walk_forward(
+        dataset, Task("level_300s"), n_folds=4, embargo_ns=60 * SECOND, seed=7, n_boot=500
+    )
+    return {
+        rung: next(score for score in found.scores[rung] if score.metric == "auc")
+        for rung in ("linear", "lightgbm")
+    }
+
+
+def test_models_tell_planted_levels_from_random_ones_and_learn_nothing_from_noise(compiled):
+    dataset = mixed_rows(range(24))
+    assert len(dataset) > 2000
+    for rung, score in aucs(dataset).items():
+        assert score.low > 0.53, rung
+    rng = np.random.default_rng(1)
+    noise = replace(dataset, label=rng.permutation(dataset.label))
+    for rung, score in aucs(noise).items():
+        assert score.low < 0.5 < score.high, rung

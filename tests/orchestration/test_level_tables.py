@@ -1,6 +1,9 @@
 """Touches of levels as labels and as rows to learn from, on a made day."""
 
+from datetime import date
+
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from models.datasets import assemble
@@ -10,6 +13,7 @@ from orchestration.config import Settings
 from orchestration.defs.features import level_tables, tables
 from orchestration.defs.flow.event_rows import SCHEMA, event_rows
 from orchestration.instruments import load_instruments
+from orchestration.storage.tables import TABLES
 from orderflow_core.level_features import LEVEL_NAMES
 from tests.orchestration.rows import NS_PER_S, classified, gaps, no_gaps, raw_quotes
 
@@ -111,3 +115,43 @@ def test_a_day_without_trades_has_no_rows():
     assert made.column_names == labels(none).column_names
     _, table = features(none)
     assert {len(values) for values in table.values()} == {0}
+
+
+def test_training_makes_the_touches_again_and_refuses_labels_of_others(store, trades):
+    from models.tasks import Task
+    from orchestration.defs.training.level_rows import (
+        LEVEL_TABLES,
+        StaleLabelsError,
+        load_level_dataset,
+    )
+
+    terms = level_tables.level_terms(Settings(), load_instruments()["ES"])
+    day, other = date(2024, 8, 8), date(2024, 8, 9)
+    _, _, events, stored, labels_of = LEVEL_TABLES
+    made = level_tables.level_labels(trades, no_gaps(), NAKED, tasks=["level_300s"], terms=terms)
+    late = np.flatnonzero(~np.isnan(column(made, "label")))[-1]
+    moved = column(made, "decision_id").copy()
+    moved[late] += 1000
+    at = made.schema.get_field_index("decision_id")
+    stale = made.set_column(at, "decision_id", pa.array(moved))
+    known, _ = features(trades)
+    for when, rows in ((day, made), (other, stale)):
+        with store.publish("ES", when, run_id="test", code_version="1") as publication:
+            publication.write("flow.classified_trades", trades)
+            publication.write(
+                "raw.gaps", TABLES["raw.gaps"].arrow_schema().empty_table(), unit="test"
+            )
+            publication.write(events, NAKED)
+            publication.write(stored, known)
+            publication.write(labels_of, rows)
+            publication.commit()
+    task, snapshot = Task("level_300s"), store.snapshot()
+    got = load_level_dataset(store, "ES", [day], task, snapshot)
+    assert len(got) + got.n_null_labels == made.num_rows
+    assert len(got) > 5
+    assert set(got.trading_day) == {19943}
+    assert not np.isnan(got.features[:, got.names.index("sweep_lots")]).any()
+    assert load_level_dataset(store, "ES", [day], task, snapshot).digest() == got.digest()
+    assert len(load_level_dataset(store, "ES", [], task, snapshot)) == 0
+    with pytest.raises(StaleLabelsError, match="1 labels of level_300s on 2024-08-09"):
+        load_level_dataset(store, "ES", [other], task, snapshot)

@@ -29,7 +29,7 @@ READ = ("research.features", "research.labels")
             "champion and challenger on days after their training.",
             deps=[
                 dg.AssetDep(["models", name], partition_mapping=days_of_symbol)
-                for name in ("direction", "return")
+                for name in ("direction", "return", "levels")
             ]
             + [publishing.asset_key(table) for table in READ],
             code_version="3",

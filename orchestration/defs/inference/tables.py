@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from models.tasks import ALL_RUNGS
+from models.tasks import ALL_RUNGS, Task
 from orchestration.arrays import column, constant
+from orchestration.defs.features.level_tables import CLOCK as LEVEL_CLOCK
 from orchestration.defs.features.tables import CLOCK
 from orchestration.storage.tables import TABLES
 
@@ -41,7 +42,7 @@ def day_predictions(
     version = pa.array([versions[name] for name in rung.dictionary.to_pylist()], pa.string())
     return pa.table(
         {
-            "clock": constant(CLOCK, n),
+            "clock": constant(LEVEL_CLOCK if Task(task).subject == "level" else CLOCK, n),
             "task": constant(task, n),
             "model_version": version.take(rung.indices),
             "role": constant(OUT_OF_FOLD, n),

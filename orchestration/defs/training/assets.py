@@ -1,7 +1,7 @@
 """Models of one symbol: trained on its published days, judged out of fold, registered."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import dagster as dg
 
@@ -11,8 +11,15 @@ from models.tasks import Task
 from models.train import walk_forward
 from orchestration.config import Settings
 from orchestration.defs import publishing
-from orchestration.defs.training.datasets import load_dataset, manifest_rows, training_days
+from orchestration.defs.training.datasets import (
+    FEATURE_TABLE,
+    LABEL_TABLE,
+    load_dataset,
+    manifest_rows,
+    training_days,
+)
 from orchestration.defs.training.judging import Market, judged, mid_proxy
+from orchestration.defs.training.level_rows import LEVEL_TABLES, load_level_dataset
 from orchestration.partitions import symbols
 from orchestration.resources.store import StoreResource
 from orchestration.resources.tracking import TrackingResource
@@ -23,15 +30,22 @@ from orderflow_core.splits import TooFewRowsError
 
 # Below this a fold holds too few independent outcomes for an interval to mean anything.
 MIN_ROWS = 500
-# Features and labels to learn from; trades and quotes for what the signal earns.
-READ = ("research.features", "research.labels", "flow.classified_trades", "raw.quotes")
+# What the signal earns is told by these; what is learnt from, by each model's own tables.
+MARKET = ("flow.classified_trades", "raw.quotes")
 _CODE_VERSION = "1"
 _NS_PER_S = 1_000_000_000
 
 Metadata = dict[str, object]
 
 
-def _model(name: str, task_setting: str, description: str) -> dg.AssetsDefinition:
+def _model(
+    name: str,
+    task_setting: str,
+    description: str,
+    *,
+    load: Callable[..., Dataset] = load_dataset,
+    tables: Sequence[str] = (FEATURE_TABLE, LABEL_TABLE),
+) -> dg.AssetsDefinition:
     @dg.asset(
         key=["models", name],
         group_name="training",
@@ -40,7 +54,7 @@ def _model(name: str, task_setting: str, description: str) -> dg.AssetsDefinitio
         owners=publishing.OWNERS,
         code_version=_CODE_VERSION,
         partitions_def=symbols,
-        deps=[publishing.asset_key(table) for table in READ],
+        deps=[publishing.asset_key(table) for table in dict.fromkeys((*tables, *MARKET))],
         pool="training",
     )
     def model(
@@ -49,9 +63,9 @@ def _model(name: str, task_setting: str, description: str) -> dg.AssetsDefinitio
         started = time.monotonic()
         config, opened, symbol = settings(), store.get(), context.partition_key
         task, snapshot = Task(getattr(config, task_setting)), opened.snapshot()
-        days = training_days(opened, symbol, snapshot)
-        dataset = load_dataset(opened, symbol, days, task, snapshot)
-        read = manifest_rows(opened, symbol, days, snapshot)
+        days = training_days(opened, symbol, snapshot, tables)
+        dataset = load(opened, symbol, days, task, snapshot)
+        read = manifest_rows(opened, symbol, days, snapshot, tables)
         market = Market(
             store=opened, instrument=instrument(symbol), days=days, snapshot=snapshot, config=config
         )
@@ -150,4 +164,11 @@ returns = _model(
     "return",
     "return_task",
     "Return of the mid over the next seconds: zero, ridge, LightGBM, judged out of fold.",
+)
+levels = _model(
+    "levels",
+    "level_task",
+    "Whether a touched price level holds: hold rate by kind, logit, LightGBM, judged out of fold.",
+    load=load_level_dataset,
+    tables=LEVEL_TABLES,
 )

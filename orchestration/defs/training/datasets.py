@@ -16,12 +16,15 @@ from orderflow_core.features import ALL_FEATURES
 FEATURE_TABLE, LABEL_TABLE = "research.features", "research.labels"
 
 
-def training_days(store: Store, symbol: str, snapshot: int) -> list[date]:
-    """Return the days on which both features and labels are published."""
-    both = [
-        set(store.days(table, symbol, snapshot=snapshot)) for table in (FEATURE_TABLE, LABEL_TABLE)
-    ]
-    return sorted(set.intersection(*both))
+def training_days(
+    store: Store,
+    symbol: str,
+    snapshot: int,
+    tables: Sequence[str] = (FEATURE_TABLE, LABEL_TABLE),
+) -> list[date]:
+    """Return the days on which all the tables are published."""
+    each = [set(store.days(table, symbol, snapshot=snapshot)) for table in tables]
+    return sorted(set.intersection(*each))
 
 
 def load_dataset(
@@ -48,11 +51,15 @@ def _arrays(table: pa.Table) -> dict[str, object]:
 
 
 def manifest_rows(
-    store: Store, symbol: str, days: Sequence[date], snapshot: int
+    store: Store,
+    symbol: str,
+    days: Sequence[date],
+    snapshot: int,
+    tables: Sequence[str] = (FEATURE_TABLE, LABEL_TABLE),
 ) -> list[dict[str, object]]:
     """Return the manifest rows that a model of these days was trained on."""
     rows: list[ManifestRow] = []
-    for table in (FEATURE_TABLE, LABEL_TABLE):
+    for table in tables:
         published = store.published(table, symbol, snapshot=snapshot)
         rows += [row for row in published if row.trading_day in set(days)]
     return [
