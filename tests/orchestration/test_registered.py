@@ -42,7 +42,7 @@ def model(data):
 
 @pytest.fixture(scope="module")
 def described(model):
-    terms = {"train_end_ns": model.train_end_ns, "embargo_ns": EMBARGO}
+    terms = {"task": TASK.name, "train_end_ns": model.train_end_ns, "embargo_ns": EMBARGO}
     return DESCRIBED | terms | {"aliases": ["challenger", "champion"]}
 
 
@@ -121,6 +121,9 @@ def test_a_model_of_other_rows_is_passed_over_and_named(described, model, data):
     found = scored(described, other, data)
     assert found.rows.num_rows == 0
     assert "order_sign" in found.note
+    orders = scored(described | {"task": "impact_10s"}, model, data)
+    assert orders.rows.num_rows == 0
+    assert "not those of research.features" in orders.note
 
 
 def test_the_check_notices_a_decision_within_the_embargo(described, model, data):

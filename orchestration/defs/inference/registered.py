@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from models.ladder import Model
 from models.results import prediction_columns
+from models.tasks import Task
 from orchestration.arrays import column, constant
 from orchestration.defs.features.tables import CLOCK
 from orchestration.quality.outcome import CheckOutcome, rule
@@ -19,6 +20,12 @@ from orchestration.tracking.tracking import Tracking
 
 ROLES = ("champion", "challenger")  # a version that is both is the champion
 NO_FOLD = -1
+_SUBJECTS = (
+    "direction",
+    "barrier",
+    "move",
+    "return",
+)  # judged at every decision of the sweep clock
 _NOTHING = TABLES["research.predictions"].arrow_schema().empty_table()
 _STORED = ("p_down", "p_flat", "p_up", "value", "low", "high")
 
@@ -90,6 +97,9 @@ def score_registered(
         "role": role,
         "embargo_ns": int(described["embargo_ns"]),
     }
+    if Task(described["task"]).subject not in _SUBJECTS:
+        note = "its decisions are not those of research.features"
+        return Scored(**terms, rows=_NOTHING, note=note)
     t0_ns = column(features, "t0_ns")
     end_ns = int(described["train_end_ns"])
     rows = features.filter(pa.array(t0_ns > end_ns + int(described["embargo_ns"])))
