@@ -61,6 +61,8 @@ class Contestant:
         Left out where there are more rows, because it would take minutes.
     why_not : str
         Why it cannot take part at all; empty where it can.
+    tolerance : float
+        How far a float may lie from ours.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Contestant:
     leaves_out: tuple[str, ...] = ()
     max_rows: int | None = None
     why_not: str = ""
+    tolerance: float = ABSOLUTE
 
     def reason_to_leave_out(self, n_rows: int) -> str:
         """Return why it does not take part with so many rows; empty where it does."""
@@ -158,25 +161,29 @@ def agreed_runs(
         if contestant.name == OURS:
             ours = found
         else:
-            _require_equal(f"{item}, {contestant.name}", ours, found, contestant.leaves_out)
+            _require_equal(f"{item}, {contestant.name}", ours, found, contestant)
         yield contestant, found
         del found  # not to be held while the next one runs
 
 
-def _require_equal(where: str, ours: Columns, theirs: Columns, leaves_out: tuple[str, ...]) -> None:
-    wanted = set(ours) - set(leaves_out)
+def _require_equal(where: str, ours: Columns, theirs: Columns, peer: Contestant) -> None:
+    wanted = set(ours) - set(peer.leaves_out)
     if not wanted or set(theirs) != wanted:
         raise DisagreementError(f"{where}: columns {sorted(theirs)} in place of {sorted(wanted)}")
     for name in sorted(wanted):
-        _require_equal_column(f"{where}, {name}", ours[name], np.asarray(theirs[name]))
+        _require_equal_column(
+            f"{where}, {name}", ours[name], np.asarray(theirs[name]), peer.tolerance
+        )
 
 
-def _require_equal_column(where: str, ours: np.ndarray, theirs: np.ndarray) -> None:
+def _require_equal_column(
+    where: str, ours: np.ndarray, theirs: np.ndarray, tolerance: float
+) -> None:
     if ours.shape != theirs.shape:
         raise DisagreementError(f"{where}: shape {theirs.shape} in place of {ours.shape}")
     if ours.dtype.kind == "f":
         is_equal = np.isclose(
-            ours, theirs.astype(np.float64), rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True
+            ours, theirs.astype(np.float64), rtol=RELATIVE, atol=tolerance, equal_nan=True
         )
     else:
         is_equal = ours == theirs

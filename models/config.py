@@ -1,6 +1,7 @@
 """The settings of every rung, chosen before any data was seen: each is one trial."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,38 @@ class TreesConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkConfig:
+    """How a network on footprint tensors is trained.
+
+    Attributes
+    ----------
+    max_epochs, patience : int
+        Training stops after ``patience`` epochs without a lower held-out loss.
+    batch, room : int
+        Decisions of a step, and how many are held to draw steps from.
+    learning_rate, weight_decay : float
+        Of AdamW; the rate falls to a twentieth along a cosine over ``max_epochs``.
+    precision : {"float32", "bfloat16"}
+        ``bfloat16`` runs convolutions in it (autocast); parameters and sums stay float32.
+    device : {"auto", "cpu", "cuda"}
+        ``auto`` takes CUDA where there is one.
+    n_threads : int
+        Of the CPU. One by default: the sums are then the same whatever the machine's cores, and two
+        threads on busy cores wait for each other.
+    """
+
+    max_epochs: int = 20
+    patience: int = 4
+    batch: int = 64
+    room: int = 4_096
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-2
+    precision: Literal["float32", "bfloat16"] = "float32"
+    device: Literal["auto", "cpu", "cuda"] = "cpu"
+    n_threads: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LadderConfig:
     """The configuration of each rung.
 
@@ -60,3 +93,4 @@ class LadderConfig:
     quantiles: QuantileConfig = field(default_factory=QuantileConfig)
     trees: TreesConfig = field(default_factory=TreesConfig)
     n_trials: int = 0
+    network: NetworkConfig = field(default_factory=NetworkConfig)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from models.footprint_windows import FootprintWindows
 from orderflow_core.types import Bool, Float64, Int64
 from orderflow_core.validate import require_int64, require_same_length, require_sorted
 
@@ -32,6 +33,8 @@ class Dataset:
     n_null_labels, n_unlabelled, n_orphan_labels : int
         Rows left out: outcome unknown (session end, gap, end of data); features without a label
         row; labels without a feature row.
+    windows : FootprintWindows, optional
+        What a network reads of each row; None where rows were not chosen by having it.
 
     Raises
     ------
@@ -50,6 +53,7 @@ class Dataset:
     n_null_labels: int = 0
     n_unlabelled: int = 0
     n_orphan_labels: int = 0
+    windows: FootprintWindows | None = None
 
     def __post_init__(self) -> None:
         if self.features.ndim != 2 or self.features.shape[1] != len(self.names):
@@ -67,6 +71,8 @@ class Dataset:
             decision_id=self.decision_id,
             trading_day=self.trading_day,
         )
+        if self.windows is not None and len(self.windows) != len(self):
+            raise ValueError(f"windows must be one a row, got {len(self.windows)} for {len(self)}")
         require_sorted("t0_ns", self.t0_ns)
         _require_values(self)
 
@@ -83,12 +89,14 @@ class Dataset:
             t1_ns=self.t1_ns[rows],
             decision_id=self.decision_id[rows],
             trading_day=self.trading_day[rows],
+            windows=None if self.windows is None else self.windows.take(rows),
         )
 
     def digest(self) -> str:
-        """Return the SHA-256 of names, features, labels, times and ids (NaN as its bits)."""
+        """Return the SHA-256 of names, features, labels, times, ids and windows (NaN as its bits)."""
         total = hashlib.sha256("\x00".join(self.names).encode())
-        for part in (self.features, self.label, self.t0_ns, self.t1_ns, self.decision_id):
+        windows = () if self.windows is None else (self.windows.day, self.windows.bar)
+        for part in (self.features, self.label, self.t0_ns, self.t1_ns, self.decision_id, *windows):
             total.update(np.ascontiguousarray(part).tobytes())
         return total.hexdigest()
 

@@ -56,12 +56,15 @@ class FastFootprintCNN(nn.Module):
     Takes and gives what `FootprintCNN` does. A tensor (B, 1, T, R, 2) already lies in memory as
     channels-last convolutions want it, so nothing is copied on the way in. In training the gradient
     of the mean and the rectifier is one pass over the kept activations (`_PooledConv`), and the
-    tensor that it is the gradient of is written over.
+    tensor that it is the gradient of is written over. With ``coarse_gradients`` the second
+    convolution is walked back in bfloat16: the scores are the same, gradients are so to some
+    thousandths.
     """
 
-    def __init__(self, config: CNNConfig) -> None:
+    def __init__(self, config: CNNConfig, *, coarse_gradients: bool = False) -> None:
         super().__init__()
         self.config = config
+        self.coarse_gradients = coarse_gradients
         self.first = nn.Conv2d(IN_SIDES, config.first_channels, 3)
         self.second = nn.Conv2d(config.first_channels, config.second_channels, 3)
         self.head = nn.Linear(config.second_channels, config.n_outputs)
@@ -72,15 +75,17 @@ class FastFootprintCNN(nn.Module):
         sides = rows[:, 0].permute(0, 3, 1, 2)  # (B, 1, T, R, 2) -> (B, 2, T, R), no copy
         hidden = self.first(sides).relu_()  # (B, 32, T - 2, R - 2)
         if torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu"):
-            pooled = _pooled_conv(hidden, self.second.weight, self.second.bias)
+            pooled = _pooled_conv(
+                hidden, self.second.weight, self.second.bias, self.coarse_gradients
+            )
         else:
             pooled = self.second(hidden).relu_().mean(dim=(2, 3))
         return _scores(self.head, pooled)
 
 
-def fast_copy(reference: FootprintCNN) -> FastFootprintCNN:
+def fast_copy(reference: FootprintCNN, *, coarse_gradients: bool = False) -> FastFootprintCNN:
     """Return the fast network with the reference's parameters."""
-    fast = FastFootprintCNN(reference.config)
+    fast = FastFootprintCNN(reference.config, coarse_gradients=coarse_gradients)
     state = reference.state_dict()
     # (out, 1, 3, 3, 2) -> (out, 2, 3, 3), and (out, in, 3, 3, 1) -> (out, in, 3, 3)
     state["first.weight"] = state["first.weight"][:, 0].permute(0, 3, 1, 2)
@@ -94,9 +99,10 @@ class _PooledConv(torch.autograd.Function):
     # where the rectifier let something through: made of the kept activations in place, so that a graph
     # can be walked back once (a second time PyTorch finds them changed, and says so).
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, is_coarse: bool) -> Tensor:
         out = torch.conv2d(hidden, weight, bias).relu_()
         ctx.save_for_backward(hidden, weight, out)
+        ctx.is_coarse = is_coarse
         return out.mean(dim=(2, 3))
 
     @staticmethod
@@ -104,15 +110,17 @@ class _PooledConv(torch.autograd.Function):
         hidden, weight, out = ctx.saved_tensors
         share = gradients[0] / (out.shape[2] * out.shape[3])
         inner = out.sign_().mul_(share[:, :, None, None])
-        found: tuple[Tensor | None, ...] = torch.ops.aten.convolution_backward(
+        if ctx.is_coarse:
+            inner, hidden, weight = inner.bfloat16(), hidden.bfloat16(), weight.bfloat16()
+        found = torch.ops.aten.convolution_backward(
             inner, hidden, weight, [weight.shape[0]], [1, 1], [0, 0], [1, 1], False, [0, 0], 1,
-            list(ctx.needs_input_grad),
+            list(ctx.needs_input_grad[:3]),
         )  # fmt: skip
-        return found
+        return *(None if part is None else part.float() for part in found), None
 
 
-def _pooled_conv(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    pooled: Tensor = _PooledConv.apply(hidden, weight, bias)  # type: ignore[no-untyped-call]
+def _pooled_conv(hidden: Tensor, weight: Tensor, bias: Tensor | None, is_coarse: bool) -> Tensor:
+    pooled: Tensor = _PooledConv.apply(hidden, weight, bias, is_coarse)  # type: ignore[no-untyped-call]
     return pooled
 
 

@@ -5,51 +5,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.config import NetworkConfig
 from models.footprint_batch import HEADS, FootprintBatch
 from models.footprint_cnn import FastFootprintCNN, FootprintCNN
 from models.footprint_dataset import FootprintDays
 from models.footprint_net import FootprintNet, Heads
 
 Network = FootprintNet | FootprintCNN | FastFootprintCNN
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainConfig:
-    """How a network is trained.
-
-    Attributes
-    ----------
-    max_epochs, patience : int
-        Training stops after ``patience`` epochs without a lower held-out loss.
-    batch, room : int
-        Decisions of a step, and how many are held to draw steps from.
-    learning_rate, weight_decay : float
-        Of AdamW; the rate falls to a twentieth along a cosine over ``max_epochs``.
-    precision : {"float32", "bfloat16"}
-        ``bfloat16`` runs convolutions in it (autocast); parameters and sums stay float32.
-    device : {"auto", "cpu", "cuda"}
-        ``auto`` takes CUDA where there is one.
-    n_threads : int
-        Of the CPU. One by default: the sums are then the same whatever the machine's cores, and two
-        threads on busy cores wait for each other.
-    """
-
-    max_epochs: int = 20
-    patience: int = 4
-    batch: int = 64
-    room: int = 4_096
-    learning_rate: float = 2e-3
-    weight_decay: float = 1e-2
-    precision: Literal["float32", "bfloat16"] = "float32"
-    device: Literal["auto", "cpu", "cuda"] = "cpu"
-    n_threads: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +38,7 @@ def train_network(
     make: Callable[[], Network],
     fit: FootprintDays,
     held: FootprintDays | None,
-    config: TrainConfig,
+    config: NetworkConfig,
     *,
     seed: int,
     n_epochs: int | None = None,
@@ -84,7 +52,7 @@ def train_network(
         Makes the network; its parameters are drawn under the seed.
     fit, held : FootprintDays
         `models.footprint_dataset.held_out` purges them. ``held`` None: no stopping, ``n_epochs``.
-    config : TrainConfig
+    config : NetworkConfig
     seed : int
         Of parameters and order. On a CPU the same seed gives the same bits.
     n_epochs : int, optional
@@ -132,7 +100,7 @@ def train_network(
     )
 
 
-def mean_loss(net: Network, batches: Iterator[FootprintBatch], config: TrainConfig) -> float:
+def mean_loss(net: Network, batches: Iterator[FootprintBatch], config: NetworkConfig) -> float:
     """Return the loss over decisions that are not learned from.
 
     Raises
@@ -182,7 +150,7 @@ def _epoch(
     net: Network,
     batches: Iterator[FootprintBatch],
     optimiser: torch.optim.Optimizer,
-    config: TrainConfig,
+    config: NetworkConfig,
 ) -> float:
     net.train()
     total, n = 0.0, 0
@@ -197,7 +165,7 @@ def _epoch(
     return _mean(total, n, "decisions to fit")
 
 
-def _loss(net: Network, batch: FootprintBatch, config: TrainConfig) -> Tensor:
+def _loss(net: Network, batch: FootprintBatch, config: NetworkConfig) -> Tensor:
     device = next(net.parameters()).device
     is_mixed = config.precision == "bfloat16"
     with torch.autocast(device.type, torch.bfloat16, enabled=is_mixed):
@@ -231,7 +199,7 @@ def _cosine(share: float) -> float:
 
 
 @contextmanager
-def _settings(config: TrainConfig, seed: int) -> Iterator[torch.device]:
+def _settings(config: NetworkConfig, seed: int) -> Iterator[torch.device]:
     # Threads and the global seed are given back as they were.
     has_cuda = torch.cuda.is_available()
     name = ("cuda" if has_cuda else "cpu") if config.device == "auto" else config.device

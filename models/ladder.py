@@ -12,7 +12,7 @@ from models.config import LadderConfig
 from models.datasets import Dataset
 from models.interval import COVERAGE, Interval, fit_interval
 from models.predictors import find_rung
-from models.rung import Fitted, Predictor, Rung, Training
+from models.rung import Fitted, Predictor, Rung, Training, WindowPredictor
 from models.tasks import LEVELS, Task
 from models.tuning import tune
 from orderflow_core.types import Float64
@@ -92,6 +92,25 @@ class Model:
                 f"features must have the {len(self.names)} columns {self.names}, got shape {features.shape}"
             )
         return np.ascontiguousarray(features, dtype=np.float64)
+
+    def predict_rows(self, rows: Dataset) -> Float64:
+        """Return predictions of a data set's rows, from its features by name or from its windows.
+
+        Raises
+        ------
+        ValueError
+            A feature is missing, or the windows of a rung that reads them.
+        """
+        if isinstance(self.predictor, WindowPredictor):
+            if rows.windows is None:
+                raise ValueError(f"rows must carry windows, which {self.rung} reads, got none")
+            return self.predictor.predict_windows(rows.windows)
+        missing = [name for name in self.names if name not in rows.names]
+        if missing:
+            raise ValueError(
+                f"rows must have the columns that the model reads, {missing} are missing"
+            )
+        return self.predict(rows.features[:, [rows.names.index(name) for name in self.names]])
 
     def predict_table(self, table: Mapping[str, ArrayLike]) -> Float64:
         """Return predictions for named columns; others are ignored.

@@ -141,6 +141,6 @@ def _predicted(found: WalkForward, rung: str, trained: list[Int64]) -> Float64:
             config=found.config,
             seed=found.seed,
         )
-        test = found.dataset.features[found.row_idx[found.fold == fold.fold]]
-        parts.append(model.predict(test))
+        test = found.dataset.take(found.row_idx[found.fold == fold.fold])
+        parts.append(model.predict_rows(test))
     return np.concatenate(parts)

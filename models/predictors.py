@@ -5,6 +5,7 @@ from models import (
     direction,
     events,
     levels,
+    network_rung,
     quantiles,
     returns,
     significant_move,
@@ -20,6 +21,7 @@ _TABLES: tuple[RungTable, ...] = (
     levels.RUNGS_OF_LEVEL,
     quantiles.RUNGS_OF_QUANTILES,
     significant_move.RUNGS_OF_MOVE,
+    network_rung.RUNGS_OF_WINDOWS,
 )
 
 

@@ -6,13 +6,14 @@ in `models.predictors`; nothing here knows which rungs there are.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from models.calibrate import InnerSplit, inner_split
 from models.config import LadderConfig
 from models.datasets import Dataset
+from models.footprint_windows import FootprintWindows
 from models.tasks import Task
 from orderflow_core.types import Float64, Int64
 from orderflow_core.uniqueness import average_uniqueness
@@ -37,6 +38,15 @@ class Predictor(Protocol):
 
     def texts(self) -> dict[str, str]:
         """Return further files: name to content."""
+        ...
+
+
+@runtime_checkable
+class WindowPredictor(Protocol):
+    """A fitted rung that reads footprint windows in place of features."""
+
+    def predict_windows(self, windows: FootprintWindows) -> Float64:
+        """Return calibrated predictions, of the shape that `Task.prediction_shape` says."""
         ...
 
 

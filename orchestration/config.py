@@ -166,6 +166,10 @@ class Settings(BaseSettings):
     quote_proxy: bool = Field(
         False, description="let bars and footprints be made of quotes where there are no trades"
     )
+    network: bool = Field(
+        False,
+        description="train and judge the network rung too, on the rows with a footprint window",
+    )
     n_null_runs: int = Field(200, description="backtests on a shuffled signal", ge=20)
 
     @model_validator(mode="after")

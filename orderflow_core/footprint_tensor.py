@@ -257,7 +257,7 @@ def footprint_tensors(
     columns, cell_first = _checked_cells(cells, bar_id)
     _require_near(columns[0], close, height * n_rows)
     asked = require_int64("decision_bar", decision_bar)
-    position = _with_enough(asked, run, n_bars)
+    position = whole_windows(asked, run, n_bars)
     last = asked[position]
     centre = close[last] - close[last] % cell_height
     n = len(position)
@@ -359,15 +359,35 @@ def _require_near(price: Int64, close: Int64, height: int) -> None:
             raise ValueError(f"{name} and the ladder must lie within 2**61, got {farthest}")
 
 
-def _with_enough(asked: Int64, run: Int64, n_bars: int) -> Int64:
-    # Positions of the decisions whose bars all exist, lie in one stretch, and are not broken.
-    if len(asked) and (asked.min() < -1 or asked.max() >= len(run)):
+def whole_windows(decision_bar: ArrayLike, run: ArrayLike, n_bars: int = N_BARS) -> Int64:
+    """Return the positions of the decisions whose last ``n_bars`` bars exist and lie in one stretch.
+
+    Parameters
+    ----------
+    decision_bar : ndarray of int64, shape (n_decisions,)
+        Position of each one's last bar; -1 where there is none.
+    run : ndarray of int64, shape (n_bars_in_all,)
+        As `bar_runs` gives it: a window that holds a `BROKEN` bar is none.
+    n_bars : int, > 0
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not integers, or a position outside of the bars.
+
+    Examples
+    --------
+    >>> whole_windows([-1, 0, 1, 2, 3], [0, 0, 1, 1], n_bars=2)
+    array([2, 4])
+    """
+    asked, runs = require_int64("decision_bar", decision_bar), require_int64("run", run)
+    if len(asked) and (asked.min() < -1 or asked.max() >= len(runs)):
         outside = asked.min() if asked.min() < -1 else asked.max()
-        raise ValueError(f"decision_bar must lie in -1..{len(run) - 1}, got {outside}")
-    has_room = np.flatnonzero(asked >= n_bars - 1)
+        raise ValueError(f"decision_bar must lie in -1..{len(runs) - 1}, got {outside}")
+    has_room = np.flatnonzero(asked >= require_positive_scalar("n_bars", n_bars) - 1)
     last = asked[has_room]
     first = last - n_bars + 1
-    n_broken = np.append(0, np.cumsum(run == BROKEN))
-    is_whole = (n_broken[last + 1] == n_broken[first]) & (run[first] == run[last])
+    n_broken = np.append(0, np.cumsum(runs == BROKEN))
+    is_whole = (n_broken[last + 1] == n_broken[first]) & (runs[first] == runs[last])
     found: Int64 = has_room[is_whole].astype(np.int64)
     return found

@@ -9,6 +9,7 @@ from benchmarks.items import (
     features_incremental,
     features_whole,
     footprint,
+    footprint_network,
     ingest_csv,
     lee_ready,
     profile,
@@ -34,4 +35,4 @@ ITEMS: dict[str, Item] = {
         bi5,
         backtest,
     )
-}
+} | {item.name: item for item in footprint_network.ITEMS_OF_NETWORKS}

@@ -3,12 +3,12 @@
 import numpy as np
 import torch
 
+from models.config import NetworkConfig
 from models.footprint_batch import FootprintBatch, target_of
 from models.footprint_dataset import FootprintDays
-from models.footprint_train import TrainConfig
 
 BARS, ROWS = 12, 20
-QUICK = TrainConfig(max_epochs=6, patience=6, batch=32, room=256, learning_rate=5e-3)
+QUICK = NetworkConfig(max_epochs=6, patience=6, batch=32, room=256, learning_rate=5e-3)
 SECOND_NS = 1_000_000_000
 
 

@@ -33,9 +33,11 @@ def test_the_reference_has_the_shapes_and_parameters_that_its_definition_states(
     assert net(rows[:, None]).shape == (2, 3)
 
 
-def test_the_fast_reference_gives_the_same_scores_and_gradients():
+@pytest.mark.parametrize(("coarse", "tolerance"), [(False, 1e-4), (True, 2e-2)])
+def test_the_fast_reference_gives_the_same_scores_and_gradients(coarse, tolerance):
     reference, (rows, _) = FootprintCNN(CNNConfig()), windows(5)
-    fast, outcome = fast_copy(reference), torch.tensor([0, 1, 2, 0, 1])
+    fast = fast_copy(reference, coarse_gradients=coarse)
+    outcome = torch.tensor([0, 1, 2, 0, 1])
     assert n_parameters(fast) == n_parameters(reference)
     with torch.no_grad():
         torch.testing.assert_close(
@@ -54,7 +56,8 @@ def test_the_fast_reference_gives_the_same_scores_and_gradients():
         elif name == "second.weight":
             gradient = gradient[..., 0]
         assert gradient.abs().max() > 1e-4
-        torch.testing.assert_close(found[name].grad, gradient, atol=1e-6, rtol=1e-4)
+        distance = (found[name].grad - gradient).norm() / gradient.norm()
+        assert distance < tolerance, name
 
 
 def test_a_graph_of_the_fast_reference_cannot_be_walked_back_twice_unnoticed():

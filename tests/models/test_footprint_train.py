@@ -53,7 +53,9 @@ def test_what_is_planted_is_learned_and_noise_is_not():
     assert loss > math.log(3) - 0.02  # no better than knowing that there are three
 
 
-@pytest.mark.parametrize("head", ["move", "level", "value"])
+@pytest.mark.parametrize(
+    "head", ["move", *(pytest.param(head, marks=pytest.mark.soak) for head in ("level", "value"))]
+)
 def test_each_head_learns_its_own_outcome(head):
     found = trained(made_days(head=head, n=120))
     unseen = made_batch(300, seed=97, head=head)

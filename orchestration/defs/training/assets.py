@@ -7,7 +7,7 @@ import dagster as dg
 
 from models.datasets import Dataset
 from models.results import WalkForward
-from models.tasks import Task
+from models.tasks import ALL_RUNGS, RUNGS, Task
 from models.train import walk_forward
 from orchestration.config import Settings
 from orchestration.defs import publishing
@@ -20,10 +20,12 @@ from orchestration.defs.training.datasets import (
 )
 from orchestration.defs.training.judging import Market, judged, mid_proxy
 from orchestration.defs.training.level_rows import LEVEL_TABLES, load_level_dataset
+from orchestration.footprint_batches import FOOTPRINT_TABLES, with_windows
 from orchestration.partitions import symbols
 from orchestration.resources.store import StoreResource
 from orchestration.resources.tracking import TrackingResource
 from orchestration.runtime import instrument, settings
+from orchestration.storage.store import Store
 from orchestration.tracking.fingerprint import fingerprint
 from orchestration.tracking.tracking import Registered, Tracking
 from orderflow_core.splits import TooFewRowsError
@@ -65,7 +67,12 @@ def _model(
         task, snapshot = Task(getattr(config, task_setting)), opened.snapshot()
         days = training_days(opened, symbol, snapshot, tables)
         dataset = load(opened, symbol, days, task, snapshot)
-        read = manifest_rows(opened, symbol, days, snapshot, tables)
+        if config.network:
+            dataset = _windowed(dataset, opened, symbol, config, snapshot)
+        windows_of = () if dataset.windows is None else FOOTPRINT_TABLES
+        read = manifest_rows(
+            opened, symbol, days, snapshot, tuple(dict.fromkeys((*tables, *windows_of)))
+        )
         market = Market(
             store=opened, instrument=instrument(symbol), days=days, snapshot=snapshot, config=config
         )
@@ -75,11 +82,22 @@ def _model(
                 "dagster/row_count": len(dataset),
                 "elapsed_s": round(time.monotonic() - started, 3),
                 "days": ", ".join(map(str, days)),
+                "rows_with_windows": 0 if dataset.windows is None else len(dataset.windows),
             }
             | found
         )
 
     return model
+
+
+def _windowed(
+    dataset: Dataset, store: Store, symbol: str, config: Settings, snapshot: int
+) -> Dataset:
+    # The rows with a footprint window, if they are enough to judge by; else all, without the network.
+    found = with_windows(
+        dataset, store, instrument(symbol), bar_clock=config.bar_clock, snapshot=snapshot
+    )
+    return found if len(found) >= MIN_ROWS else dataset
 
 
 def _register(
@@ -122,7 +140,7 @@ def _terms(config: Settings) -> str:
     # What besides the data decides a training; part of the version, so that a change retrains.
     return (
         f"{_CODE_VERSION}; {config.n_blocks} blocks, embargo {config.embargo_seconds} s, "
-        f"seed {config.seed}"
+        f"seed {config.seed}{'; with the network' if config.network else ''}"
     )
 
 
@@ -137,6 +155,7 @@ def _train(
         n_folds=config.n_blocks - 1,
         embargo_ns=config.embargo_seconds * _NS_PER_S,
         seed=config.seed,
+        rungs=RUNGS if dataset.windows is None else ALL_RUNGS,
         on_fold=lambda done, of: context.log.info(f"fold {done} of {of}"),
     )
 

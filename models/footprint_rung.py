@@ -1,0 +1,205 @@
+"""The rung ``network``: our footprint network, calibrated like the other rungs, for the rows with a window.
+
+It is trained on part of the training rows and stopped by the rest (purged), which also calibrate it; then
+it is trained on all of them for as many epochs.
+"""
+
+import base64
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from models.calibrate import (
+    class_shares,
+    direction_slope,
+    event_share,
+    event_slope,
+    return_slope,
+    tempered,
+    tempered_event,
+)
+from models.config import NetworkConfig
+from models.datasets import Dataset
+from models.footprint_batch import HEADS, target_of
+from models.footprint_dataset import FootprintDays
+from models.footprint_file import n_parameters, network_bytes, network_of
+from models.footprint_net import FootprintNet, NetConfig
+from models.footprint_train import Network, scores, train_network
+from models.footprint_windows import FootprintWindows, days_of_windows
+from models.rung import Fitted, Training
+from models.tasks import Family
+from orderflow_core.types import Float64
+
+FILE = "network.safetensors.base64"
+_BATCH = 64
+_NO_WINDOWS = "the network reads footprint windows: give it the rows of a data set that has them"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkPredictor:
+    """A trained network and how strongly to believe it.
+
+    Attributes
+    ----------
+    net : FootprintNet
+    family : {"classes", "binary", "value"}
+    head : str
+        Which of `models.footprint_batch.HEADS` it answers by.
+    prior : tuple of float
+        Class shares; the event's share; or the standard deviation that a value's unit is.
+    slope : float
+        Calibration: see `models.calibrate`.
+    n_epochs : int
+    """
+
+    net: Network
+    family: Family
+    head: str
+    prior: tuple[float, ...]
+    slope: float
+    n_epochs: int
+
+    n_configurations = 1
+
+    def predict(self, features: Float64) -> Float64:
+        """Refuse: a matrix of features holds no window.
+
+        Raises
+        ------
+        ValueError
+            Always.
+        """
+        raise ValueError(f"{_NO_WINDOWS}, got features of shape {features.shape}")
+
+    def predict_windows(self, windows: FootprintWindows) -> Float64:
+        """Return calibrated predictions of windows, of the shape that the task's family says."""
+        n = len(windows)
+        zero = np.zeros(n, np.int64)
+        source = days_of_windows(windows, target_of(self.head, np.full(n, np.nan)), zero, zero)
+        score = scores(self.net, source.batches(_BATCH), self.head)
+        return _calibrated(self.family, score, self.prior, self.slope)
+
+    def settings(self) -> dict[str, float]:
+        """Return what the training rows decided."""
+        return {"slope": self.slope, "n_epochs": float(self.n_epochs)}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fitted numbers; the network is in `texts`."""
+        return {
+            "family": self.family,
+            "head": self.head,
+            "prior": list(self.prior),
+            "slope": self.slope,
+            "n_epochs": self.n_epochs,
+            "n_parameters": n_parameters(self.net),
+        }
+
+    def texts(self) -> dict[str, str]:
+        """Return the network's safetensors file, as text."""
+        return {FILE: base64.b64encode(network_bytes(self.net)).decode("ascii")}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any], texts: dict[str, str]) -> "NetworkPredictor":
+        """Return the predictor that `to_json` and `texts` described."""
+        return cls(
+            net=network_of(base64.b64decode(texts[FILE], validate=True)),
+            family=data["family"],
+            head=data["head"],
+            prior=tuple(float(x) for x in data["prior"]),
+            slope=float(data["slope"]),
+            n_epochs=int(data["n_epochs"]),
+        )
+
+
+def fit_network(training: Training) -> Fitted:
+    """Stop and calibrate a trial fit by the held-out rows, then fit again on every row.
+
+    Raises
+    ------
+    ValueError
+        The rows carry no windows, or there are too few to hold some out.
+    """
+    train, inner, config = training.rows, training.inner(), training.config.network
+    family, head = training.task.family, head_of(training.task.subject, training.task.family)
+    fit, held = train.take(inner.fit_idx), train.take(inner.held_idx)
+    prior = _prior(family, fit.label)
+    trial = train_network(
+        _network, _source(fit, head, prior), _source(held, head, prior), config, seed=training.seed
+    )
+    score = scores(trial.net, _source(held, head, prior).batches(_BATCH), head)
+    slope = _slope(family, score, prior, held.label)
+    said = _calibrated(family, score, prior, slope)
+    prior = _prior(family, train.label)
+    final = train_network(
+        _network,
+        _source(train, head, prior),
+        None,
+        config,
+        seed=training.seed,
+        n_epochs=trial.best_epoch,
+    )
+    predictor = NetworkPredictor(
+        net=final.net,
+        family=family,
+        head=head,
+        prior=prior,
+        slope=slope,
+        n_epochs=trial.best_epoch,
+    )
+    return Fitted(predictor=predictor, held=said)
+
+
+def head_of(subject: str, family: Family) -> str:
+    """Return the head that answers a task.
+
+    Raises
+    ------
+    ValueError
+        No head does.
+    """
+    if family == "quantiles":
+        raise ValueError("the network has no head for quantiles")
+    if family == "binary":
+        return "level" if subject == "level" else "move"
+    return {"classes": "direction", "value": "value"}[family]
+
+
+def network_settings(config: NetworkConfig) -> dict[str, Any]:
+    """Return the settings of training and the sizes of the network as plain values."""
+    return {**asdict(config), **{key: str(value) for key, value in asdict(NetConfig()).items()}}
+
+
+def _network() -> FootprintNet:
+    return FootprintNet(NetConfig())
+
+
+def _source(rows: Dataset, head: str, prior: tuple[float, ...]) -> FootprintDays:
+    if rows.windows is None:
+        raise ValueError(_NO_WINDOWS)
+    label = rows.label / prior[0] if head == HEADS[-1] else rows.label
+    return days_of_windows(rows.windows, target_of(head, label), rows.t0_ns, rows.t1_ns)
+
+
+def _prior(family: Family, label: Float64) -> tuple[float, ...]:
+    if family == "classes":
+        return tuple(class_shares(label).tolist())
+    if family == "binary":
+        return (event_share(label),)
+    return (float(label.std()) or 1.0,)
+
+
+def _slope(family: Family, score: Float64, prior: tuple[float, ...], label: Float64) -> float:
+    if family == "classes":
+        return direction_slope(score, np.array(prior), label)
+    if family == "binary":
+        return event_slope(score, prior[0], label)
+    return return_slope(score * prior[0], label)
+
+
+def _calibrated(family: Family, score: Float64, prior: tuple[float, ...], slope: float) -> Float64:
+    if family == "classes":
+        return tempered(score, np.array(prior), slope)
+    if family == "binary":
+        return tempered_event(score, prior[0], slope)
+    return slope * score * prior[0]

@@ -1,0 +1,142 @@
+"""Tensors from the store: those of the trades themselves, in any pieces, with gaps that were recorded."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from benchmarks.footprint_days import (
+    BAR_CLOCK,
+    FIRST_DAY,
+    TASK,
+    day_tables,
+    market_trades,
+    publish_days,
+)
+from models.datasets import Dataset
+from models.footprint_batch import joined
+from orchestration.arrays import column, constant
+from orchestration.footprint_batches import footprint_days, read_footprint, with_windows
+from orchestration.instruments import load_instruments
+from orchestration.storage.tables import TABLES
+from tests.storage.conftest import publish
+
+N_TRADES = 18_000  # about 250 one-second bars a day
+
+
+@pytest.fixture(scope="module")
+def instrument():
+    return replace(load_instruments()["BTCUSDT"], symbol="TENSORS")
+
+
+@pytest.fixture(scope="module")
+def days(store, instrument):
+    return publish_days(store, instrument.symbol, 2, N_TRADES)
+
+
+def source(store, instrument, days, **terms):
+    return footprint_days(
+        store, instrument, days, task=TASK, head="direction", bar_clock=BAR_CLOCK,
+        snapshot=store.snapshot(), **terms,
+    )  # fmt: skip
+
+
+def obvious_rows(trades, t0_ns, centre):
+    # Buys and sells of the last hundred seconds with a trade, straight from the trades.
+    ts, price = column(trades, "ts_event_ns"), column(trades, "price_ticks")
+    sign, qty = column(trades, "sign"), column(trades, "qty_lots")
+    second = ts // 1_000_000_000
+    before = ts < t0_ns
+    chosen = np.unique(second[before])[-100:]
+    rows = np.zeros((100, 20, 2), np.int64)
+    for b, s in enumerate(chosen.tolist()):
+        for i in np.flatnonzero(before & (second == s)).tolist():
+            row = price[i] - centre + 10
+            if 0 <= row < 20 and sign[i]:
+                rows[b, row, 0 if sign[i] > 0 else 1] += qty[i]
+    return rows
+
+
+def test_stored_cells_give_the_tensors_of_the_trades(store, instrument, days):
+    footprint = read_footprint(
+        store, instrument, days[1], bar_clock=BAR_CLOCK, snapshot=store.snapshot()
+    )
+    trades = market_trades(N_TRADES, days[1], seed=1)
+    labels = store.read("research.labels", instrument.symbol, days[1])
+    t0 = column(labels, "t0_ns")
+    bar = footprint.window_bar(t0)
+    assert (bar[:99] == -1).all()  # no hundred bars yet
+    assert (bar[99:] >= 99).all()
+    chosen = np.array([99, 130, len(t0) - 1])
+    tensors = footprint.tensors(bar[chosen])
+    ts, price = column(trades, "ts_event_ns"), column(trades, "price_ticks")
+    for w, i in enumerate(chosen.tolist()):
+        centre = price[np.flatnonzero(ts < t0[i])[-1]]
+        assert (tensors.lots[w] == obvious_rows(trades, t0[i], centre)).all()
+
+
+def test_pieces_and_days_change_nothing(store, instrument, days):
+    whole = joined(source(store, instrument, days).pieces())
+    small = joined(source(store, instrument, days, piece=17).pieces())
+    assert len(whole) > 200
+    assert whole.rows.tobytes() == small.rows.tobytes()
+    assert whole.beside.tobytes() == small.beside.tobytes()
+    assert (whole.t0_ns == small.t0_ns).all()
+    assert (np.diff(whole.t0_ns) > 0).all()
+    assert set(np.unique(whole.target[:, 0])) <= {-1, 0, 1}
+    again = joined(source(store, instrument, days[1:]).pieces())
+    n = len(again)
+    assert whole.rows[-n:].tobytes() == again.rows.tobytes()
+
+
+def dataset_of(store, instrument, days):
+    labels = store.read("research.labels", instrument.symbol, days, where={"task": TASK})
+    n = len(labels)
+    numbers = [(day - date(1970, 1, 1)).days for day in labels["trading_day"].to_pylist()]
+    return Dataset(
+        features=np.zeros((n, 1)), names=("nothing",), label=column(labels, "label"),
+        t0_ns=column(labels, "t0_ns"), t1_ns=column(labels, "t1_ns"),
+        decision_id=np.arange(n), trading_day=np.array(numbers, np.int64),
+    )  # fmt: skip
+
+
+def test_rows_of_a_data_set_carry_the_same_tensors(store, instrument, days):
+    whole = joined(source(store, instrument, days).pieces())
+    dataset = dataset_of(store, instrument, days)
+    found = with_windows(dataset, store, instrument, bar_clock=BAR_CLOCK, snapshot=store.snapshot())
+    assert (found.t0_ns == whole.t0_ns).all()
+    assert (found.label == whole.target[:, 0]).all()
+    part = found.take(np.array([0, 5, len(found) - 1]))
+    rows, beside = part.windows.read()
+    assert rows.tobytes() == whole.rows[[0, 5, -1]].tobytes()
+    assert beside.tobytes() == whole.beside[[0, 5, -1]].tobytes()
+    assert found.digest() != dataset.take(np.isin(dataset.t0_ns, found.t0_ns)).digest()
+    with pytest.raises(ValueError, match="windows must be one a row"):
+        replace(found, windows=part.windows)
+
+
+def test_no_window_reaches_over_a_recorded_gap(store, instrument):
+    day = FIRST_DAY + timedelta(days=40)
+    trades = market_trades(N_TRADES, day, seed=9)
+    ts = column(trades, "ts_event_ns")
+    k = int(np.searchsorted(ts, ts[0] + 120 * 1_000_000_000))
+    gap = {
+        "kind": constant("trade", 1), "start_ns": ts[k - 1 : k], "end_ns": ts[k : k + 1],
+        "first_missing_id": np.array([7]), "n_missing": np.array([3]),
+        "reason": constant("missing_ids", 1), "source": constant("test", 1),
+    }  # fmt: skip
+    none = TABLES["raw.gaps"].arrow_schema().empty_table()
+    symbol = replace(instrument, symbol="TENSORS.GAP")
+    publish(store, symbol.symbol, day_tables(trades, none), day=day, unit="file")
+    whole = joined(source(store, symbol, [day]).pieces())
+    publish(store, symbol.symbol, day_tables(trades, pa.table(gap)), day=day, unit="file")
+    parted = joined(source(store, symbol, [day]).pieces())
+    kept = np.isin(whole.t0_ns, parted.t0_ns)
+    assert whole.rows[kept].tobytes() == parted.rows.tobytes()
+    lost = whole.t0_ns[~kept]
+    # The bars that hold the trades on both sides are broken; then a hundred new ones must come.
+    assert lost.min() > ts[k - 1]
+    assert 99 <= len(lost) <= 103
+    assert (np.diff(np.flatnonzero(~kept)) == 1).all()
