@@ -117,7 +117,7 @@ def combinatorial_losses(
         predictions[BASE_RATE].append(base_rate(task, train.label, len(test)))
         for rung in rungs:
             model = fit_rung(task, rung, train, embargo_ns=embargo_ns, config=config, seed=seed)
-            predictions[rung].append(model.predict(test.features))
+            predictions[rung].append(model.predict_rows(test))
     losses = {
         rung: np.array([row_loss(task, dataset.label, path).mean() for path in split.paths(found)])
         for rung, found in predictions.items()
