@@ -10,6 +10,7 @@ import pytest
 from orchestration import runtime
 from orchestration.definitions import defs
 from orchestration.defs import publishing
+from orchestration.defs.day_asset import day_asset
 from orchestration.defs.ingest.assets import TABLES
 from orchestration.defs.inputs import DayReader
 from orchestration.defs.training.assets import MIN_ROWS
@@ -80,6 +81,33 @@ def test_a_second_run_publishes_nothing_new(ran, store):
     assert store.snapshot() == snapshot
     assert hashes(store, ran.day) == before
     assert store.orphans() == []
+
+
+def test_a_further_task_makes_the_labels_stale_and_anew(ran, store, monkeypatch):
+    def rows(_):
+        return None
+
+    def version():
+        make = day_asset(
+            "research.labels", group="features", deps=[], terms=lambda c: c.label_terms
+        )
+        (said,) = make(rows).code_versions_by_key.values()
+        return said
+
+    before, earlier = hashes(store, ran.day), version()
+    wanted = "direction_20,direction_20t,direction_10s,barrier_10s"
+    with monkeypatch.context() as further:
+        further.setenv("ORDERFLOW_DIRECTION_TASKS", wanted)
+        runtime.settings.cache_clear()
+        assert version() != earlier
+        run_jobs(SYMBOL, [ran.day], jobs=("day",), tables=["research.labels"])
+        (row,) = store.published("research.labels", SYMBOL, ran.day)
+        assert wanted.replace(",", " ") in row.code_version
+        tasks = store.read("research.labels", SYMBOL, ran.day)["task"].unique().to_pylist()
+        assert set(wanted.split(",")) <= set(tasks)
+    runtime.settings.cache_clear()
+    run_jobs(SYMBOL, [ran.day], jobs=("day",), tables=["research.labels"])
+    assert hashes(store, ran.day) == before
 
 
 def test_a_run_records_checks_and_what_one_wants_to_see(ran):
