@@ -4,6 +4,8 @@ from models import (
     baselines,
     direction,
     events,
+    impact,
+    impact_quantiles,
     levels,
     network_rung,
     quantiles,
@@ -22,6 +24,8 @@ _TABLES: tuple[RungTable, ...] = (
     quantiles.RUNGS_OF_QUANTILES,
     significant_move.RUNGS_OF_MOVE,
     network_rung.RUNGS_OF_WINDOWS,
+    impact.RUNGS_OF_IMPACT,
+    impact_quantiles.RUNGS_OF_SIZING,
 )
 
 

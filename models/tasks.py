@@ -24,6 +24,7 @@ _SUBJECTS: dict[str, tuple[str, Family]] = {
     "fill": (rf"_{_NUMBER}s", "binary"),
     "adverse": (rf"_{_NUMBER}s", "value"),
     "slippage": ("", "quantiles"),
+    "sizing": (rf"_{_NUMBER}s", "quantiles"),
     "level": (rf"_{_NUMBER}s", "binary"),
 }
 _LOSS: dict[Family, str] = {
@@ -60,6 +61,7 @@ class Task:
         ``fill_Xs``           binary     1 = an order resting at the touch fills within X s
         ``adverse_Xs``        value      markout of that order X s after its fill, bp
         ``slippage``          quantiles  signed fill price against the arrival mid, bp
+        ``sizing_Xs``         quantiles  that of ``impact_Xs``; no quantile falls with size
         ``level_Xs``          binary     1 = the level holds at its next touch within X s
         ====================  =========  =================================================
 

@@ -21,7 +21,7 @@ class Grown:
     held_score: Float64
 
 
-def grow(training: Training, objective: str, **terms: float) -> Grown:
+def grow(training: Training, objective: str, **terms: Any) -> Grown:
     """Fit on the inner part, count trees on the held-out part, fit again on every row.
 
     Parameters
@@ -29,8 +29,8 @@ def grow(training: Training, objective: str, **terms: float) -> Grown:
     training : Training
         Its weights enter both fits; the held-out rows count once each.
     objective : {"multiclass", "binary", "regression", "quantile"}
-    terms : float
-        What the objective takes besides: ``alpha`` for a quantile.
+    terms
+        What LightGBM takes besides: ``alpha`` for a quantile, ``monotone_constraints`` by column.
 
     Returns
     -------

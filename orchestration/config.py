@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -17,6 +17,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from models.tasks import LEVELS
 from orchestration.task_names import (
     DirectionTasks,
     LevelTasks,
@@ -119,6 +120,10 @@ class Settings(BaseSettings):
     level_pass_rows: int = Field(
         4, description="... before it went so many rows beyond the level", gt=0
     )
+    sizing_budget_bp: float = Field(1.0, description="impact that an order may have")
+    sizing_probability: float = Field(
+        0.75, description="how surely it stays within that: 0.05, 0.25, 0.5, 0.75 or 0.95"
+    )
     n_blocks: int = Field(
         5, description="time blocks of the walk-forward; folds = blocks - 1", ge=3
     )
@@ -171,6 +176,13 @@ class Settings(BaseSettings):
         description="train and judge the network rung too, on the rows with a footprint window",
     )
     n_null_runs: int = Field(200, description="backtests on a shuffled signal", ge=20)
+
+    @field_validator("sizing_probability")
+    @classmethod
+    def _a_level(cls, value: float) -> float:
+        if value not in LEVELS:
+            raise ValueError(f"sizing_probability must be one of {LEVELS}, got {value}")
+        return value
 
     @model_validator(mode="after")
     def _one_server(self) -> Self:

@@ -13,6 +13,7 @@ from orchestration.defs.flow import assets as flow
 from orchestration.defs.inference import assets as inference
 from orchestration.defs.ingest import assets as ingest
 from orchestration.defs.training import assets as training
+from orchestration.defs.training import orders as training_of_orders
 from orchestration.partitions import daily_by_symbol
 from orchestration.resources.store import StoreResource
 from orchestration.resources.tracking import TrackingResource
@@ -84,7 +85,16 @@ def _with_policy(spec: dg.AssetSpec) -> dg.AssetSpec:
 def _definitions() -> dg.Definitions:
     bare = dg.Definitions(
         assets=dg.load_assets_from_modules(
-            [ingest, classification, flow, features, training, inference, backtest]
+            [
+                ingest,
+                classification,
+                flow,
+                features,
+                training,
+                training_of_orders,
+                inference,
+                backtest,
+            ]
         ),
         jobs=[day_job, training_job, judging_job],
         schedules=[weekly_retraining],

@@ -16,6 +16,8 @@ _LABELS = {
     "adverse": "markout of a filled resting order {horizon} after its fill, in basis points",
     "slippage": "signed average fill price of a marketable order against the mid at its arrival, in "
     "basis points; quantiles",
+    "sizing": "move of the mid in the order's direction from just before a marketable order to "
+    "{horizon} after it, in basis points; quantiles that do not fall as the order grows",
     "level": "whether this price level holds at its next touch within {horizon}",
 }
 _FORECASTS = {

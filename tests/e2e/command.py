@@ -12,7 +12,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent.parent
 COMMAND = Path(sys.executable).with_name("orderflow")
 # Horizons and counts for a market of a thousand trades.
-SMALL = {"ORDERFLOW_DIRECTION_TASKS": "direction_20", "ORDERFLOW_N_NULL_RUNS": "20"}
+SMALL = {
+    "ORDERFLOW_DIRECTION_TASKS": "direction_20",
+    "ORDERFLOW_N_NULL_RUNS": "20",
+    "ORDERFLOW_ORDER_TASKS": "impact_10s",
+}
 
 
 @dataclass(frozen=True, kw_only=True)

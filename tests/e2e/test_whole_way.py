@@ -12,7 +12,11 @@ DAY_TABLES = (
     "flow.footprint", "flow.volume_profile", "flow.events", "research.features", "research.labels",
 )  # fmt: skip
 JUDGED = ("research.predictions", "backtest.direction_signal", "backtest.direction_summary")
-TASKS = ("direction_20", "return_60s")
+TASKS = ("direction_20", "impact_10s", "return_60s", "sizing_10s")
+MODELS = {
+    f"models.{name}"
+    for name in ("direction", "return", "levels", "impact", "slippage", "sizing", "fill", "adverse")
+}
 
 
 def test_ingest_accounts_for_every_record(whole_way):
@@ -32,7 +36,7 @@ def test_a_run_publishes_every_table_of_every_day(whole_way):
         for day in DAYS:
             assert f"{table} {SYMBOL} {day}" in whole_way.first["hashes"], table
     assert stages["raw.trades"]["rows"] == stages["flow.classified_trades"]["rows"] == 2 * N_TRADES
-    assert {s for s in stages if s.startswith("models.")} == {"models.direction", "models.return"}
+    assert {s for s in stages if s.startswith("models.")} == MODELS
     assert whole_way.first["problems"] == []
     assert whole_way.first["orphans"] == 0
 
@@ -62,7 +66,7 @@ def test_the_same_training_is_registered_once(whole_way):
         for told in (whole_way.run, whole_way.again)
     )
     assert after == before
-    assert [version for _, version, _ in after] == [1, 1]
+    assert [version for _, version, _ in after] == [1] * len(TASKS)
 
 
 def test_classify_scores_rules_on_a_market_where_quotes_tell_all(ask):
@@ -75,7 +79,7 @@ def test_classify_scores_rules_on_a_market_where_quotes_tell_all(ask):
 
 def test_models_names_every_rung_and_why_there_is_a_champion_or_none(ask):
     models = ask("models", "--symbol", SYMBOL, "--json").json["models"]
-    assert [model["task"] for model in models] == list(TASKS)
+    assert sorted(model["task"] for model in models) == list(TASKS)
     for model in models:
         assert {score["rung"] for score in model["scores"]} >= {"naive", "linear", "lightgbm"}
         assert model["reason"]

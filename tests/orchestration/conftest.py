@@ -19,7 +19,11 @@ from tests.captures import DAY_START_MS, write_capture
 
 SYMBOL = "BTCUSDT"
 N_TRADES = 400
-SMALL = {"ORDERFLOW_DIRECTION_TASKS": "direction_20", "ORDERFLOW_N_NULL_RUNS": "20"}
+SMALL = {
+    "ORDERFLOW_DIRECTION_TASKS": "direction_20",
+    "ORDERFLOW_N_NULL_RUNS": "20",
+    "ORDERFLOW_ORDER_TASKS": "impact_10s",
+}
 _OPENED = (
     runtime.settings,
     runtime.instruments,

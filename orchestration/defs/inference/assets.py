@@ -17,6 +17,7 @@ from orchestration.runtime import instrument
 
 TABLE = "research.predictions"
 READ = ("research.features", "research.labels")
+MODELS = ("direction", "return", "levels", "impact", "slippage", "sizing", "fill", "adverse")
 
 
 @dg.multi_asset(
@@ -28,8 +29,7 @@ READ = ("research.features", "research.labels")
             "Out-of-fold predictions of every rung by the newest training of each task; those of "
             "champion and challenger on days after their training.",
             deps=[
-                dg.AssetDep(["models", name], partition_mapping=days_of_symbol)
-                for name in ("direction", "return", "levels")
+                dg.AssetDep(["models", name], partition_mapping=days_of_symbol) for name in MODELS
             ]
             + [publishing.asset_key(table) for table in READ],
             code_version="3",

@@ -76,7 +76,7 @@ def _model(
         market = Market(
             store=opened, instrument=instrument(symbol), days=days, snapshot=snapshot, config=config
         )
-        found = _register(context, tracking.get(), market, task, dataset, read)
+        found = register(context, tracking.get(), market, task, dataset, read)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(dataset),
@@ -100,15 +100,22 @@ def _windowed(
     return found if len(found) >= MIN_ROWS else dataset
 
 
-def _register(
+def register(
     context: dg.AssetExecutionContext,
     tracker: Tracking,
     market: Market,
     task: Task,
     dataset: Dataset,
     read: list[Mapping[str, object]],
+    *,
+    label_name: str | None = None,
+    further: Callable[[WalkForward], Metadata] = lambda found: {},  # noqa: ARG005
 ) -> Metadata:
-    # Train and register, unless this very training stands in the registry or the data are too few.
+    """Train and register, unless this very training stands in the registry or the data are too few.
+
+    ``label_name`` is the task whose labels were read, where it is not this one; ``further`` says more of a
+    training for the metadata.
+    """
     symbol, config = context.partition_key, market.config
     code_version = _terms(config)
     digest = fingerprint(dataset, read).digest
@@ -131,9 +138,9 @@ def _register(
         code_version=code_version,
         dagster_run_id=context.run.run_id,
         judging=judged(found, market, n_trials=n_trials, log=context.log.info),
-        mid_proxy=mid_proxy(market, task.name),
+        mid_proxy=mid_proxy(market, label_name or task.name),
     )
-    return _registered_metadata(tracker, registered, config)
+    return _registered_metadata(tracker, registered, config) | further(found)
 
 
 def _terms(config: Settings) -> str:

@@ -35,11 +35,11 @@ def load_dataset(
     labels = store.read(LABEL_TABLE, symbol, days, snapshot=snapshot, where={"task": task.name})
     names = [feature.name for feature in ALL_FEATURES]
     wanted = [name for name in features.column_names if name in KEY_COLUMNS or name in names]
-    return assemble(_arrays(features.select(wanted)), _arrays(labels), names=names)
+    return assemble(arrays_of(features.select(wanted)), arrays_of(labels), names=names)
 
 
-def _arrays(table: pa.Table) -> dict[str, object]:
-    # Days as numbers; text columns are keys that the model does not need.
+def arrays_of(table: pa.Table) -> dict[str, object]:
+    """Return the numeric columns, days as numbers; text columns are keys that no model needs."""
     arrays: dict[str, object] = {}
     for name in table.column_names:
         kind = table[name].type

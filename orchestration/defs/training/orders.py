@@ -1,0 +1,117 @@
+"""Models of orders of one symbol: impact, slippage, largest size, fills and what they were worth."""
+
+import time
+
+import dagster as dg
+
+from models.results import WalkForward
+from models.sizing import judge_sizing
+from models.tasks import Task
+from orchestration.config import Settings
+from orchestration.defs import publishing
+from orchestration.defs.training import assets as training
+from orchestration.defs.training.datasets import (
+    FEATURE_TABLE,
+    LABEL_TABLE,
+    manifest_rows,
+    training_days,
+)
+from orchestration.defs.training.judging import Market
+from orchestration.defs.training.order_datasets import label_task, load_order_dataset
+from orchestration.partitions import symbols
+from orchestration.resources.store import StoreResource
+from orchestration.resources.tracking import TrackingResource
+from orchestration.runtime import instrument, settings
+
+TABLES = (FEATURE_TABLE, LABEL_TABLE)
+
+
+def order_task(config: Settings, subject: str) -> Task | None:
+    """Return the task of a subject that the settings name, or None; sizes go with impacts."""
+    named = "impact" if subject == "sizing" else subject
+    found = [Task(name) for name in config.order_tasks if Task(name).subject == named]
+    return Task(found[0].name.replace(named, subject, 1)) if found else None
+
+
+def sizing_metadata(found: WalkForward, config: Settings) -> training.Metadata:
+    """Return what each rung of a sizing ladder allowed of the real orders, as lines of text."""
+    if found.task.subject != "sizing":
+        return {}
+    scores = judge_sizing(
+        found, budget=config.sizing_budget_bp, probability=config.sizing_probability
+    )
+    return {
+        f"allowed_by_{score.rung}": (
+            f"{score.share_allowed:.1%} of orders, {score.lots_allowed:.1%} of lots, "
+            f"mean {score.mean_lots:.0f} lots; within {score.budget:g} bp {score.coverage:.3f} "
+            f"({score.coverage_low:.3f} to {score.coverage_high:.3f}), asked {score.probability:g}"
+        )
+        for score in scores
+    }
+
+
+def _model(subject: str, description: str) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=["models", subject],
+        group_name="training",
+        description=description,
+        kinds={"mlflow", "lightgbm"},
+        owners=publishing.OWNERS,
+        code_version="1",
+        partitions_def=symbols,
+        deps=[publishing.asset_key(table) for table in (*TABLES, *training.MARKET)],
+        pool="training",
+    )
+    def model(
+        context: dg.AssetExecutionContext, store: StoreResource, tracking: TrackingResource
+    ) -> dg.MaterializeResult:
+        started = time.monotonic()
+        config, opened, symbol = settings(), store.get(), context.partition_key
+        task, snapshot = order_task(config, subject), opened.snapshot()
+        if task is None:
+            return dg.MaterializeResult(
+                metadata={"registered": "none", "reason": f"order_tasks name no {subject}"}
+            )
+        days = training_days(opened, symbol, snapshot, TABLES)
+        dataset = load_order_dataset(
+            opened, symbol, days, task, snapshot, max_rows=config.order_max_rows
+        )
+        market = Market(
+            store=opened, instrument=instrument(symbol), days=days, snapshot=snapshot, config=config
+        )
+        found = training.register(
+            context,
+            tracking.get(),
+            market,
+            task,
+            dataset,
+            manifest_rows(opened, symbol, days, snapshot, TABLES),
+            label_name=label_task(task),
+            further=lambda walked: sizing_metadata(walked, config),
+        )
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": len(dataset),
+                "elapsed_s": round(time.monotonic() - started, 3),
+                "days": ", ".join(map(str, days)),
+            }
+            | found
+        )
+
+    return model
+
+
+impact = _model(
+    "impact",
+    "Move of the mid with an order: mean by side, law of impact and propagator, trees on the rest.",
+)
+slippage = _model(
+    "slippage",
+    "Quantiles of what an order pays beyond the arrival mid, conformal on held-out rows.",
+)
+sizing = _model(
+    "sizing",
+    "Quantiles of impact that rise with size, and what they would have allowed of real orders.",
+)
+fill = _model("fill", "Whether an order left at the touch is filled in time.")
+adverse = _model("adverse", "What an order left at the touch is worth a while after its fill.")
