@@ -111,7 +111,7 @@ class Settings(BaseSettings):
     )
     level_tasks: LevelTasks = Field(
         ("level_300s",),
-        description="labels of touched price levels, each with its time; a model learns the first",
+        description="labels of touched price levels, each with its time",
         min_length=1,
     )
     level_turn_rows: int = Field(
@@ -128,6 +128,11 @@ class Settings(BaseSettings):
         5, description="time blocks of the walk-forward; folds = blocks - 1", ge=3
     )
     embargo_seconds: int = Field(60, description="gap between training and test rows", ge=1)
+    n_tuning_trials: int = Field(
+        0,
+        description="configurations sought for each rung inside each training fold; 0: the fixed one",
+        ge=0,
+    )
     seed: int = Field(7, description="seed of training, bootstrap and nulls")
     signal_rung: Literal["naive", "linear", "lightgbm"] = Field(
         "lightgbm", description="rung of the direction ladder that the backtest trades"
@@ -256,11 +261,6 @@ class Settings(BaseSettings):
         return self.direction_tasks[0]
 
     @property
-    def return_task(self) -> str:
-        """Name of the first return task."""
-        return self.return_tasks[0]
-
-    @property
     def label_tasks(self) -> tuple[str, ...]:
         """Names of the tasks whose labels belong to a decision and to no order."""
         return self.direction_tasks + self.return_tasks + self.move_tasks
@@ -274,11 +274,6 @@ class Settings(BaseSettings):
             f"{self.mid_without_quotes} without quotes, latency {self.latency_ms:g} ms, levels turn "
             f"at {self.level_turn_rows} rows and are passed at {self.level_pass_rows}"
         )
-
-    @property
-    def level_task(self) -> str:
-        """Name of the level task that a model is trained for: the first one."""
-        return self.level_tasks[0]
 
     @classmethod
     def settings_customise_sources(

@@ -12,10 +12,21 @@ DAY_TABLES = (
     "flow.footprint", "flow.volume_profile", "flow.events", "research.features", "research.labels",
 )  # fmt: skip
 JUDGED = ("research.predictions", "backtest.direction_signal", "backtest.direction_summary")
-TASKS = ("direction_20", "impact_10s", "return_60s", "sizing_10s")
+TASKS = {"direction_20", "impact_10s", "return_60s", "sizing_10s"}
+SPARSE = {"move_60s"}  # two days of 900 trades may be too few to judge it by
 MODELS = {
     f"models.{name}"
-    for name in ("direction", "return", "levels", "impact", "slippage", "sizing", "fill", "adverse")
+    for name in (
+        "direction",
+        "return",
+        "move",
+        "levels",
+        "impact",
+        "slippage",
+        "sizing",
+        "fill",
+        "adverse",
+    )
 }
 
 
@@ -50,7 +61,7 @@ def test_a_run_tells_levels_models_and_backtest(whole_way):
     for day in told["classification"]:
         assert day["trades"] == N_TRADES
         assert day["unsigned_share"] == 0
-    assert {model["task"] for model in told["models"]} == set(TASKS)
+    assert TASKS <= {model["task"] for model in told["models"]} <= TASKS | SPARSE
     assert {"net result", "shuffled signal", "terms"} <= set(told["backtest"])
 
 
@@ -66,7 +77,7 @@ def test_the_same_training_is_registered_once(whole_way):
         for told in (whole_way.run, whole_way.again)
     )
     assert after == before
-    assert [version for _, version, _ in after] == [1] * len(TASKS)
+    assert {version for _, version, _ in after} == {1}
 
 
 def test_classify_scores_rules_on_a_market_where_quotes_tell_all(ask):
@@ -79,7 +90,7 @@ def test_classify_scores_rules_on_a_market_where_quotes_tell_all(ask):
 
 def test_models_names_every_rung_and_why_there_is_a_champion_or_none(ask):
     models = ask("models", "--symbol", SYMBOL, "--json").json["models"]
-    assert sorted(model["task"] for model in models) == list(TASKS)
+    assert TASKS <= {model["task"] for model in models} <= TASKS | SPARSE
     for model in models:
         assert {score["rung"] for score in model["scores"]} >= {"naive", "linear", "lightgbm"}
         assert model["reason"]
@@ -127,7 +138,7 @@ def test_doctor_finds_no_problem(ask, whole_way):
     assert told["settings"]["direction_tasks"] == "direction_20"
     assert told["store"]["symbols"] == [SYMBOL]
     assert told["store"]["manifest"] == whole_way.second["snapshot"]
-    assert told["registered_models"] == len(TASKS)
+    assert len(TASKS) <= told["registered_models"] <= len(TASKS | SPARSE)
     assert {SYMBOL, "BTCUSDT", "ES"} <= set(told["instruments"])
 
 

@@ -23,7 +23,7 @@ def test_defaults():
     found = Settings()
     assert (found.home, found.seed, found.bar_seconds) == (Path(".orderflow"), 7, 60)
     assert found.clickhouse_url is None
-    assert (found.direction_task, found.return_task) == ("direction_200", "return_60s")
+    assert found.direction_task == "direction_200"
     assert found.label_tasks == ("direction_200", "return_60s", "move_60s")
     assert found.bar_clock == "time:60s"
 

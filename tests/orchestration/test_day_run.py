@@ -188,7 +188,7 @@ def test_what_no_retry_can_heal_fails_at_once_and_in_its_own_words(
 
 def test_too_little_data_is_said_and_leaves_nothing_to_judge(ran, store):
     made = {one.table: one for one in run_jobs(SYMBOL, [ran.day], jobs=("training", "judging"))}
-    for name in ("models.direction", "models.return", "models.levels"):
+    for name in ("models.direction", "models.return", "models.move", "models.levels"):
         assert "too little data" in made[name].note
         assert made[name].rows < MIN_ROWS
     assert "none is registered" in made["research.predictions"].note

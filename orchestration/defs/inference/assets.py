@@ -17,7 +17,17 @@ from orchestration.runtime import instrument
 
 TABLE = "research.predictions"
 READ = ("research.features", "research.labels")
-MODELS = ("direction", "return", "levels", "impact", "slippage", "sizing", "fill", "adverse")
+MODELS = (
+    "direction",
+    "return",
+    "move",
+    "levels",
+    "impact",
+    "slippage",
+    "sizing",
+    "fill",
+    "adverse",
+)
 
 
 @dg.multi_asset(

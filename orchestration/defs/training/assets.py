@@ -5,7 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import dagster as dg
 
+from models.config import LadderConfig
 from models.datasets import Dataset
+from models.leaks import implausible_features
 from models.results import WalkForward
 from models.tasks import ALL_RUNGS, RUNGS, Task
 from models.train import walk_forward
@@ -34,7 +36,8 @@ from orderflow_core.splits import TooFewRowsError
 MIN_ROWS = 500
 # What the signal earns is told by these; what is learnt from, by each model's own tables.
 MARKET = ("flow.classified_trades", "raw.quotes")
-_CODE_VERSION = "1"
+_CODE_VERSION = "2"
+_LEAK_ROWS = 20_000  # newest rows, among which features that peek are sought
 _NS_PER_S = 1_000_000_000
 
 Metadata = dict[str, object]
@@ -42,7 +45,7 @@ Metadata = dict[str, object]
 
 def _model(
     name: str,
-    task_setting: str,
+    tasks_setting: str,
     description: str,
     *,
     load: Callable[..., Dataset] = load_dataset,
@@ -64,27 +67,31 @@ def _model(
     ) -> dg.MaterializeResult:
         started = time.monotonic()
         config, opened, symbol = settings(), store.get(), context.partition_key
-        task, snapshot = Task(getattr(config, task_setting)), opened.snapshot()
+        snapshot = opened.snapshot()
         days = training_days(opened, symbol, snapshot, tables)
-        dataset = load(opened, symbol, days, task, snapshot)
-        if config.network:
-            dataset = _windowed(dataset, opened, symbol, config, snapshot)
-        windows_of = () if dataset.windows is None else FOOTPRINT_TABLES
-        read = manifest_rows(
-            opened, symbol, days, snapshot, tuple(dict.fromkeys((*tables, *windows_of)))
-        )
         market = Market(
             store=opened, instrument=instrument(symbol), days=days, snapshot=snapshot, config=config
         )
-        found = register(context, tracking.get(), market, task, dataset, read)
+        n_rows, n_windows, found = 0, 0, {}
+        for task in map(Task, getattr(config, tasks_setting)):
+            dataset = load(opened, symbol, days, task, snapshot)
+            if config.network:
+                dataset = _windowed(dataset, opened, symbol, config, snapshot)
+            windows_of = () if dataset.windows is None else FOOTPRINT_TABLES
+            read = manifest_rows(
+                opened, symbol, days, snapshot, tuple(dict.fromkeys((*tables, *windows_of)))
+            )
+            n_rows += len(dataset)
+            n_windows += 0 if dataset.windows is None else len(dataset.windows)
+            found[task.name] = register(context, tracking.get(), market, task, dataset, read)
         return dg.MaterializeResult(
             metadata={
-                "dagster/row_count": len(dataset),
+                "dagster/row_count": n_rows,
                 "elapsed_s": round(time.monotonic() - started, 3),
                 "days": ", ".join(map(str, days)),
-                "rows_with_windows": 0 if dataset.windows is None else len(dataset.windows),
+                "rows_with_windows": n_windows,
             }
-            | found
+            | _of_tasks(found)
         )
 
     return model
@@ -98,6 +105,16 @@ def _windowed(
         dataset, store, instrument(symbol), bar_clock=config.bar_clock, snapshot=snapshot
     )
     return found if len(found) >= MIN_ROWS else dataset
+
+
+def _of_tasks(found: Mapping[str, Metadata]) -> Metadata:
+    # One task: its own keys. Several: each key with its task before it, and every reason in one line.
+    if not found:
+        return {"registered": "none", "reason": "the settings name no task"}
+    if len(found) == 1:
+        return next(iter(found.values()))
+    told = {f"{task}: {key}": value for task, each in found.items() for key, value in each.items()}
+    return told | {"reason": "; ".join(f"{task}: {each['reason']}" for task, each in found.items())}
 
 
 def register(
@@ -139,15 +156,29 @@ def register(
         dagster_run_id=context.run.run_id,
         judging=judged(found, market, n_trials=n_trials, log=context.log.info),
         mid_proxy=mid_proxy(market, label_name or task.name),
+        checks=leak_checks(task, dataset),
     )
     return _registered_metadata(tracker, registered, config) | further(found)
+
+
+def leak_checks(task: Task, dataset: Dataset) -> dict[str, bool]:
+    """Return the leak tests of a training by name, and whether it passed: one that failed bars promotion.
+
+    Of orders and levels there are none: what is asked (its size, its side) may foretell much.
+    """
+    if task.subject not in ("direction", "barrier", "return", "move"):
+        return {}
+    suspects = implausible_features(dataset.take(slice(-_LEAK_ROWS, None)))
+    named = ", ".join(suspect.name for suspect in suspects)
+    return {f"no feature foretells too much{f' ({named} does)' if suspects else ''}": not suspects}
 
 
 def _terms(config: Settings) -> str:
     # What besides the data decides a training; part of the version, so that a change retrains.
     return (
         f"{_CODE_VERSION}; {config.n_blocks} blocks, embargo {config.embargo_seconds} s, "
-        f"seed {config.seed}{'; with the network' if config.network else ''}"
+        f"seed {config.seed}, {config.n_tuning_trials} tuning trials"
+        f"{'; with the network' if config.network else ''}"
     )
 
 
@@ -163,6 +194,7 @@ def _train(
         embargo_ns=config.embargo_seconds * _NS_PER_S,
         seed=config.seed,
         rungs=RUNGS if dataset.windows is None else ALL_RUNGS,
+        config=LadderConfig(n_trials=config.n_tuning_trials),
         on_fold=lambda done, of: context.log.info(f"fold {done} of {of}"),
     )
 
@@ -183,17 +215,23 @@ def _registered_metadata(tracker: Tracking, registered: Registered, config: Sett
 
 direction = _model(
     "direction",
-    "direction_task",
-    "Direction of the mid over the next sweeps: naive, logit, LightGBM, judged out of fold.",
+    "direction_tasks",
+    "Direction of the mid, one model a horizon: naive, logit, LightGBM, judged out of fold.",
 )
 returns = _model(
     "return",
-    "return_task",
-    "Return of the mid over the next seconds: zero, ridge, LightGBM, judged out of fold.",
+    "return_tasks",
+    "Return of the mid, one model a horizon: zero, ridge, LightGBM, judged out of fold.",
+)
+move = _model(
+    "move",
+    "move_tasks",
+    "Probability of a significant move, one model a horizon: share by volatility, logit, LightGBM, "
+    "judged out of fold.",
 )
 levels = _model(
     "levels",
-    "level_task",
+    "level_tasks",
     "Whether a touched price level holds: hold rate by kind, logit, LightGBM, judged out of fold.",
     load=load_level_dataset,
     tables=LEVEL_TABLES,
