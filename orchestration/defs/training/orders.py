@@ -70,7 +70,12 @@ def _model(subject: str, description: str) -> dg.AssetsDefinition:
         task, snapshot = order_task(config, subject), opened.snapshot()
         if task is None:
             return dg.MaterializeResult(
-                metadata={"registered": "none", "reason": f"order_tasks name no {subject}"}
+                metadata={
+                    "dagster/row_count": 0,
+                    "elapsed_s": 0.0,
+                    "registered": "none",
+                    "reason": f"order_tasks name no {subject}",
+                }
             )
         days = training_days(opened, symbol, snapshot, TABLES)
         dataset = load_order_dataset(
