@@ -1,7 +1,7 @@
 """Who may be champion: the rule, as a pure function of what was predicted out of sample."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from models.bootstrap import MIN_BLOCKS, Blocks, plan_blocks
 from models.evaluate import Comparison, compare
 from models.ladder import Model
 from models.results import WalkForward
+from models.tasks import BASE_RATE
 from orderflow_core.types import Float64, Int64
 
 NAIVE = "naive"
@@ -55,7 +56,8 @@ def decide(found: WalkForward, incumbent: Incumbent | None, checks: Mapping[str,
     found : WalkForward
         The training whose candidate asks.
     incumbent : Incumbent or None
-        The champion; None = the first champion is sought, judged against the naive rung.
+        The champion; None = the first champion is sought, judged against the naive rung and against
+        the base rate, since a naive rung can be worse than the training fold's averages alone.
     checks : mapping of name to bool
         Leak tests and the like; all must have passed.
 
@@ -90,7 +92,20 @@ def _first(found: WalkForward) -> Decision:
     comparison = found.comparison(found.candidate, NAIVE)
     if comparison is None:
         raise ValueError(f"{found.candidate} was not compared with {NAIVE}")
-    return _judged(comparison, "out-of-fold rows")
+    judged = _judged(comparison, "out-of-fold rows")
+    if not judged.promote:
+        return judged
+    base = _against_base_rate(found)
+    if base.beats:
+        return replace(judged, reason=f"{judged.reason}; {_words(base)}")
+    reason = f"not promoted: {_words(base)}, though it beats {NAIVE}"
+    return Decision(promote=False, reason=reason, comparison=base)
+
+
+def _against_base_rate(found: WalkForward) -> Comparison:
+    label = found.dataset.label[found.row_idx]
+    candidate, base = ((name, found.predictions[name]) for name in (found.candidate, BASE_RATE))
+    return compare(found.task, label, candidate, base, found.blocks)
 
 
 def _against(found: WalkForward, incumbent: Incumbent) -> Decision:

@@ -67,6 +67,20 @@ def test_better_loss_with_worse_calibration_is_not_promoted(planted):
     assert "its calibration is worse" in decision.reason
 
 
+def test_beating_a_naive_rung_that_is_worse_than_the_base_rate_is_not_enough(planted):
+    outcome = np.eye(3)[planted.dataset.label[planted.row_idx].astype(int) + 1]
+
+    def misled(strength):
+        p = planted.predictions["base_rate"] * np.exp(-strength * outcome)
+        return p / p.sum(axis=1, keepdims=True)
+
+    worse = replace(planted, predictions=planted.predictions | {"naive": misled(1.0)})
+    decision = decide(with_predictions(worse, "linear", misled(0.2)), None, {})
+    assert not decision.promote
+    assert decision.comparison.below == "base_rate"
+    assert "though it beats naive" in decision.reason
+
+
 def test_failed_checks_come_first(planted):
     decision = decide(planted, None, {"b": False, "a": False, "c": True})
     assert (decision.promote, decision.reason) == (False, "not promoted: failed a, b")
