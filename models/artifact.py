@@ -1,12 +1,15 @@
-"""A model as files that hold data only: ``model.json`` and, for trees, LightGBM's text.
+"""A model as files that hold data only: ``model.json``, for trees LightGBM's text, for a network safetensors.
 
 Numbers are written so that they read back to the same bits.
 """
 
+import base64
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from models.footprint_windows import WindowTerms
 from models.interval import load_interval
 from models.ladder import Model
 from models.predictors import find_rung
@@ -14,6 +17,7 @@ from models.tasks import Task
 
 FORMAT = 1
 MODEL_FILE = "model.json"
+_AS_BYTES = ".base64"  # a text of this name stands for bytes, which the file holds as they are
 
 
 def save_model(model: Model, folder: Path) -> list[Path]:
@@ -34,12 +38,14 @@ def save_model(model: Model, folder: Path) -> list[Path]:
         "texts": sorted(texts),
         "fitted": model.predictor.to_json(),
         "interval": None if model.interval is None else model.interval.to_json(),
+        "windows": None if model.windows is None else asdict(model.windows),
     }
     contents = {MODEL_FILE: json.dumps(header, indent=1, allow_nan=False), **texts}
     paths = []
     for name, content in contents.items():
-        path = folder / name
-        path.write_text(content, encoding="utf-8", newline="")
+        path = folder / name.removesuffix(_AS_BYTES)
+        is_bytes = name.endswith(_AS_BYTES)
+        path.write_bytes(base64.b64decode(content) if is_bytes else content.encode())
         paths.append(path)
     return paths
 
@@ -76,10 +82,12 @@ def load_model(folder: Path) -> Model:
         seed=int(header["seed"]),
         n_configurations=int(header.get("n_configurations", predictor.n_configurations)),
         tuned=dict(header.get("tuned", {})),
+        windows=WindowTerms(**header["windows"]) if header.get("windows") else None,
     )
 
 
 def _read_beside(folder: Path, name: str) -> str:
     if Path(name).name != name:
         raise ValueError(f"{folder / MODEL_FILE}: file {name!r} must lie beside it")
-    return (folder / name).read_bytes().decode("utf-8")
+    data = (folder / name.removesuffix(_AS_BYTES)).read_bytes()
+    return (base64.b64encode(data) if name.endswith(_AS_BYTES) else data).decode("utf-8")

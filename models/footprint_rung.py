@@ -21,8 +21,8 @@ from models.calibrate import (
 )
 from models.config import NetworkConfig
 from models.datasets import Dataset
-from models.footprint_batch import HEADS, target_of
-from models.footprint_dataset import FootprintDays
+from models.footprint_batch import HEADS, Float32, FootprintBatch, target_of
+from models.footprint_dataset import FootprintDays, in_memory
 from models.footprint_file import n_parameters, network_bytes, network_of
 from models.footprint_net import FootprintNet, NetConfig
 from models.footprint_train import Network, scores, train_network
@@ -76,7 +76,26 @@ class NetworkPredictor:
         """Return calibrated predictions of windows, of the shape that the task's family says."""
         n = len(windows)
         zero = np.zeros(n, np.int64)
-        source = days_of_windows(windows, target_of(self.head, np.full(n, np.nan)), zero, zero)
+        return self._predict(days_of_windows(windows, self._unknown(n), zero, zero))
+
+    def predict_tensors(self, rows: Float32, beside: Float32) -> Float64:
+        """Return calibrated predictions of windows that are tensors already.
+
+        Parameters
+        ----------
+        rows, beside : ndarray of float32, shapes (n, 100, 20, 2) and (n, 100, 5)
+            As `orderflow_core.footprint_tensor.normalised_tensors` makes them.
+        """
+        zero = np.zeros(len(rows), np.int64)
+        batch = FootprintBatch(
+            rows=rows, beside=beside, target=self._unknown(len(rows)), t0_ns=zero, t1_ns=zero
+        )
+        return self._predict(in_memory(batch))
+
+    def _unknown(self, n: int) -> Float32:
+        return target_of(self.head, np.full(n, np.nan))
+
+    def _predict(self, source: FootprintDays) -> Float64:
         score = scores(self.net, source.batches(_BATCH), self.head)
         return _calibrated(self.family, score, self.prior, self.slope)
 

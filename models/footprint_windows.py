@@ -100,6 +100,22 @@ class DayFootprint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WindowTerms:
+    """What a window is made of: a network that learnt from one kind knows nothing of another.
+
+    Attributes
+    ----------
+    clock : str
+        Name of the bars, as ``time:60s``; empty where nobody named them.
+    ticks_per_row : int
+        Height of a row, in price ticks.
+    """
+
+    clock: str
+    ticks_per_row: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FootprintWindows:
     """One window a decision, in time order, on the footprints of some days.
 
@@ -108,17 +124,34 @@ class FootprintWindows:
     footprints : tuple of DayFootprint
     day, bar : ndarray of int64, shape (n,)
         Which footprint, and the last bar of the window in it.
+    clock : str
+        Name of the bars.
     """
 
     footprints: tuple[DayFootprint, ...]
     day: Int64
     bar: Int64
+    clock: str = ""
 
     def __post_init__(self) -> None:
         require_same_length(day=self.day, bar=self.bar)
 
     def __len__(self) -> int:
         return len(self.bar)
+
+    @property
+    def terms(self) -> WindowTerms:
+        """What all windows are made of.
+
+        Raises
+        ------
+        ValueError
+            There is no footprint, or rows have more than one height.
+        """
+        heights = sorted({footprint.ticks_per_row for footprint in self.footprints})
+        if len(heights) != 1:
+            raise ValueError(f"rows of windows must have one height, got {heights}")
+        return WindowTerms(clock=self.clock, ticks_per_row=heights[0])
 
     def take(self, rows: Int64 | Bool | slice) -> "FootprintWindows":
         """Return the chosen windows."""
@@ -137,7 +170,7 @@ class FootprintWindows:
 
 
 def windows_of(
-    footprints: Sequence[DayFootprint], day: Int64, decision_ns: Int64
+    footprints: Sequence[DayFootprint], day: Int64, decision_ns: Int64, *, clock: str = ""
 ) -> tuple[Int64, FootprintWindows]:
     """Return which decisions have a window, and their windows.
 
@@ -146,6 +179,8 @@ def windows_of(
     footprints : sequence of DayFootprint
     day, decision_ns : ndarray of int64, shape (n,)
         Which footprint each decision belongs to, non-decreasing, and its time.
+    clock : str
+        Name of the footprints' bars.
 
     Returns
     -------
@@ -156,7 +191,9 @@ def windows_of(
     for which, first, end in _stretches(day):
         bar[first:end] = footprints[which].window_bar(decision_ns[first:end])
     position = np.flatnonzero(bar >= 0).astype(np.int64)
-    found = FootprintWindows(footprints=tuple(footprints), day=day[position], bar=bar[position])
+    found = FootprintWindows(
+        footprints=tuple(footprints), day=day[position], bar=bar[position], clock=clock
+    )
     return position, found
 
 

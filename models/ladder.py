@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike
 from models.calibrate import class_shares, event_share
 from models.config import LadderConfig
 from models.datasets import Dataset
+from models.footprint_batch import Float32
+from models.footprint_windows import FootprintWindows, WindowTerms
 from models.interval import COVERAGE, Interval, fit_interval
 from models.predictors import find_rung
 from models.rung import Fitted, Predictor, Rung, Training, WindowPredictor
@@ -39,6 +41,8 @@ class Model:
         Configurations that were tried to get it.
     tuned : dict of str to float
         Settings that were chosen inside the training rows; empty where none were sought.
+    windows : WindowTerms or None
+        What the windows are made of that it reads in place of features; ``names`` is empty then.
     """
 
     task: Task
@@ -53,6 +57,12 @@ class Model:
     seed: int
     n_configurations: int
     tuned: dict[str, float]
+    windows: WindowTerms | None = None
+
+    @property
+    def reads_windows(self) -> bool:
+        """Whether it reads footprint windows, and no features."""
+        return isinstance(self.predictor, WindowPredictor)
 
     def predict(self, features: Float64) -> Float64:
         """Return predictions, of the shape and columns that the task says.
@@ -60,7 +70,7 @@ class Model:
         Raises
         ------
         ValueError
-            The matrix does not have one column a name.
+            The matrix does not have one column a name, or the rung reads windows.
         """
         return self.predictor.predict(self._checked(features))
 
@@ -87,6 +97,8 @@ class Model:
         return self.interval.bounds(prediction, coverage)
 
     def _checked(self, features: Float64) -> Float64:
+        if self.reads_windows:
+            raise ValueError(f"{self.rung} reads footprint windows, got a matrix {features.shape}")
         if features.ndim != 2 or features.shape[1] != len(self.names):
             raise ValueError(
                 f"features must have the {len(self.names)} columns {self.names}, got shape {features.shape}"
@@ -99,18 +111,51 @@ class Model:
         Raises
         ------
         ValueError
-            A feature is missing, or the windows of a rung that reads them.
+            A feature is missing, or windows as the model learnt from.
         """
         if isinstance(self.predictor, WindowPredictor):
             if rows.windows is None:
                 raise ValueError(f"rows must carry windows, which {self.rung} reads, got none")
-            return self.predictor.predict_windows(rows.windows)
+            return self.predict_windows(rows.windows)
         missing = [name for name in self.names if name not in rows.names]
         if missing:
             raise ValueError(
                 f"rows must have the columns that the model reads, {missing} are missing"
             )
         return self.predict(rows.features[:, [rows.names.index(name) for name in self.names]])
+
+    def can_predict(self, rows: Dataset) -> bool:
+        """Return whether the rows have the features, or the windows, that the model reads."""
+        if self.reads_windows:
+            return rows.windows is not None and rows.windows.terms == self.windows
+        return set(self.names) <= set(rows.names)
+
+    def predict_windows(self, windows: FootprintWindows) -> Float64:
+        """Return predictions of windows.
+
+        Raises
+        ------
+        ValueError
+            The model reads features, or windows of other bars or rows.
+        """
+        if windows.terms != self.windows:
+            raise ValueError(f"the model reads windows of {self.windows}, got {windows.terms}")
+        return self._reader().predict_windows(windows)
+
+    def predict_tensors(self, rows: Float32, beside: Float32) -> Float64:
+        """Return predictions of windows that `FootprintWindows.read` made tensors of.
+
+        Raises
+        ------
+        ValueError
+            The model reads features.
+        """
+        return self._reader().predict_tensors(rows, beside)
+
+    def _reader(self) -> WindowPredictor:
+        if not isinstance(self.predictor, WindowPredictor):
+            raise ValueError(f"{self.rung} reads features, not windows")
+        return self.predictor
 
     def predict_table(self, table: Mapping[str, ArrayLike]) -> Float64:
         """Return predictions for named columns; others are ignored.
@@ -146,10 +191,11 @@ def fit_rung(
     found, tuned = find_rung(task, rung), tune(training, rung)
     training = replace(training, config=tuned.config)
     fitted = found.fit(training)
+    reads_windows = isinstance(fitted.predictor, WindowPredictor)
     return Model(
         task=task,
         rung=rung,
-        names=train.names,
+        names=() if reads_windows else train.names,
         predictor=fitted.predictor,
         interval=_interval(found, training, fitted),
         train_start_ns=int(train.t0_ns.min()),
@@ -159,6 +205,7 @@ def fit_rung(
         seed=seed,
         n_configurations=fitted.predictor.n_configurations * tuned.n_tried,
         tuned=tuned.values,
+        windows=train.windows.terms if reads_windows and train.windows is not None else None,
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from models.calibrate import InnerSplit, inner_split
 from models.config import LadderConfig
 from models.datasets import Dataset
+from models.footprint_batch import Float32
 from models.footprint_windows import FootprintWindows
 from models.tasks import Task
 from orderflow_core.types import Float64, Int64
@@ -37,7 +38,7 @@ class Predictor(Protocol):
         ...
 
     def texts(self) -> dict[str, str]:
-        """Return further files: name to content."""
+        """Return further files: name to content; of ``X.base64`` the bytes are stored as ``X``."""
         ...
 
 
@@ -47,6 +48,10 @@ class WindowPredictor(Protocol):
 
     def predict_windows(self, windows: FootprintWindows) -> Float64:
         """Return calibrated predictions, of the shape that `Task.prediction_shape` says."""
+        ...
+
+    def predict_tensors(self, rows: Float32, beside: Float32) -> Float64:
+        """Return the same of windows as `FootprintWindows.read` gives them."""
         ...
 
 

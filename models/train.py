@@ -11,7 +11,7 @@ from models.datasets import Dataset
 from models.evaluate import Bounds, Comparison, Score, compare, score
 from models.ladder import Model, base_rate, fit_rung
 from models.results import FoldScores, WalkForward
-from models.tasks import BASE_RATE, RUNGS, Task
+from models.tasks import ALL_RUNGS, BASE_RATE, RUNGS, Task
 from orderflow_core.splits import Fold, purged_walk_forward
 from orderflow_core.types import Float64, Int64
 from orderflow_core.validate import require_sorted
@@ -116,13 +116,10 @@ def require_no_leak(dataset: Dataset, fold: Fold, *, embargo_ns: int) -> None:
 
 
 def best_rung(task: Task, scores: dict[str, tuple[Score, ...]]) -> str:
-    """Return the rung with the smallest pooled loss; of equals the simpler one.
-
-    A network is judged beside them and is no candidate: what serves models reads features.
-    """
+    """Return the rung with the smallest pooled loss; of equals the simpler one."""
     loss = {
         rung: next(s.value for s in scores[rung] if s.metric == task.loss)
-        for rung in RUNGS
+        for rung in ALL_RUNGS
         if rung in scores
     }
     return min(loss, key=lambda rung: loss[rung])

@@ -174,5 +174,5 @@ def with_windows(
         for day in numbers.astype("datetime64[D]").tolist()
     ]  # fmt: skip
     of_day = np.searchsorted(numbers, dataset.trading_day).astype(np.int64)
-    position, windows = windows_of(footprints, of_day, dataset.t0_ns)
+    position, windows = windows_of(footprints, of_day, dataset.t0_ns, clock=bar_clock)
     return replace(dataset.take(position), windows=windows)

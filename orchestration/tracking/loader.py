@@ -13,46 +13,55 @@ import pandas as pd
 from models.artifact import load_model
 from models.ladder import Model
 from orchestration.tracking.integrity import require_seal
+from orchestration.tracking.naming import named
+from orchestration.tracking.window_input import checked_tensors
 
 INTERVAL_COLUMNS = ("low", "high")
-_MAX_NAMED = 5
 
 
 class PyfuncModel:
-    """A model behind MLflow's generic interface: frames in, frames out."""
+    """A model behind MLflow's generic interface: a frame, or windows by name, in; a frame out."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
 
     def predict(
-        self, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+        self, model_input: pd.DataFrame | dict[str, Any], params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
         """Return the columns that `output_columns` names, one row a row.
 
         Parameters
         ----------
-        model_input : pandas.DataFrame
-            Exactly the model's features by name, in any order; float64, NaN where not known.
+        model_input : pandas.DataFrame, or dict of str to ndarray
+            Exactly the model's features by name, in any order; float64, NaN where not known. Of a
+            network: windows as `orchestration.tracking.window_input.checked_tensors` takes them.
         params : None
             There are none.
 
         Raises
         ------
         TypeError
-            The input is not a frame, a column is not float64, or parameters were given.
+            The input is not a frame, a column is not float64, or parameters were given; or, of a
+            network, as `checked_tensors`.
         ValueError
-            A feature is missing, a column is none or comes twice, or a value is infinite.
+            A feature is missing, a column is none or comes twice, or a value is infinite; or, of a
+            network, as `checked_tensors`.
         """
         if params:
             raise TypeError(f"the model takes no parameters, got {sorted(params)}")
-        features = checked_features(model_input, self.model.names)
-        prediction = self.model.predict(features)
+        prediction = self._predicted(model_input)
         columns = dict(
             zip(self.model.task.prediction_columns, np.atleast_2d(prediction.T), strict=True)
         )
         if self.model.interval is not None:
             columns |= dict(zip(INTERVAL_COLUMNS, self.model.bounds(prediction), strict=True))
-        return pd.DataFrame(columns, index=model_input.index)
+        index = model_input.index if isinstance(model_input, pd.DataFrame) else None
+        return pd.DataFrame(columns, index=index)
+
+    def _predicted(self, model_input: object) -> np.ndarray:
+        if self.model.reads_windows:
+            return self.model.predict_tensors(*checked_tensors(model_input))
+        return self.model.predict(checked_features(model_input, self.model.names))
 
 
 def output_columns(model: Model) -> tuple[str, ...]:
@@ -61,7 +70,7 @@ def output_columns(model: Model) -> tuple[str, ...]:
     return (*model.task.prediction_columns, *interval)
 
 
-def checked_features(frame: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
+def checked_features(frame: object, names: Sequence[str]) -> np.ndarray:
     """Return a frame's columns as the matrix that a model takes.
 
     Returns
@@ -79,28 +88,23 @@ def checked_features(frame: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
     given = list(frame.columns)
     missing = [name for name in names if name not in given]
     if missing:
-        raise ValueError(f"model_input lacks {_named(missing)}, which the model was trained on")
+        raise ValueError(f"model_input lacks {named(missing)}, which the model was trained on")
     extra = [name for name in given if name not in names]
     if extra:
-        raise ValueError(f"model_input has {_named(extra)}, which the model does not know")
+        raise ValueError(f"model_input has {named(extra)}, which the model does not know")
     if len(given) != len(names):
         raise ValueError(
             f"model_input has a column twice: {len(given)} columns, {len(names)} names"
         )
     wrong = [f"{name} ({frame[name].dtype})" for name in names if frame[name].dtype != np.float64]
     if wrong:
-        raise TypeError(f"model_input must be float64, got {_named(wrong)}")
+        raise TypeError(f"model_input must be float64, got {named(wrong)}")
     features = frame[list(names)].to_numpy()
     infinite = np.isinf(features).any(axis=0)
     if infinite.any():
         found = [name for name, is_infinite in zip(names, infinite, strict=True) if is_infinite]
-        raise ValueError(f"model_input must be finite or NaN, got an infinity in {_named(found)}")
+        raise ValueError(f"model_input must be finite or NaN, got an infinity in {named(found)}")
     return features
-
-
-def _named(names: Sequence[object]) -> str:
-    told = ", ".join(str(name) for name in names[:_MAX_NAMED])
-    return f"{told} and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else told
 
 
 def _load_pyfunc(data_path: str) -> PyfuncModel:

@@ -85,7 +85,7 @@ def decide(found: WalkForward, incumbent: Incumbent | None, checks: Mapping[str,
 
 def _first(found: WalkForward) -> Decision:
     if found.candidate == NAIVE:
-        tried = [found.comparison(rung, NAIVE) for rung in ("linear", "lightgbm")]
+        tried = [found.comparison(rung, NAIVE) for rung in found.rungs[1:]]
         said = "; ".join(_words(comparison) for comparison in tried if comparison is not None)
         reason = f"no rung has a smaller out-of-fold {found.task.loss} than naive: {said}"
         return Decision(promote=False, reason=reason, comparison=None)
@@ -124,12 +124,11 @@ def _against(found: WalkForward, incumbent: Incumbent) -> Decision:
 def _predicted_after(found: WalkForward, incumbent: Incumbent) -> tuple[Int64, Float64]:
     rows = found.dataset.take(found.row_idx)
     model = incumbent.model
-    if not set(model.names) <= set(rows.names):  # the champion reads features that no longer exist
+    if not model.can_predict(rows):  # the champion reads features, or windows, that are not there
         return np.empty(0, np.int64), np.empty(0)
     embargo_ns = max(model.embargo_ns, found.embargo_ns)
     after = np.flatnonzero(rows.t0_ns >= model.train_end_ns + embargo_ns)
-    columns = [rows.names.index(name) for name in model.names]
-    return after, model.predict(rows.features[after][:, columns])
+    return after, model.predict_rows(rows.take(after))
 
 
 def _common_out_of_fold(found: WalkForward, incumbent: Incumbent) -> tuple[Int64, Float64]:

@@ -25,6 +25,7 @@ from orchestration.tracking.loader import output_columns
 from orchestration.tracking.model_card import CARD_FILE
 from orchestration.tracking.promotion import Decision
 from orchestration.tracking.runs import SCORES_FILE, artifact_file
+from orchestration.tracking.window_input import SHAPES, window_input
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 NAME_PREFIX = "orderflow-"
@@ -70,33 +71,38 @@ def log_model(found: WalkForward, run_id: str) -> str:
             name=MODEL_FOLDER,
             loader_module=_LOADER,
             data_path=str(data),
-            pip_requirements=_requirements(),
+            pip_requirements=_requirements(model),
             signature=_signature(model),
-            input_example=_example(found),
+            input_example=_example(found, model),
         )
     return str(info.model_uri)
 
 
 # Explicit: guessing them takes MLflow seconds and imports the world.
-def _requirements() -> list[str]:
-    return [
-        f"{name}=={installed_version(name)}"
-        for name in ("orderflow", "numpy", "pandas", "lightgbm", "scikit-learn")
-    ]
+def _requirements(model: Model) -> list[str]:
+    own = ("torch", "safetensors") if model.reads_windows else ("lightgbm", "scikit-learn")
+    return [f"{name}=={installed_version(name)}" for name in ("orderflow", "numpy", "pandas", *own)]
 
 
 def _signature(model: Model) -> Any:
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema
+    from mlflow.types import ColSpec, Schema, TensorSpec
 
     outputs = output_columns(model)
+    inputs = (
+        [TensorSpec(np.dtype(np.float32), shape, name) for name, shape in SHAPES.items()]
+        if model.reads_windows
+        else [ColSpec("double", name) for name in model.names]
+    )
     return ModelSignature(
-        inputs=Schema([ColSpec("double", name) for name in model.names]),
+        inputs=Schema(inputs),
         outputs=Schema([ColSpec("double", name) for name in outputs]),
     )
 
 
-def _example(found: WalkForward) -> pd.DataFrame:
+def _example(found: WalkForward, model: Model) -> pd.DataFrame | dict[str, np.ndarray]:
+    if model.reads_windows and found.dataset.windows is not None:
+        return window_input(found.dataset.windows.take(slice(-1, None)))
     rows = found.dataset.features[-_EXAMPLE_ROWS:]
     # all columns float64, and NaN may be among them: that is what the model takes
     return pd.DataFrame(np.array(rows), columns=list(found.dataset.names))

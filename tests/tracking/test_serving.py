@@ -1,80 +1,18 @@
 """`mlflow models serve` on a registered model, asked over loopback as anybody would."""
 
-import http.client
-import json
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-PATIENCE_S = 90  # a start takes ten seconds, and longer where the machine is busy
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def ask(port: int, method: str, path: str, body: str = "") -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    try:
-        connection.request(method, path, body, {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-    finally:
-        connection.close()
-
-
-def post(port: int, payload: object) -> tuple[int, dict]:
-    status, answer = ask(port, "POST", "/invocations", json.dumps(payload))
-    return status, json.loads(answer)
-
-
-def wait_for(port: int, server: subprocess.Popen, log: Path) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            if ask(port, "GET", "/ping")[0] == 200:
-                return
-        except OSError:
-            time.sleep(0.2)
-    pytest.fail(f"the server did not answer:\n{log.read_text()[-3000:]}")
+from tests.tracking.served import post, serving
 
 
 @pytest.fixture(scope="module")
 def served(tracking, champion, tmp_path_factory) -> Iterator[int]:
     """Port of the shared champion's server."""
-    port, log = free_port(), tmp_path_factory.mktemp("served") / "log.txt"
-    scripts = Path(sys.executable).parent
-    environment = os.environ | {
-        "MLFLOW_TRACKING_URI": tracking.uri,
-        "MLFLOW_REGISTRY_URI": tracking.uri,
-        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
-    }
-    command = [
-        str(scripts / "mlflow"), "models", "serve", "--model-uri", f"models:/{champion.name}@champion",
-        "--env-manager", "local", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
-    ]  # fmt: skip
-    with log.open("wb") as output:
-        server = subprocess.Popen(
-            command, env=environment, stdout=output, stderr=output, start_new_session=True
-        )
-        try:
-            wait_for(port, server, log)
-            yield port
-        finally:
-            os.killpg(server.pid, signal.SIGKILL)
-            server.wait()
+    with serving(tracking, champion.name, tmp_path_factory.mktemp("served")) as port:
+        yield port
 
 
 @pytest.fixture
