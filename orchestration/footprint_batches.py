@@ -10,6 +10,7 @@ from datetime import date
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from models.datasets import Dataset
 from models.footprint_batch import FootprintBatch, target_of
@@ -59,15 +60,38 @@ def read_footprint(
             snapshot=snapshot,
         ).read_all()  # fmt: skip
 
-    cells = rows("flow.footprint", CELLS)
-    gaps = without_depth(store.read("raw.gaps", instrument.symbol, day, snapshot=snapshot))
+    return footprint_of_tables(
+        rows("flow.footprint", [*CELLS, "clock"]),
+        rows("flow.bars", [*BARS, "clock"]),
+        store.read("raw.gaps", instrument.symbol, day, snapshot=snapshot),
+        instrument,
+        day,
+        bar_clock=bar_clock,
+        ticks_per_row=ticks_per_row,
+    )
+
+
+def footprint_of_tables(
+    cells: pa.Table,
+    bars: pa.Table,
+    gaps: pa.Table,
+    instrument: Instrument,
+    day: date,
+    *,
+    bar_clock: str,
+    ticks_per_row: int | None = None,
+) -> DayFootprint:
+    """Return what `read_footprint` does, of a day's rows of `FOOTPRINT_TABLES` of any clocks."""
+    cells, bars = (
+        rows.filter(pc.equal(rows["clock"].cast(pa.string()), bar_clock)) for rows in (cells, bars)
+    )
     heights = np.unique(column(cells, "ticks_per_row")).tolist() or [1]
     if len(heights) > 1:
         raise ValueError(f"{instrument.symbol} {day}: cells must have one height, got {heights}")
     return day_footprint(
         footprint_bundle(cells),
-        rows("flow.bars", BARS),
-        gaps,
+        bars,
+        without_depth(gaps),
         session_start_ns=np.array([instrument.trading_day_window(day)[0]], np.int64),
         cell_ticks=heights[0],
         ticks_per_row=ticks_per_row or heights[0],
@@ -164,6 +188,11 @@ def with_windows(
     """Return the rows that have a footprint window, with their windows.
 
     All rungs are judged on these rows, whether they read windows or not.
+
+    Raises
+    ------
+    ValueError
+        As `read_footprint`, or the days' cells are not of one height.
     """
     numbers = np.unique(dataset.trading_day)
     footprints = [
@@ -173,6 +202,12 @@ def with_windows(
         )
         for day in numbers.astype("datetime64[D]").tolist()
     ]  # fmt: skip
+    heights = sorted({footprint.ticks_per_row for footprint in footprints})
+    if len(heights) > 1:
+        raise ValueError(
+            f"{instrument.symbol}: the days' footprints must have rows of one height, got {heights} "
+            "ticks: materialize flow.footprint again"
+        )
     of_day = np.searchsorted(numbers, dataset.trading_day).astype(np.int64)
     position, windows = windows_of(footprints, of_day, dataset.t0_ns, clock=bar_clock)
     return replace(dataset.take(position), windows=windows)

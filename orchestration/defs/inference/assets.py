@@ -7,15 +7,17 @@ import pyarrow as pa
 
 from orchestration.defs import publishing
 from orchestration.defs.inference import tables
+from orchestration.defs.inference.day_rows import FURTHER_TABLES, Day
 from orchestration.defs.inference.registered import check_after_training, notes, score_day
 from orchestration.defs.inputs import DayReader
 from orchestration.partitions import daily_by_symbol, days_of_symbol
 from orchestration.quality.invariants import check_out_of_fold
 from orchestration.resources.store import StoreResource
 from orchestration.resources.tracking import TrackingResource
-from orchestration.runtime import instrument
+from orchestration.runtime import instrument, settings
 
 TABLE = "research.predictions"
+CODE_VERSION = "4"
 READ = ("research.features", "research.labels")
 MODELS = (
     "direction",
@@ -41,8 +43,8 @@ MODELS = (
             deps=[
                 dg.AssetDep(["models", name], partition_mapping=days_of_symbol) for name in MODELS
             ]
-            + [publishing.asset_key(table) for table in READ],
-            code_version="3",
+            + [publishing.asset_key(table) for table in (*READ, *FURTHER_TABLES)],
+            code_version=CODE_VERSION,
         )
     ],
     check_specs=publishing.check_specs(TABLE, "out_of_fold", "after_training"),
@@ -67,15 +69,15 @@ def predictions(
         )
         for model in newest
     ]
-    day_end_ns = instrument(day.symbol).trading_day_window(day.day)[1]
-    scored = score_day(tracking.get(), day.symbol, day_end_ns, day.read)
+    asked = Day(instrument=instrument(day.symbol), day=day.day, config=settings(), read=day.read)
+    scored = score_day(tracking.get(), asked)
     parts += [each.rows for each in scored if each.rows.num_rows]
     made = pa.concat_tables(parts).unify_dictionaries() if parts else tables.no_predictions()
     metadata = {model["task"]: model["model_version"] for model in newest} | notes(scored)
     metadata |= {} if newest else {"models": "none is registered, so nothing is predicted"}
     draft = day.draft(
         started,
-        "3",
+        CODE_VERSION,
         {TABLE: made},
         outcomes={TABLE: [check_out_of_fold(made), check_after_training(scored)]},
         metadata={TABLE: metadata},

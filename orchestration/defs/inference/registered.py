@@ -1,31 +1,25 @@
 """What registered versions say of days after their training: predictions of champion and challenger."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from models.datasets import Dataset
 from models.ladder import Model
 from models.results import prediction_columns
 from models.tasks import Task
 from orchestration.arrays import column, constant
-from orchestration.defs.features.tables import CLOCK
+from orchestration.defs.inference.day_rows import Day, clock_of, rows_of_day, with_day_windows
 from orchestration.quality.outcome import CheckOutcome, rule
 from orchestration.storage.tables import TABLES
 from orchestration.tracking.tracking import Tracking
 
 ROLES = ("champion", "challenger")  # a version that is both is the champion
 NO_FOLD = -1
-_SUBJECTS = (
-    "direction",
-    "barrier",
-    "move",
-    "return",
-)  # judged at every decision of the sweep clock
 _NOTHING = TABLES["research.predictions"].arrow_schema().empty_table()
 _STORED = ("p_down", "p_flat", "p_up", "value", "low", "high")
 
@@ -42,7 +36,7 @@ class Scored:
     embargo_ns : int
         What had to pass between the version's training end and the decisions.
     note : str
-        Why nothing was predicted, or nothing.
+        Why nothing, or not all, was predicted; or nothing.
     """
 
     model_version: str
@@ -65,13 +59,9 @@ def registered_roles(
 
 
 def score_registered(
-    described: Mapping[str, Any],
-    role: str,
-    load: Callable[[], Model],
-    features: pa.Table,
-    labels: pa.Table,
+    described: Mapping[str, Any], role: str, load: Callable[[], Model], day: Day
 ) -> Scored:
-    """Return what a registered version says of the decisions of one day that it may judge.
+    """Return what a registered version says of the rows of one day that it may judge.
 
     Parameters
     ----------
@@ -79,74 +69,64 @@ def score_registered(
         Of `Tracking.models`.
     role : str
     load : callable
-        Loads the version. It is not called where no decision comes after its training.
-    features : pyarrow.Table
-        The day's ``research.features``.
-    labels : pyarrow.Table
-        The day's ``research.labels``, for the time at which an outcome is known.
+        Loads the version. It is not called where no row comes after its training.
+    day : Day
 
     Returns
     -------
     Scored
-        A row a decision with ``t0_ns > train_end_ns + embargo_ns``; ``t1_ns`` is ``t0_ns`` where the
-        day has no label of the task for the decision. The rung is named ``champion:lightgbm`` and the
-        like, beside the out-of-fold rows of the same rung.
+        A row each of `rows_of_day` with ``t0_ns > train_end_ns + embargo_ns``, of a network those
+        that have a window. The rung is named ``champion:lightgbm`` and the like, beside the
+        out-of-fold rows of the same rung.
     """
     terms = {
         "model_version": str(described["model_version"]),
         "role": role,
         "embargo_ns": int(described["embargo_ns"]),
     }
-    if Task(described["task"]).subject not in _SUBJECTS:
-        note = "its decisions are not those of research.features"
-        return Scored(**terms, rows=_NOTHING, note=note)
-    t0_ns = column(features, "t0_ns")
+    task = Task(described["task"])
+    rows = rows_of_day(task, day)
+    if not len(rows):
+        return Scored(**terms, rows=_NOTHING, note=f"this day has no row of {task.name}")
     end_ns = int(described["train_end_ns"])
-    rows = features.filter(pa.array(t0_ns > end_ns + int(described["embargo_ns"])))
-    if not rows.num_rows:
+    rows = rows.take(rows.t0_ns > end_ns + int(described["embargo_ns"]))
+    if not len(rows):
         note = "its training reaches beyond every decision of this day"
         return Scored(**terms, rows=_NOTHING, note=note)
-    model = load()
-    missing = [name for name in model.names if name not in rows.column_names]
-    if missing:
-        note = f"it reads {', '.join(missing[:3])}, which are no columns of research.features"
+    model, note = load(), ""
+    if model.windows is not None:
+        n_asked = len(rows)
+        rows = with_day_windows(rows, model.windows, day)
+        note = f"{len(rows):,} of {n_asked:,} decisions have a window of {model.windows.clock}"
+        if not len(rows):
+            return Scored(**terms, rows=_NOTHING, note=note)
+    elif not model.can_predict(rows):
+        missing = [name for name in model.names if name not in rows.names]
+        note = f"it reads {', '.join(missing[:3])}, which the rows of this day do not have"
         return Scored(**terms, rows=_NOTHING, note=note)
-    return Scored(**terms, rows=_predicted(described, role, model, rows, labels))
+    return Scored(**terms, rows=_predicted(described, role, model, rows), note=note)
 
 
-def _predicted(
-    described: Mapping[str, Any], role: str, model: Model, rows: pa.Table, labels: pa.Table
-) -> pa.Table:
-    prediction = model.predict_table({name: column(rows, name) for name in model.names})
-    n = rows.num_rows
+def _predicted(described: Mapping[str, Any], role: str, model: Model, rows: Dataset) -> pa.Table:
+    prediction = model.predict_rows(rows)
+    n = len(rows)
     unknown = np.full(n, np.nan)
     bounds = (unknown, unknown) if model.interval is None else model.bounds(prediction)
     columns = prediction_columns(model.task, prediction, bounds)
     return pa.table(
         {
-            "clock": constant(CLOCK, n),
+            "clock": constant(clock_of(model.task), n),
             "task": constant(model.task.name, n),
             "model_version": pa.array([described["model_version"]] * n, pa.string()),
             "role": constant(role, n),
             "rung": constant(f"{role}:{model.rung}", n),
             "fold": np.full(n, NO_FOLD, np.int64),
             "train_end_ns": np.full(n, int(described["train_end_ns"]), np.int64),
-            "t0_ns": rows["t0_ns"],
-            "t1_ns": _outcome_known(model.task.name, rows, labels),
-            "decision_id": rows["decision_id"],
+            "t0_ns": rows.t0_ns,
+            "t1_ns": rows.t1_ns,
+            "decision_id": rows.decision_id,
         }
         | {name: columns[name] for name in _STORED}
-    )
-
-
-def _outcome_known(task: str, rows: pa.Table, labels: pa.Table) -> np.ndarray:
-    own = labels.filter(pc.equal(labels["task"].cast(pa.string()), task))
-    keys = zip(column(own, "t0_ns").tolist(), column(own, "decision_id").tolist(), strict=True)
-    known = dict(zip(keys, column(own, "t1_ns").tolist(), strict=True))
-    t0_ns, ids = column(rows, "t0_ns"), column(rows, "decision_id")
-    return np.array(
-        [known.get(key, key[0]) for key in zip(t0_ns.tolist(), ids.tolist(), strict=True)],
-        np.int64,
     )
 
 
@@ -166,32 +146,19 @@ def check_after_training(scored: Sequence[Scored]) -> CheckOutcome:
     )
 
 
-def score_day(
-    tracker: Tracking, symbol: str, day_end_ns: int, read: Callable[[str], pa.Table]
-) -> list[Scored]:
+def score_day(tracker: Tracking, day: Day) -> list[Scored]:
     """Return what every registered version of a symbol with a role says of one day.
 
-    Parameters
-    ----------
-    tracker : Tracking
-    symbol : str
-    day_end_ns : int, unit ns
-        End of the trading day: a version whose training reaches beyond it is passed over, so that
-        a day of the past costs no reading.
-    read : callable
-        Returns the day's rows of a table.
+    A version whose training reaches beyond the day is passed over, so that a day of the past costs no
+    reading.
     """
-    wanted = [
-        (model, role)
+    symbol = day.instrument.symbol
+    day_end_ns = day.instrument.trading_day_window(day.day)[1]
+    cached = replace(day, read=cache(day.read))
+    return [
+        score_registered(model, role, partial(_load, tracker, model), cached)
         for model, role in registered_roles(tracker.models(), symbol)
         if model["train_end_ns"] + model["embargo_ns"] < day_end_ns
-    ]
-    if not wanted:
-        return []
-    features, labels = read("research.features"), read("research.labels")
-    return [
-        score_registered(model, role, partial(_load, tracker, model), features, labels)
-        for model, role in wanted
     ]
 
 
