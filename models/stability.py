@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.bootstrap import Blocks, Estimate, estimate, plan_blocks
+from models.bootstrap import Blocks, estimate, plan_blocks
 from models.datasets import Dataset
 from models.evaluate import row_loss
 from models.results import WalkForward
@@ -39,7 +39,7 @@ class GroupSkill:
         ``1 - loss / loss(base rate)`` on the same rows with its 95 % interval: 0 = no better than
         the averages of the training fold, negative = worse.
     beats_base : str
-        Verdict on the difference to the base rate: yes, no or not shown.
+        Verdict by the skill's interval: yes, no or not shown.
     """
 
     group: str
@@ -192,9 +192,6 @@ def _skill(
     columns = np.column_stack([loss, base, np.ones(len(loss))])
     own = estimate(columns, lambda totals: totals[..., 0] / totals[..., 2], blocks)
     skill = estimate(columns, skill_of_totals, blocks)
-    difference: Estimate = estimate(
-        columns, lambda totals: (totals[..., 0] - totals[..., 1]) / totals[..., 2], blocks
-    )
     return GroupSkill(
         group=group,
         rung=rung,
@@ -208,7 +205,7 @@ def _skill(
         skill=skill.value,
         low=skill.low,
         high=skill.high,
-        beats_base=verdict(difference.low, difference.high, blocks.n_blocks),
+        beats_base=verdict(-skill.high, -skill.low, blocks.n_blocks),
     )
 
 
