@@ -117,7 +117,7 @@ def score(
     Returns
     -------
     tuple of Score
-        classes: ``log_loss``, ``accuracy``, ``auc_up_down``, ``brier``, ``ece``,
+        classes: ``log_loss``, ``accuracy``, ``hit_rate``, ``auc_up_down``, ``brier``, ``ece``,
         ``miscalibration``; binary: ``log_loss``, ``brier``, ``auc``, ``ece``, ``miscalibration``;
         value: ``mse``, ``r2_zero``, ``r2_train_mean``, ``rank_ic``, ``miscalibration``; quantiles:
         ``pinball``, ``pinball_skill``, ``coverage_90``, ``width_90``, ``below_05`` to ``below_95``,
@@ -134,7 +134,11 @@ def score(
     ``auc_up_down``, ``auc`` and ``rank_ic`` rank rows within each fold and are averaged over the folds by
     their rows: a model's level differs from fold to fold with its training rows, and ranks across
     folds would score that instead of telling rows apart. A fold where they are not defined (one
-    side only, a constant forecast) is left out; where none is left the score is NaN.
+    side only, a constant forecast) is left out; where none is left the score is NaN. Ranks flatter what
+    fades a wandering price: a rank is relative to later rows too, and within any stretch of a random walk
+    what lies high is followed by what lies lower. So skill is shown by losses and by ``hit_rate``, whose
+    reference is fixed before the row: the share, among rows that moved, of those whose more probable
+    side came (no side counts half); one half where moves are a fair coin, whatever is forecast.
 
     ``accuracy`` counts the most probable class (first of equals). ``auc_up_down`` ranks rows that
     went up or down by ``p_up / p_down``, ties count half, so a forecast that is constant in each

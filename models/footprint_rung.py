@@ -1,7 +1,8 @@
 """The rung ``network``: our footprint network, calibrated like the other rungs, for the rows with a window.
 
-It is trained on part of the training rows and stopped by the rest (purged), which also calibrate it; then
-it is trained on all of them for as many epochs.
+It is trained on the first four fifths of the training rows and stopped by the rest (purged), which also
+calibrate it. It is not trained again on all of them, as other rungs are: another run ends with scores on another
+scale, for which the calibration was not made.
 """
 
 import base64
@@ -132,7 +133,7 @@ class NetworkPredictor:
 
 
 def fit_network(training: Training) -> Fitted:
-    """Stop and calibrate a trial fit by the held-out rows, then fit again on every row.
+    """Fit on the rows before the held-out ones, which stop and calibrate the fit.
 
     Raises
     ------
@@ -149,17 +150,8 @@ def fit_network(training: Training) -> Fitted:
     score = scores(trial.net, _source(held, head, prior).batches(_BATCH), head)
     slope = _slope(family, score, prior, held.label)
     said = _calibrated(family, score, prior, slope)
-    prior = _prior(family, train.label)
-    final = train_network(
-        _network,
-        _source(train, head, prior),
-        None,
-        config,
-        seed=training.seed,
-        n_epochs=trial.best_epoch,
-    )
     predictor = NetworkPredictor(
-        net=final.net,
+        net=trial.net,
         family=family,
         head=head,
         prior=prior,

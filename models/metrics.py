@@ -11,6 +11,7 @@ from orderflow_core.types import Bool, Float64, Int64
 N_BINS = 10
 DOMAIN = {
     "accuracy": (0.0, 1.0),
+    "hit_rate": (0.0, 1.0),
     "auc_up_down": (0.0, 1.0),
     "auc": (0.0, 1.0),
     "ece": (0.0, 1.0),
@@ -71,6 +72,7 @@ def _of_classes(
     return {
         "log_loss": (mean_columns(loss), ratio),
         "accuracy": (mean_columns(prediction.argmax(axis=1) == _class_idx(label)), ratio),
+        "hit_rate": (_hit_columns(rank_score, label), ratio),
         "auc_up_down": (_auc_columns(rank_score, label > 0, label < 0, members), ratio),
         "brier": (mean_columns(((prediction - is_class) ** 2).sum(axis=1)), ratio),
         "ece": (_ece_columns(is_class, prediction), _ece),
@@ -181,6 +183,13 @@ def _is_event(label: Float64) -> Bool:
 
 def _skill(totals: Float64) -> Float64:
     return 1 - ratio(totals)
+
+
+# Rows that moved, and those of them whose more probable side came; no side counts half.
+def _hit_columns(rank_score: Float64, label: Float64) -> Float64:
+    has_moved = label != 0
+    hit = (1 + np.sign(rank_score) * label) / 2
+    return np.column_stack([hit * has_moved, has_moved])
 
 
 # Area under the curve as a mean: a fold's area plus each row's influence on it, and whether the row

@@ -11,10 +11,11 @@ import numpy as np
 from models.calibrate import event_share
 from models.rung import Fitted, Rung, RungTable, Training
 from orderflow_core.types import Float64, Int64
+from orderflow_core.uniqueness import average_uniqueness
 
 VOLATILITY = "volatility_60s_ticks"
 N_GROUPS = 5
-_PRIOR_ROWS = 20.0  # so many rows of the overall share are added to each group
+_PRIOR_ROWS = 20.0  # so many independent rows of the overall share are added to each group
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,11 @@ class NaiveMove:
 
 
 def fit_naive_move(training: Training) -> Fitted:
-    """Count the event in five groups of equal size by recent volatility."""
+    """Count the event in five groups of equal size by recent volatility.
+
+    A row counts by the uniqueness of its label: a hundred decisions over the same seconds are one
+    outcome, and a share of few outcomes stays near the overall one.
+    """
     train, prior = training.rows, event_share(training.rows.label)
     column = train.names.index(VOLATILITY) if VOLATILITY in train.names else None
     known = np.zeros(len(train), bool) if column is None else ~np.isnan(train.features[:, column])
@@ -87,8 +92,9 @@ def fit_naive_move(training: Training) -> Fitted:
         volatility = train.features[known, column]
         edges = np.unique(np.quantile(volatility, np.arange(1, N_GROUPS) / N_GROUPS))
         group, n_groups = _group(edges, volatility), len(edges) + 1
-        n_rows = np.bincount(group, minlength=n_groups)
-        n_events = np.bincount(group, weights=train.label[known], minlength=n_groups)
+        weight = average_uniqueness(train.t0_ns, train.t1_ns)[known]
+        n_rows = np.bincount(group, weights=weight, minlength=n_groups)
+        n_events = np.bincount(group, weights=weight * train.label[known], minlength=n_groups)
         shares = (n_events + _PRIOR_ROWS * prior) / (n_rows + _PRIOR_ROWS)
     return Fitted(predictor=NaiveMove(column=column, edges=edges, shares=shares, prior=prior))
 

@@ -104,7 +104,7 @@ def lag_table(result: Mapping[str, Any]) -> Table:
 
 
 # The metric that decides, and what a person asks next; `orderflow models --json` has them all.
-_SHOWN_METRICS = ("log_loss", "accuracy", "auc_up_down", "mse", "r2_zero", "rank_ic")
+_SHOWN_METRICS = ("log_loss", "hit_rate", "auc_up_down", "mse", "r2_zero", "rank_ic")
 
 
 def model_tables(models: Sequence[Mapping[str, Any]]) -> list[Table]:

@@ -45,6 +45,18 @@ def test_direction_scores_equal_the_loops():
     assert found["log_loss"].low < found["log_loss"].value < found["log_loss"].high
 
 
+def test_hit_rate_golden():
+    # up said 3 times (2 came), down once (came), no side once, and a row that stayed
+    label = np.array([1.0, 1.0, -1.0, -1.0, 1.0, 0.0])
+    up = np.array([0.6, 0.5, 0.5, 0.2, 0.3, 0.6])
+    p = np.column_stack([0.8 - up, np.full(6, 0.2), up])
+    p[4] = 0.3, 0.4, 0.3
+    found = named(score(DIRECTION, label, p, np.tile([0.3, 0.2, 0.5], (6, 1)), blocks(6)))
+    # hits of the five that moved: 1, 1, 0, 1 and a half
+    assert found["hit_rate"].value == pytest.approx(3.5 / 5)
+    assert found["hit_rate"].base == pytest.approx(3 / 5)
+
+
 def test_ece_golden():
     # ten rows say (.2, .2, .6); 4 go down, 6 up, none stays: |.4-.2|, |0-.2|, |.6-.6| -> mean .4/3
     label = np.array([-1.0] * 4 + [1.0] * 6)

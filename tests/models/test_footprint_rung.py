@@ -7,15 +7,17 @@ import pytest
 
 from models.config import LadderConfig, NetworkConfig
 from models.datasets import Dataset
+from models.footprint_rung import fit_network
 from models.footprint_windows import DayFootprint, windows_of
 from models.ladder import fit_rung
+from models.rung import Training
 from models.tasks import Task
 from orderflow_core.footprint import FootprintCells
 from orderflow_core.footprint_tensor import WindowBars
 
 SECOND = 1_000_000_000
 CONFIG = LadderConfig(
-    network=NetworkConfig(max_epochs=3, patience=3, batch=32, room=512, learning_rate=4e-3)
+    network=NetworkConfig(max_epochs=6, patience=6, batch=32, room=512, learning_rate=4e-3)
 )
 NONE = np.empty(0, np.int64)
 
@@ -97,3 +99,13 @@ def test_rows_without_windows_and_matrices_are_refused(planted):
         model.predict_rows(bare)
     with pytest.raises(ValueError, match="reads footprint windows"):
         model.predict(planted.features)
+
+
+def test_the_network_that_answers_is_the_one_that_was_calibrated(planted):
+    training = Training(
+        task=Task("return_2s"), rows=planted.take(slice(0, 150)), embargo_ns=0, seed=0,
+        config=replace(CONFIG, network=replace(CONFIG.network, max_epochs=1)),
+    )  # fmt: skip
+    fitted = fit_network(training)
+    held = training.rows.take(training.inner().held_idx)
+    np.testing.assert_array_equal(fitted.predictor.predict_windows(held.windows), fitted.held)

@@ -67,7 +67,8 @@ def moves(names=("last_tick_sign", "volatility_60s_ticks", "c", "d", "e", "f")):
     features[:, 1] = rng.exponential(size=1000)
     features[:10, 1] = np.nan
     label = (rng.random(1000) < np.where(features[:, 1] > 1, 0.6, 0.1)).astype(float)
-    rows = replace(data, features=features, label=label, names=names)
+    t1_ns = data.t0_ns + 1  # outcomes that have nothing to do with each other
+    rows = replace(data, features=features, label=label, names=names, t1_ns=t1_ns)
     return Training(task=TASKS["move"], rows=rows, embargo_ns=1, config=LadderConfig(), seed=0)
 
 
@@ -85,6 +86,15 @@ def test_naive_move_knows_quiet_from_wild_times():
     np.testing.assert_array_equal(
         again.predict(training.rows.features), found.predict(training.rows.features)
     )
+
+
+def test_outcomes_that_are_shared_count_as_few_for_naive_move():
+    alone = moves()
+    shared = replace(alone, rows=replace(alone.rows, t1_ns=alone.rows.t0_ns + 20 * 10**9))
+    shares = [fit_naive_move(training).predictor.shares for training in (alone, shared)]
+    # Twenty rows share an outcome, a group rests on ten: its share lies nearer to that of all rows.
+    assert np.ptp(shares[1]) < 0.5 * np.ptp(shares[0])
+    assert (np.sign(np.diff(shares[1])) == np.sign(np.diff(shares[0]))).all()
 
 
 def test_naive_move_without_a_volatility_is_the_share():
