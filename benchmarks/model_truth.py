@@ -1,0 +1,218 @@
+"""Print what the ladder finds where the truth is known, as tables in Markdown.
+
+    python -m benchmarks.model_truth informed|walk|quiet [hours]
+    python -m benchmarks.model_truth network [hours]
+    python -m benchmarks.model_truth alarms walk|quiet [markets]
+
+Markets are those of `benchmarks.truth_markets`. Scores are out of fold, intervals 95 %. ``alarms`` counts how often
+skill is claimed over many null markets, each with a seed of its own for each task.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from benchmarks.truth_markets import (
+    DECISION_TASKS,
+    ORDER_TASKS,
+    TruthMarket,
+    informed_market,
+    quiet_market,
+    rows_of,
+    walk_market,
+    with_windows,
+)
+from models.bootstrap import Estimate, estimate
+from models.config import LadderConfig, NetworkConfig, TreesConfig
+from models.datasets import Dataset
+from models.evaluate import row_loss
+from models.ladder import base_rate
+from models.results import WalkForward
+from models.tasks import ALL_RUNGS, BASE_RATE, RUNGS, Task
+from models.train import walk_forward
+from orchestration.tracking.promotion import decide
+from orderflow_core.simulator import SECOND_NS
+from orderflow_core.types import Float64
+
+QUICK = LadderConfig(
+    trees=TreesConfig(n_trees=20),
+    network=NetworkConfig(max_epochs=4, patience=4, learning_rate=4e-3),
+)
+TASKS = {
+    "informed": DECISION_TASKS + ORDER_TASKS,
+    "walk": DECISION_TASKS + ORDER_TASKS,
+    "quiet": (*DECISION_TASKS, "impact_10s"),  # a book tells of its own fills and prices
+}
+MARKETS: dict[str, Callable[..., TruthMarket]] = {
+    "informed": informed_market,
+    "walk": walk_market,
+    "quiet": quiet_market,
+}
+# What tells outcomes apart, by family, and its value where nothing does. Of classes it is not the area
+# under the curve: see `models.evaluate.score`.
+TELLS = {
+    "classes": ("hit_rate", 0.5),
+    "binary": ("auc", 0.5),
+    "value": ("rank_ic", 0.0),
+    "quantiles": ("pinball_skill", 0.0),
+}
+NETWORK_TASKS = ("direction_10s", "move_10s", "return_10s")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarms:
+    """Of one null market and rung: whether skill was claimed that cannot be, and whether the rung varied.
+
+    ``beats_truth``: the interval of its loss less that of the true frequencies lies below zero. ``tells``:
+    the interval of the score of `TELLS` lies above its value of nothing; ``misleads``: below it. ``champion``:
+    it was the candidate and would have been promoted.
+    """
+
+    task: str
+    rung: str
+    varies: bool
+    beats_truth: bool
+    tells: bool
+    misleads: bool
+    champion: bool
+
+
+def trained(rows: Dataset, task: Task, *, rungs: tuple[str, ...] = RUNGS) -> WalkForward:
+    """Return a task's ladder judged on two folds."""
+    return walk_forward(
+        rows, task, n_folds=2, embargo_ns=SECOND_NS, n_boot=300, config=QUICK, rungs=rungs
+    )
+
+
+def skill(found: WalkForward, rung: str, other: Float64 | None = None) -> Estimate:
+    """Return one less the ratio of a rung's loss to that of another prediction, by default the base rate."""
+    label = found.dataset.label[found.row_idx]
+    beside = found.predictions[BASE_RATE] if other is None else other
+    losses = [row_loss(found.task, label, p) for p in (found.predictions[rung], beside)]
+    return estimate(
+        np.column_stack(losses), lambda totals: 1 - totals[..., 0] / totals[..., 1], found.blocks
+    )
+
+
+def tells(found: WalkForward, rung: str) -> tuple[str, Estimate, float]:
+    """Return the name, the value and the value of nothing of what tells outcomes apart."""
+    metric, nothing = TELLS[found.task.family]
+    score = next(s for s in found.scores[rung] if s.metric == metric)
+    value = Estimate(value=score.value, low=score.low, high=score.high, p_value=np.nan)
+    return metric, value, nothing
+
+
+def true_frequencies(
+    name: str, tasks: tuple[str, ...], *, hours: float = 60.0
+) -> dict[str, Float64]:
+    """Return by task the labels of a long null market: their averages are the best forecast there is."""
+    market = MARKETS[name](hours=hours, seed=1_000_000)
+    return {task: rows_of(market, Task(task)).label for task in tasks}
+
+
+def borrowed(rows: Dataset, features: Dataset) -> Dataset:
+    """Return the outcomes of some rows with the features of another market's rows, one after the other."""
+    n = min(len(rows), len(features))
+    return replace(rows.take(slice(0, n)), features=features.features[:n])
+
+
+def alarms_of(found: WalkForward, truth: Float64) -> list[Alarms]:
+    """Return what is claimed of each rung of a null market."""
+    n = len(found.row_idx)
+    promoted = decide(found, None, {}).promote
+    made = []
+    for rung in found.rungs:
+        _, told, nothing = tells(found, rung)
+        made.append(
+            Alarms(
+                task=found.task.name,
+                rung=rung,
+                varies=bool(told.high > told.low),
+                beats_truth=bool(skill(found, rung, base_rate(found.task, truth, n)).low > 0),
+                tells=bool(told.low > nothing),
+                misleads=bool(told.high < nothing),
+                champion=promoted and rung == found.candidate,
+            )
+        )
+    return made
+
+
+def null_alarms(
+    name: str, truths: dict[str, Float64], seeds: range, *, hours: float = 2.0
+) -> Iterator[tuple[list[Alarms], list[Alarms]]]:
+    """Yield the alarms of a task's rows, and of the same outcomes with the features of another market.
+
+    Every task and seed is a market of its own, so that trials are independent.
+    """
+    for seed in seeds:
+        for k, task in enumerate(truths):
+            own, other = (
+                rows_of(MARKETS[name](hours=hours, seed=1000 * seed + 2 * k + i), Task(task))
+                for i in (0, 1)
+            )
+            yield tuple(
+                alarms_of(trained(rows, Task(task)), truths[task])
+                for rows in (own, borrowed(own, other))
+            )  # type: ignore[misc]
+
+
+def main() -> None:
+    name = sys.argv[1] if len(sys.argv) > 1 else "informed"
+    if name == "alarms":
+        print_alarms(sys.argv[2], range(int(sys.argv[3]) if len(sys.argv) > 3 else 10))
+        return
+    hours = float(sys.argv[2]) if len(sys.argv) > 2 else 6.0
+    print("| market | task | rung | rows | tells apart | [95 %] | skill | [95 %] |")
+    print("|---|---|---|---|---|---|---|---|")
+    if name == "network":
+        for market in ("informed", "walk"):
+            print_network(market, hours)
+        return
+    market = MARKETS[name](hours=hours, seed=7)
+    for task in TASKS[name]:
+        print_rows(name, trained(rows_of(market, Task(task)), Task(task)))
+
+
+def print_network(name: str, hours: float) -> None:
+    market = MARKETS[name](hours=hours, seed=8)
+    for task in map(Task, NETWORK_TASKS):
+        rows = with_windows(market, rows_of(market, task))
+        print_rows(name, trained(rows, task, rungs=ALL_RUNGS))
+
+
+def print_rows(name: str, found: WalkForward) -> None:
+    for rung in found.rungs:
+        metric, told, _ = tells(found, rung)
+        lost = skill(found, rung)
+        print(
+            f"| {name} | {found.task.name} | {rung} | {len(found.row_idx):,} | {metric} {told.value:.3f} "
+            f"| {told.low:.3f} to {told.high:.3f} | {lost.value:.3f} | {lost.low:.3f} to {lost.high:.3f} |",
+            flush=True,
+        )
+
+
+def print_alarms(name: str, seeds: range) -> None:
+    truths = true_frequencies(name, TASKS[name])
+    found: list[tuple[list[Alarms], list[Alarms]]] = list(null_alarms(name, truths, seeds))
+    print(
+        "| market | task | rung | trials | beats the truth | tells | misleads | borrowed, varying | tells | misleads | champion |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    for task in (*truths, "all"):
+        for rung in RUNGS:
+            own, lent = (
+                [a for pair in found for a in pair[i] if a.rung == rung and task in (a.task, "all")]
+                for i in (0, 1)
+            )
+            said = [
+                len(own), sum(a.beats_truth for a in own), sum(a.tells for a in own),
+                sum(a.misleads for a in own), sum(a.varies for a in lent), sum(a.tells for a in lent),
+                sum(a.misleads for a in lent), sum(a.champion for a in own),
+            ]  # fmt: skip
+            print(f"| {name} | {task} | {rung} | " + " | ".join(map(str, said)) + " |")
+
+
+if __name__ == "__main__":
+    main()
