@@ -11,7 +11,9 @@ from orchestration.charts.formatting import MISSING, escape, quantity_text, scor
 
 WIDTH, HEIGHT, MARGIN = 240, 26, 12
 LOWER_IS_BETTER = frozenset({"log_loss", "brier", "ece", "mse", "miscalibration"})
-HIGHER_IS_BETTER = frozenset({"accuracy", "hit_rate", "auc_up_down", "r2_zero", "r2_train_mean", "rank_ic"})
+HIGHER_IS_BETTER = frozenset(
+    {"accuracy", "hit_rate", "auc_up_down", "r2_zero", "r2_train_mean", "rank_ic"}
+)
 
 
 def score_table(scores: Sequence[Mapping[str, Any]]) -> str:
