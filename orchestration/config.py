@@ -180,6 +180,9 @@ class Settings(BaseSettings):
         False,
         description="train and judge the network rung too, on the rows with a footprint window",
     )
+    network_epochs: int = Field(
+        20, description="passes over the rows in which a network is trained, at most", gt=0
+    )
     n_null_runs: int = Field(200, description="backtests on a shuffled signal", ge=20)
 
     @field_validator("sizing_probability")

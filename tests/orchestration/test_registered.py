@@ -9,7 +9,7 @@ import pytest
 
 from models.ladder import fit_rung
 from models.tasks import Task
-from models.train import DEFAULT_CONFIG
+from models.train import DEFAULT_CONFIG, walk_forward
 from orchestration.arrays import column
 from orchestration.config import Settings
 from orchestration.defs.inference.day_rows import Day
@@ -21,11 +21,15 @@ from orchestration.defs.inference.registered import (
     score_registered,
 )
 from orchestration.defs.inference.tables import day_predictions, model_versions, no_predictions
+from orchestration.pipeline import run_jobs
 from orchestration.quality.invariants import check_out_of_fold
+from orchestration.tracking.tracking import Tracking
 from tests.models.synthetic import SECOND, synthetic
+from tests.orchestration.conftest import SYMBOL
 from tests.orchestration.test_research_tables import ONE
 
 EMBARGO = 5 * SECOND
+SOME_FEATURES = ("buy_lots_60s", "sell_lots_60s", "vpin", "bar_delta_lots")
 TRAINED = 800
 TASK = Task("direction_10")
 DESCRIBED = {"name": "m", "version": 3, "model_version": "m/3", "symbol": "ONE"}
@@ -208,3 +212,35 @@ def test_rows_stand_beside_those_out_of_fold(described, model, data):
         tuple(row.values()) for row in both.select(["rung", "t0_ns", "decision_id"]).to_pylist()
     ]
     assert len(set(keys)) == len(keys) == 370
+
+
+@pytest.fixture
+def registry(ran, store, tmp_path, monkeypatch):
+    """A registry of its own with a challenger whose training ended before half of the day's decisions."""
+    features = store.read("research.features", SYMBOL, ran.day)
+    t0_ns = column(features, "t0_ns")
+    middle = int(t0_ns[len(t0_ns) // 2])
+    data = synthetic("direction", strength=0.3, n=500)
+    names = ("last_tick_sign", "volatility_60s_ticks", *SOME_FEATURES)
+    t0_ns = middle - 2 * EMBARGO - np.arange(len(data), 0, -1) * SECOND
+    data = replace(data, names=names, t0_ns=t0_ns, t1_ns=t0_ns + SECOND)
+    found = walk_forward(data, Task("direction_20"), n_folds=2, embargo_ns=EMBARGO, n_boot=100)
+    tracking = Tracking.open(tmp_path)
+    tracking.log_training(found, [], symbol=SYMBOL, code_version="1", dagster_run_id="d")
+    monkeypatch.setattr("orchestration.resources.tracking.open_tracking", lambda: tracking)
+    yield found.models[found.candidate]
+    monkeypatch.undo()
+    run_jobs(SYMBOL, [ran.day], jobs=("judging",), tables=["research.predictions"])
+
+
+def test_the_day_publishes_what_the_challenger_says_of_the_rest_of_it(registry, ran, store):
+    [made] = run_jobs(SYMBOL, [ran.day], jobs=("judging",), tables=["research.predictions"])
+    rows = store.read("research.predictions", SYMBOL, ran.day)
+    assert made.rows == rows.num_rows > 0
+    role = rows["role"].cast("string").to_pylist()
+    assert set(role) <= {"champion", "challenger"}
+    assert len(set(role)) == 1
+    t0_ns = column(store.read("research.features", SYMBOL, ran.day), "t0_ns")
+    later = t0_ns[t0_ns > registry.train_end_ns + EMBARGO]
+    np.testing.assert_array_equal(np.sort(column(rows, "t0_ns")), np.sort(later))
+    assert 0 < len(later) < len(t0_ns)

@@ -11,21 +11,6 @@ from models.train import walk_forward
 from orchestration.tracking.tracking import Tracking
 from tests.models.synthetic import SECOND, synthetic
 
-THIRD_PARTY = (
-    # MLflow's migrations use a loader strategy that SQLAlchemy 2.1 deprecates.
-    "ignore:The ``noload`` loader strategy is deprecated",
-    # MLflow compares a frame's columns with a range.
-    "ignore:Operation with range is deprecated",
-)
-
-
-def pytest_collection_modifyitems(items):
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            for warning in THIRD_PARTY:
-                item.add_marker(pytest.mark.filterwarnings(warning))
-
 
 def train(kind: str, **keywords) -> WalkForward:
     task = Task({"direction": "direction_10", "return": "return_10s"}[kind])

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import dagster as dg
 
-from models.config import LadderConfig
+from models.config import LadderConfig, NetworkConfig
 from models.datasets import Dataset
 from models.leaks import implausible_features
 from models.results import WalkForward
@@ -178,7 +178,7 @@ def _terms(config: Settings) -> str:
     return (
         f"{_CODE_VERSION}; {config.n_blocks} blocks, embargo {config.embargo_seconds} s, "
         f"seed {config.seed}, {config.n_tuning_trials} tuning trials"
-        f"{'; with the network' if config.network else ''}"
+        f"{f'; with the network, {config.network_epochs} epochs' if config.network else ''}"
     )
 
 
@@ -194,7 +194,9 @@ def _train(
         embargo_ns=config.embargo_seconds * _NS_PER_S,
         seed=config.seed,
         rungs=RUNGS if dataset.windows is None else ALL_RUNGS,
-        config=LadderConfig(n_trials=config.n_tuning_trials),
+        config=LadderConfig(
+            n_trials=config.n_tuning_trials, network=NetworkConfig(max_epochs=config.network_epochs)
+        ),
         on_fold=lambda done, of: context.log.info(f"fold {done} of {of}"),
     )
 

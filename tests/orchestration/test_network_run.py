@@ -1,0 +1,89 @@
+"""A symbol with ORDERFLOW_NETWORK=true through Dagster: trained, registered, and asked about the next day."""
+
+import numpy as np
+import pytest
+
+from models.footprint_windows import WindowTerms
+from orchestration import runtime
+from orchestration.arrays import column
+from orchestration.footprint_batches import read_footprint
+from orchestration.ingest import ingest
+from orchestration.pipeline import run_jobs
+from orchestration.sources import SOURCES
+from orchestration.tracking.tracking import Tracking
+from tests.captures import write_capture
+from tests.orchestration.conftest import date_of
+
+pytestmark = pytest.mark.soak  # a minute
+SYMBOL, NAME = "ETHUSDT", "orderflow-direction_20-ETHUSDT"
+SETTINGS = {
+    "BAR_SECONDS": "1", "NETWORK": "true", "NETWORK_EPOCHS": "2", "N_BLOCKS": "3",
+    "EMBARGO_SECONDS": "5",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def tracking(home, tmp_path_factory):
+    """A registry of its own, and bars short enough that a hundred of them fit in a quarter of an hour."""
+    own = Tracking.open(tmp_path_factory.mktemp("registry"))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in SETTINGS.items():
+            patch.setenv(f"ORDERFLOW_{name}", value)
+        runtime.settings.cache_clear()
+        patch.setattr("orchestration.resources.tracking.open_tracking", lambda: own)
+        # Whichever rung loses least on this market: here the network is to go the whole way.
+        patch.setattr("models.train.best_rung", lambda task, scores: "network")  # noqa: ARG005
+        yield own
+    runtime.settings.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def days(tracking, store, unused_day, tmp_path_factory):
+    made = []
+    for n in (unused_day(), unused_day()):
+        file = tmp_path_factory.mktemp("capture") / "a.gz"
+        path = write_capture(file, n_trades=900, seed=n, day=n, symbol=SYMBOL)
+        known = runtime.instrument(SYMBOL)
+        ingest(store, SOURCES["capture"].read([path], known), known, run_id="test")
+        run_jobs(SYMBOL, [date_of(n)], jobs=("day",))
+        made.append(date_of(n))
+        if len(made) == 1:  # the second day comes after the training
+            for told in (
+                "network",
+                "unchanged",
+            ):  # the same data and terms are not trained on again
+                [trained] = run_jobs(SYMBOL, made, jobs=("training",), tables=["models.direction"])
+                assert told in trained.note
+    return made
+
+
+def test_the_training_judges_the_network_on_rows_with_windows(days, tracking, store):
+    [model] = tracking.models()
+    assert (model["name"], model["rung"], model["aliases"][0]) == (NAME, "network", "challenger")
+    assert {row["rung"] for row in model["scores"]} >= {"naive", "linear", "lightgbm", "network"}
+    loaded = tracking.load(NAME, "challenger").model
+    assert loaded.windows == WindowTerms(clock="time:1s", ticks_per_row=1)
+    assert 500 <= loaded.n_train < store.read("research.features", SYMBOL, days[0]).num_rows
+    run_jobs(SYMBOL, days[:1], jobs=("judging",), tables=["research.predictions"])
+    rows = store.read("research.predictions", SYMBOL, days[0])
+    assert set(rows["role"].cast("string").to_pylist()) == {"oof"}
+    assert "network" in set(rows["rung"].cast("string").to_pylist())
+
+
+def test_the_next_day_publishes_what_the_network_says_of_it(days, tracking, store):
+    [made] = run_jobs(SYMBOL, days[1:], jobs=("judging",), tables=["research.predictions"])
+    rows = store.read("research.predictions", SYMBOL, days[1])
+    assert made.rows == rows.num_rows > 500
+    loaded = tracking.load(NAME, "challenger")
+    role = "champion" if "champion" in tracking.models()[0]["aliases"] else "challenger"
+    assert set(rows["rung"].cast("string").to_pylist()) == {f"{role}:network"}
+    assert set(rows["model_version"].cast("string").to_pylist()) == {loaded.model_version}
+    footprint = read_footprint(
+        store, runtime.instrument(SYMBOL), days[1], bar_clock="time:1s", snapshot=store.snapshot()
+    )
+    t0_ns = column(store.read("research.features", SYMBOL, days[1]), "t0_ns")
+    with_window = t0_ns[footprint.window_bar(t0_ns) >= 0]
+    np.testing.assert_array_equal(np.sort(column(rows, "t0_ns")), np.sort(with_window))
+    total = sum(column(rows, name) for name in ("p_down", "p_flat", "p_up"))
+    np.testing.assert_allclose(total, 1)
+    assert (column(rows, "low") <= column(rows, "high")).all()
