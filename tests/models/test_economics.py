@@ -131,5 +131,29 @@ def test_targets(task, prediction, wanted):
     assert found.tolist() == wanted
 
 
+@pytest.mark.parametrize(
+    ("down", "up", "wanted"),
+    [
+        (0.25, 0.75, 1),
+        (0.75, 0.25, -1),
+        (0.375, 0.625, 1),  # the threshold itself counts
+        (0.625, 0.375, -1),
+        (0.376, 0.625, 0),
+        (0.5, 0.5, 0),
+        (np.nan, np.nan, 0),  # no forecast, no position
+    ],
+)
+def test_an_edge_is_traded_from_the_threshold_on(down, up, wanted):
+    forecast = np.array([[down, 1 - down - up, up]])
+    found = target_lots(DIRECTION, forecast, min_edge=0.25, min_return_bp=0)
+    assert found.tolist() == [wanted]
+
+
+def test_without_a_threshold_the_sign_decides_and_a_tie_is_flat():
+    forecast = np.array([[0.3, 0.3, 0.4], [0.4, 0.3, 0.3], [0.3, 0.4, 0.3]])
+    found = target_lots(DIRECTION, forecast, min_edge=0, min_return_bp=0)
+    assert found.tolist() == [1, -1, 0]
+
+
 def test_a_forecast_of_nothing_is_never_traded():
     assert target_lots(RETURN, np.zeros(3), min_edge=0, min_return_bp=0).tolist() == [0, 0, 0]

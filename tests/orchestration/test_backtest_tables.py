@@ -51,33 +51,19 @@ def config(tmp_path, monkeypatch):
 def predictions(*rows):
     """From (seconds, p_down, p_up)."""
     seconds, down, up = (np.array([row[i] for row in rows], float) for i in range(3))
-    return pa.table({"t0_ns": (seconds * NS_PER_S).astype(np.int64), "p_down": down, "p_up": up})
+    return pa.table(
+        {
+            "t0_ns": (seconds * NS_PER_S).astype(np.int64),
+            "p_down": down,
+            "p_flat": 1 - down - up,
+            "p_up": up,
+        }
+    )
 
 
 def judged(trades, predicted, config, quotes=NO_QUOTES):
     market = tables.market_path(trades, quotes, TOY)
     return tables.judge(market, predicted, tables.rules(TOY, SESSION, config), config)
-
-
-@pytest.mark.parametrize(
-    ("down", "up", "wanted"),
-    [
-        (0.25, 0.75, 1),
-        (0.75, 0.25, -1),
-        (0.375, 0.625, 1),  # the threshold itself counts
-        (0.625, 0.375, -1),
-        (0.376, 0.625, 0),
-        (0.5, 0.5, 0),
-        (np.nan, np.nan, 0),  # no prediction, no position
-    ],
-)
-def test_target_lots(down, up, wanted):
-    assert tables.target_lots(predictions((1, down, up)), 0.25).tolist() == [wanted]
-
-
-def test_without_a_threshold_the_sign_decides_and_a_tie_is_flat():
-    rows = predictions((1, 0.3, 0.4), (2, 0.4, 0.3), (3, 0.3, 0.3))
-    assert tables.target_lots(rows, 0.0).tolist() == [1, -1, 0]
 
 
 def test_market_path_takes_quotes_where_there_are_any():

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from models.economics import target_lots
+from models.tasks import Task
 from orchestration.arrays import column, on_exchange_clock, quote_arrays, trade_arrays
 from orchestration.config import Settings
 from orderflow_core.backtest.costs import Costs
@@ -80,16 +82,16 @@ def rules(instrument: Instrument, session: tuple[int, int], config: Settings) ->
     )
 
 
-def target_lots(predictions: pa.Table, threshold: float) -> np.ndarray:
-    """Return the position wanted after each prediction: one lot up, one lot down, or none."""
-    edge = column(predictions, "p_up") - column(predictions, "p_down")
-    return np.where(np.abs(edge) >= threshold, np.sign(edge), 0).astype(np.int64)
-
-
 def judge(market: MarketPath, predictions: pa.Table, common: Rules, config: Settings) -> Judged:
     """Run the strategy, buy-and-hold from the first prediction on, and the shuffled signal."""
     decided = column(predictions, "t0_ns")
-    target = target_lots(predictions, config.signal_threshold)
+    task = Task(config.direction_task)
+    target = target_lots(
+        task,
+        np.column_stack([column(predictions, name) for name in task.prediction_columns]),
+        min_edge=config.signal_threshold,
+        min_return_bp=0.0,
+    )
     seen = _from_first_prediction(market, decided)
     return Judged(
         strategy=run_signal(seen, decided, target, common),
