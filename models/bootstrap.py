@@ -160,9 +160,16 @@ def estimate(columns: Float64, statistic: OfTotals, blocks: Blocks) -> Estimate:
     Estimate
         Deviations of the resamples from their own mean, put round the full-sample value (so a
         statistic whose resamples are biased upward, like a calibration error, keeps its centre),
-        and widened by ``t / z * sqrt(m / (m - 1))`` for m blocks: with few blocks the plain
-        percentile interval is too narrow. NaN bounds with fewer than two blocks or where the
-        statistic is undefined.
+        and widened by ``t / z * sqrt(m / (m - 1))`` for m blocks, since with few blocks the plain
+        percentile interval is too narrow, and by what blocks cut of the labels' overlap (Notes). NaN
+        bounds with fewer than two blocks or where the statistic is undefined.
+
+    Notes
+    -----
+    Blocks of b rows see the covariance at lag k with the weight ``1 - k / b``. Where neighbouring
+    labels share ``1 - k / l`` of their time, l rows long, the resamples' variance is therefore only
+    ``1 - (l * l - 1) / (3 * l * b)`` of the true one: 5/6 at ``b = 2 l``. Deviations are divided by
+    its root, with l the half of the overlap. Source: Kunsch (1989), section 3, bias of the variance.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         value = float(statistic(columns.sum(axis=0)))
@@ -170,7 +177,7 @@ def estimate(columns: Float64, statistic: OfTotals, blocks: Blocks) -> Estimate:
     replicates = replicates[np.isfinite(replicates)]
     if not np.isfinite(value) or blocks.n_blocks < 2 or len(replicates) < blocks.n_boot // 2:
         return Estimate(value=value, low=np.nan, high=np.nan, p_value=np.nan)
-    around = value + _widening(blocks.n_blocks) * (replicates - replicates.mean())
+    around = value + _widening(blocks) * (replicates - replicates.mean())
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(around, [tail, 1 - tail])
     above, below = int((around >= 0).sum()), int((around <= 0).sum())
@@ -178,12 +185,20 @@ def estimate(columns: Float64, statistic: OfTotals, blocks: Blocks) -> Estimate:
     return Estimate(value=value, low=float(low), high=float(high), p_value=p_value)
 
 
-def _widening(n_blocks: int) -> float:
+def _widening(blocks: Blocks) -> float:
     from scipy import special
 
     tail = (1 - CONFIDENCE) / 2
-    student = -special.stdtrit(n_blocks - 1, tail)
-    return float(student / -special.ndtri(tail) * np.sqrt(n_blocks / (n_blocks - 1)))
+    student = -special.stdtrit(blocks.n_blocks - 1, tail)
+    few = student / -special.ndtri(tail) * np.sqrt(blocks.n_blocks / (blocks.n_blocks - 1))
+    return float(few / np.sqrt(_kept_variance(blocks.label_overlap, blocks.block_len)))
+
+
+# A label of l rows overlaps l - 1 rows on either side, hence 2 l - 1 in all. In a sample of one block
+# (no interval is given there) the overlap may exceed the block; it is never more than the rows.
+def _kept_variance(overlap: int, block_len: int) -> float:
+    label_len = (overlap + 1) / 2
+    return 1 - (label_len**2 - 1) / (3 * label_len * block_len)
 
 
 def mean_columns(rows: NDArray[np.generic]) -> Float64:

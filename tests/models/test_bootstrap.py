@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,6 +7,8 @@ from hypothesis import strategies as st
 
 from models.bootstrap import (
     Blocks,
+    _kept_variance,
+    _widening,
     estimate,
     label_overlap,
     mean_columns,
@@ -104,10 +108,47 @@ def test_few_blocks_widen_the_interval_and_one_block_has_none():
     loss = np.random.default_rng(2).normal(size=100)
     assert np.isnan(estimate(mean_columns(loss), ratio, plan(100, 60)).low)
     # t with 1 degree of freedom: 12.706 / 1.96 * sqrt(2) = 9.17 times the plain interval
-    from models.bootstrap import _widening
+    assert _widening(plan(2, 1)) == pytest.approx(12.7062 / 1.95996 * np.sqrt(2), rel=1e-4)
+    assert _widening(plan(10_000, 1)) == pytest.approx(1, abs=1e-3)
 
-    assert _widening(2) == pytest.approx(12.7062 / 1.95996 * np.sqrt(2), rel=1e-4)
-    assert _widening(10_000) == pytest.approx(1, abs=1e-3)
+
+@pytest.mark.parametrize(("label_len", "block_len"), [(1, 1), (1, 7), (2, 3), (20, 39), (20, 90)])
+def test_variance_that_blocks_keep_equals_the_sum_over_lags(label_len, block_len):
+    lags = np.arange(1 - label_len, label_len)
+    shared = 1 - np.abs(lags) / label_len
+    kept = (shared * (1 - np.abs(lags) / block_len)).sum() / shared.sum()
+    assert _kept_variance(2 * label_len - 1, block_len) == pytest.approx(kept, rel=1e-12)
+
+
+def coverage(n_rows, label_len, n_cases):
+    """Share of 95 % intervals that hold the mean, of moves over the next ``label_len`` rows."""
+    rng = np.random.default_rng(5)
+    t0 = np.arange(n_rows, dtype=np.int64)
+    blocks = plan_blocks(t0, t0 + label_len, n_boot=300)
+    held = 0
+    for seed in range(n_cases):
+        path = np.concatenate([[0.0], np.cumsum(rng.normal(size=n_rows + label_len - 1))])
+        move = path[label_len:] - path[:-label_len]
+        found = estimate(mean_columns(move), ratio, replace(blocks, seed=seed))
+        held += found.low <= 0 <= found.high
+    return blocks.n_blocks, held / n_cases
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "label_len", "n_blocks", "n_cases", "slack"),
+    [
+        (1287, 50, 13, 1000, 0.014),  # two standard errors of the share
+        (10_100, 51, 100, 500, 0.02),
+        pytest.param(1287, 50, 13, 8000, 0.007, marks=pytest.mark.soak),
+        pytest.param(10_100, 51, 100, 8000, 0.007, marks=pytest.mark.soak),
+    ],
+)
+def test_planned_intervals_of_overlapping_labels_cover_what_they_say(
+    n_rows, label_len, n_blocks, n_cases, slack
+):
+    found, share = coverage(n_rows, label_len, n_cases)
+    assert found == n_blocks
+    assert share == pytest.approx(0.95, abs=slack)
 
 
 def test_undefined_statistic_has_no_interval():
