@@ -1,11 +1,11 @@
 """Print what the ladder finds where the truth is known, as tables in Markdown.
 
     python -m benchmarks.model_truth informed|walk|quiet [hours]
-    python -m benchmarks.model_truth network [hours]
+    python -m benchmarks.model_truth network informed|walk|quiet [hours]
     python -m benchmarks.model_truth alarms walk|quiet [markets]
 
-Markets are those of `benchmarks.truth_markets`. Scores are out of fold, intervals 95 %. ``alarms`` counts how often
-skill is claimed over many null markets, each with a seed of its own for each task.
+Markets are those of `benchmarks.truth_markets`. Scores are out of fold, intervals 95 %; skill is one less the ratio of the
+loss to that of the base rate. ``alarms`` counts how often skill is claimed over many null markets, each with a seed of its own for each task.
 """
 
 import sys
@@ -27,7 +27,7 @@ from benchmarks.truth_markets import (
 from models.bootstrap import Estimate, estimate
 from models.config import LadderConfig, NetworkConfig, TreesConfig
 from models.datasets import Dataset
-from models.evaluate import row_loss
+from models.evaluate import Score, row_loss
 from models.ladder import base_rate
 from models.results import WalkForward
 from models.tasks import ALL_RUNGS, BASE_RATE, RUNGS, Task
@@ -159,38 +159,38 @@ def null_alarms(
 
 
 def main() -> None:
-    name = sys.argv[1] if len(sys.argv) > 1 else "informed"
-    if name == "alarms":
-        print_alarms(sys.argv[2], range(int(sys.argv[3]) if len(sys.argv) > 3 else 10))
+    words = sys.argv[1:] or ["informed"]
+    if words[0] == "alarms":
+        print_alarms(words[1], range(int(words[2]) if len(words) > 2 else 5))
         return
-    hours = float(sys.argv[2]) if len(sys.argv) > 2 else 6.0
-    print("| market | task | rung | rows | tells apart | [95 %] | skill | [95 %] |")
-    print("|---|---|---|---|---|---|---|---|")
-    if name == "network":
-        for market in ("informed", "walk"):
-            print_network(market, hours)
-        return
-    market = MARKETS[name](hours=hours, seed=7)
-    for task in TASKS[name]:
-        print_rows(name, trained(rows_of(market, Task(task)), Task(task)))
-
-
-def print_network(name: str, hours: float) -> None:
-    market = MARKETS[name](hours=hours, seed=8)
-    for task in map(Task, NETWORK_TASKS):
-        rows = with_windows(market, rows_of(market, task))
-        print_rows(name, trained(rows, task, rungs=ALL_RUNGS))
+    is_network = words[0] == "network"
+    name, *hours = words[1:] if is_network else words
+    market = MARKETS[name](hours=float(hours[0]) if hours else 2.0, seed=7)
+    print(
+        "| market | task | rung | rows | tells apart (95 %) | area under the curve (95 %) | skill (95 %) |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    for task in map(Task, NETWORK_TASKS if is_network else TASKS[name]):
+        rows = rows_of(market, task)
+        if is_network:
+            print_rows(name, trained(with_windows(market, rows), task, rungs=ALL_RUNGS))
+        else:
+            print_rows(name, trained(rows, task))
 
 
 def print_rows(name: str, found: WalkForward) -> None:
     for rung in found.rungs:
         metric, told, _ = tells(found, rung)
-        lost = skill(found, rung)
-        print(
-            f"| {name} | {found.task.name} | {rung} | {len(found.row_idx):,} | {metric} {told.value:.3f} "
-            f"| {told.low:.3f} to {told.high:.3f} | {lost.value:.3f} | {lost.low:.3f} to {lost.high:.3f} |",
-            flush=True,
-        )
+        area = next((s for s in found.scores[rung] if s.metric in ("auc", "auc_up_down")), None)
+        columns = [
+            name, found.task.name, rung, f"{len(found.row_idx):,}", f"{metric} {_words(told)}",
+            "" if area is None else _words(area), _words(skill(found, rung)),
+        ]  # fmt: skip
+        print(f"| {' | '.join(columns)} |", flush=True)
+
+
+def _words(found: Estimate | Score) -> str:
+    return f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f})"
 
 
 def print_alarms(name: str, seeds: range) -> None:
