@@ -27,6 +27,7 @@ from orchestration.console import (
 )
 from orchestration.db_commands import db
 from orchestration.errors import EXPECTED, told, writing
+from orchestration.explain_commands import explain
 from orchestration.ingest_commands import ingest
 from orchestration.interruptible import in_thread
 from orchestration.live_commands import live, replay
@@ -43,6 +44,7 @@ app.command()(ingest)
 app.command()(live)
 app.command()(replay)
 app.command()(models)
+app.command()(explain)
 app.add_typer(db, name="db")
 app.add_typer(quarantine, name="quarantine")
 

@@ -6,9 +6,21 @@ import pandas as pd
 from models.footprint_explain import integrated_gradients
 from models.footprint_net import FootprintNet
 from models.footprint_windows import DayFootprint
+from models.ladder import Model
 from orchestration.charts.attribution import ExplainedWindow, attribution_png
+from orchestration.errors import NothingToShow
+from orchestration.footprint_batches import read_footprint
+from orchestration.storage.store import Store
 from orderflow_core.footprint_tensor import N_BARS, N_ROWS, normalised_tensors
 from orderflow_core.instrument import Instrument
+
+# What the score of each head says.
+_SCORED = {
+    "direction": "up less down",
+    "move": "for a move",
+    "level": "for the level to hold",
+    "value": "value",
+}
 
 
 def explained_window(
@@ -46,12 +58,47 @@ def explained_window(
 
 
 def explanation_png(
-    net: FootprintNet, footprint: DayFootprint, bar: int, instrument: Instrument
+    net: FootprintNet,
+    footprint: DayFootprint,
+    bar: int,
+    instrument: Instrument,
+    *,
+    head: str = "direction",
 ) -> bytes:
-    """Return a direction's explanation as a PNG: `orchestration.charts.attribution`."""
-    window, score, empty = explained_window(net, footprint, bar, instrument)
+    """Return the explanation of a head's score as a PNG: `orchestration.charts.attribution`."""
+    window, score, empty = explained_window(net, footprint, bar, instrument, head=head)
     title = (
-        f"{instrument.symbol}, bars to {window.times[-1]:%Y-%m-%d %H:%M:%S}: up less down "
+        f"{instrument.symbol}, bars to {window.times[-1]:%Y-%m-%d %H:%M:%S}: {_SCORED[head]} "
         f"{score:+.2f} ({empty:+.2f} without a trade)"
     )
     return attribution_png(window, title=title)
+
+
+def explain_at(model: Model, store: Store, instrument: Instrument, at_ns: int) -> bytes:
+    """Return the explanation of a network's prediction for a decision at a time, as a PNG.
+
+    Raises
+    ------
+    NothingToShow
+        The model is no network of ours, no footprint is published at that time, or no window ends there.
+    """
+    predictor, terms = model.predictor, model.windows
+    net, head = getattr(predictor, "net", None), getattr(predictor, "head", "")
+    if terms is None or not isinstance(net, FootprintNet):
+        raise NothingToShow(f"the {model.rung} of {model.task.name} reads no footprint")
+    said = f"{pd.Timestamp(at_ns, tz='UTC'):%Y-%m-%d %H:%M:%S} UTC"
+    days = store.days("flow.footprint", instrument.symbol)
+    windows = {day: instrument.trading_day_window(day) for day in days}
+    day = next((day for day, (start, end) in windows.items() if start <= at_ns < end), None)
+    if day is None:
+        raise NothingToShow(f"no footprint of {instrument.symbol} is published at {said}")
+    footprint = read_footprint(
+        store, instrument, day, bar_clock=terms.clock, snapshot=store.snapshot(),
+        ticks_per_row=terms.ticks_per_row,
+    )  # fmt: skip
+    bar = int(footprint.window_bar(np.array([at_ns], np.int64))[0])
+    if bar < 0:
+        raise NothingToShow(
+            f"{instrument.symbol} has no {N_BARS} bars of {terms.clock} without a gap before {said}"
+        )
+    return explanation_png(net, footprint, bar, instrument, head=head)

@@ -1,11 +1,17 @@
 """A symbol with ORDERFLOW_NETWORK=true through Dagster: trained, registered, and asked about the next day."""
 
+import json
+
 import numpy as np
 import pytest
+from PIL import Image
+from typer.testing import CliRunner
 
 from models.footprint_windows import WindowTerms
 from orchestration import runtime
 from orchestration.arrays import column
+from orchestration.cli import app
+from orchestration.errors import NothingToShow
 from orchestration.footprint_batches import read_footprint
 from orchestration.ingest import ingest
 from orchestration.pipeline import run_jobs
@@ -87,3 +93,22 @@ def test_the_next_day_publishes_what_the_network_says_of_it(days, tracking, stor
     total = sum(column(rows, name) for name in ("p_down", "p_flat", "p_up"))
     np.testing.assert_allclose(total, 1)
     assert (column(rows, "low") <= column(rows, "high")).all()
+
+
+def test_a_prediction_is_explained_by_a_picture(days, tracking, monkeypatch, tmp_path):
+    monkeypatch.setattr("orchestration.runtime.open_tracking", lambda: tracking)
+    file = tmp_path / "explained.png"
+
+    def ask(*more):
+        return CliRunner().invoke(app, ["explain", "--symbol", SYMBOL, *more])
+
+    found = ask("--at", f"{days[1]}T00:10:00", "--out", str(file), "--json")
+    assert found.exit_code == 0, found.output
+    assert json.loads(found.stdout) == {"path": str(file), "model_version": f"{NAME}/1"}
+    with Image.open(file) as image:
+        assert min(image.size) > 300
+    early = ask("--at", f"{days[1]}T00:00:10")
+    assert isinstance(early.exception, NothingToShow)
+    assert "no 100 bars of time:1s" in str(early.exception)
+    other = ask("--at", f"{days[1]}T00:10:00", "--task", "return_60s")
+    assert other.exit_code == 1
