@@ -38,8 +38,10 @@ def order_sizes(
     Raises
     ------
     ValueError
-        The probability is none of the levels.
+        The model is of another task, or the probability none of the levels.
     """
+    if model.task.subject != "sizing":
+        raise ValueError(f"the model must be of a sizing task, got {model.task.name}")
     if probability not in LEVELS:
         raise ValueError(f"probability must be one of {LEVELS}, got {probability}")
     level, column = LEVELS.index(probability), column_of(model.names, LOG_LOTS)

@@ -33,6 +33,7 @@ from orchestration.interruptible import in_thread
 from orchestration.live_commands import live, replay
 from orchestration.models_commands import models
 from orchestration.quarantine_commands import quarantine
+from orchestration.size_commands import size
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -45,6 +46,7 @@ app.command()(live)
 app.command()(replay)
 app.command()(models)
 app.command()(explain)
+app.command()(size)
 app.add_typer(db, name="db")
 app.add_typer(quarantine, name="quarantine")
 

@@ -17,6 +17,10 @@ class IngestRefused(ValueError):  # noqa: N818  says what happened
     """The rows of a day broke their table's contract; nothing of that day was published."""
 
 
+class NothingToAsk(ValueError):  # noqa: N818  says what it is
+    """No registered model, or no published state that one could be asked about."""
+
+
 class NothingToScore(ValueError):  # noqa: N818  says what it is
     """The day has no trades, no true side, or no quotes that a rule needs."""
 
@@ -56,6 +60,7 @@ class RunFailed(RuntimeError):  # noqa: N818  says what happened
 EXPECTED: tuple[type[Exception], ...] = (
     IngestRefused,
     InstrumentError,
+    NothingToAsk,
     NothingToScore,
     NothingToShow,
     NotWritable,

@@ -3,8 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from rich.markup import escape
 from rich.table import Table
+
+from orderflow_core.instrument import Instrument
 
 _STORE_COUNTS = ("symbol_days", "rows", "replaced_rows", "unpublished_rows", "parts")
 
@@ -130,6 +133,31 @@ def ladder_table(rows: Sequence[Mapping[str, Any]]) -> Table:
             "" if row["difference"] is None
             else f"{row['difference']:+.3g} {_rough(row['difference_low'], row['difference_high'])}",
             f"{row['n']:,}",
+        )  # fmt: skip
+    return table
+
+
+def size_table(
+    known: Instrument,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    budget_bp: float,
+    probability: float,
+) -> Table:
+    """Return the largest orders that models allow: `orchestration.sizes.largest_sizes`."""
+    table = _table(
+        f"{known.symbol}: largest order whose impact stays within {budget_bp:g} bp with "
+        f"probability {probability:g}",
+        "model", "state (UTC)", "side", "lots", "quantity", "note",
+    )  # fmt: skip
+    for row in rows:
+        notes = [] if row["is_champion"] else ["no champion"]
+        notes += [] if row["is_after_training"] else ["trained on this time"]
+        notes += ["no larger order is known"] if row["lots"] == row["most_lots"] else []
+        table.add_row(
+            row["model_version"], str(np.datetime64(row["state_ns"], "ns")),
+            "buy" if row["side"] > 0 else "sell", f"{row['lots']:,}",
+            f"{row['lots'] * known.lot_step:,}", "; ".join(notes),
         )  # fmt: skip
     return table
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from models.artifact import load_model
 from models.ladder import Model
+from models.sizing import order_sizes
 from orchestration.tracking.integrity import require_seal
 from orchestration.tracking.naming import named
 from orchestration.tracking.window_input import checked_tensors
@@ -57,6 +58,33 @@ class PyfuncModel:
             columns |= dict(zip(INTERVAL_COLUMNS, self.model.bounds(prediction), strict=True))
         index = model_input.index if isinstance(model_input, pd.DataFrame) else None
         return pd.DataFrame(columns, index=index)
+
+    def order_sizes(
+        self,
+        model_input: pd.DataFrame,
+        *,
+        budget: float,
+        probability: float,
+        size_lots: np.ndarray,
+    ) -> np.ndarray:
+        """Return the largest order of each row's state; see `models.sizing.order_sizes`.
+
+        ``model_input`` is as in `predict`; its ``order_log_lots`` is not looked at. From MLflow:
+        ``mlflow.pyfunc.load_model(uri).get_raw_model().order_sizes(...)``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `predict` and `models.sizing.order_sizes`.
+        """
+        features = checked_features(model_input, self.model.names)
+        return order_sizes(
+            self.model, features, budget=budget, probability=probability, size_lots=size_lots
+        )
+
+    def get_raw_model(self) -> "PyfuncModel":
+        """Return itself: what MLflow gives for its ``get_raw_model``."""
+        return self
 
     def _predicted(self, model_input: object) -> np.ndarray:
         if self.model.reads_windows:

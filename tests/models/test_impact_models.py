@@ -119,6 +119,9 @@ def test_sizes_rise_with_the_budget_and_fall_with_the_probability(sizing, plante
         assert (largest(1.0, 0.95) <= largest(1.0, 0.75)).all()
     with pytest.raises(ValueError, match="probability must be one of"):
         order_sizes(model, states, budget=1.0, probability=0.8, size_lots=sizes)
+    other = replace(model, task=Task("slippage"))
+    with pytest.raises(ValueError, match="of a sizing task"):
+        order_sizes(other, states, budget=1.0, probability=0.75, size_lots=sizes)
 
 
 def test_sizes_keep_to_the_probability_and_the_state_allows_more(sizing):
