@@ -14,15 +14,21 @@ from numpy.typing import ArrayLike
 
 from models.datasets import KEY_COLUMNS, Dataset
 from models.metrics import midranks
-from orderflow_core.types import Float64
+from orderflow_core.types import Bool, Float64
+from orderflow_core.uniqueness import average_uniqueness
 
 # No feature of a market foretells an outcome to this rank correlation (an R^2 of a quarter).
 MAX_SKILL = 0.5
+# Nor an event to this rank-biserial correlation, which is 2 AUC - 1 whatever the event's share.
+MAX_EVENT_SKILL = 0.6
+# Chance alone gives few independent outcomes a large skill: it must also exceed so many standard errors.
+_ERRORS = 4
 # Of its skill a slow, honest feature keeps at least this share one label's length earlier.
 MIN_KEPT = 0.5
 
 # Rows made of the data known before a time: named columns, with ``t0_ns`` and ``decision_id``.
 Build = Callable[[int], Mapping[str, ArrayLike]]
+_Skill = Callable[[Float64, Float64], float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +39,7 @@ class Suspect:
     ----------
     name : str
     skill : float
-        Absolute rank correlation of the feature with the outcome.
+        Absolute rank correlation of the feature with the outcome, or |2 AUC - 1| of an event in it.
     lagged_skill : float
         The same of its value one label's length before the decision, when no outcome of then was
         still open.
@@ -54,28 +60,85 @@ def implausible_features(dataset: Dataset) -> tuple[Suspect, ...]:
     Returns
     -------
     tuple of Suspect
-        Rank correlation of at least `MAX_SKILL`, of which less than `MIN_KEPT` is left when every
-        row reads the feature of the last decision whose outcome was due before its own decision.
+        Skill of at least `MAX_SKILL` or `MAX_EVENT_SKILL`, of which less than `MIN_KEPT` is left when
+        every row reads the feature of the last decision whose outcome was due before its own decision.
+        The largest such skill of each feature.
 
     Notes
     -----
+    Skill is the rank correlation with an outcome of more than three values; and of any outcome
+    ``|2 AUC - 1|`` for up among what moved, and for an outcome that is not zero among all, by the
+    feature and by its size: a return knows of a two-sided event by its size alone. Unlike a rank
+    correlation these reach one however rare the event is. Its standard error counts outcomes that do
+    not overlap (average uniqueness): fewer than about five of a kind can convict no feature.
+
     Both conditions are needed: a slow feature may correlate strongly and stay as good when lagged
     (a level), a fast one loses its skill when lagged but never has so much. A feature that mixes the
-    future with noise so that its rank correlation stays below `MAX_SKILL` is not found.
+    future with noise so that its skill stays below the bound is not found.
     """
     lag_ns = dataset.t1_ns - dataset.t0_ns
     earlier = np.searchsorted(dataset.t0_ns, dataset.t0_ns - lag_ns, side="right") - 1
     has_earlier = (earlier >= 0) & (lag_ns > 0)
+    weight = average_uniqueness(dataset.t0_ns, dataset.t1_ns)
+    contrasts = _contrasts(dataset.label)
     found = []
-    for k, name in enumerate(dataset.names):
-        values = dataset.features[:, k]
-        skill = _rank_correlation(values, dataset.label)
-        if skill < MAX_SKILL:
-            continue
-        lagged = _rank_correlation(values[earlier[has_earlier]], dataset.label[has_earlier])
-        if lagged < MIN_KEPT * skill:
-            found.append(Suspect(name=name, skill=skill, lagged_skill=lagged))
+    for name, values in zip(dataset.names, dataset.features.T, strict=True):
+        suspects = [
+            Suspect(name=name, skill=skill, lagged_skill=lagged)
+            for skill_of, least in contrasts
+            if (skill := skill_of(values, dataset.label)) >= least(values, weight)
+            and (lagged := skill_of(values[earlier[has_earlier]], dataset.label[has_earlier]))
+            < MIN_KEPT * skill
+        ]
+        if suspects:
+            found.append(max(suspects, key=lambda suspect: suspect.skill))
     return tuple(found)
+
+
+# Pairs of a skill of (values, label), and what it must reach at (values, weight of each row).
+def _contrasts(label: Float64) -> list[tuple[_Skill, _Skill]]:
+    def up_among_moved(values: Float64, label: Float64) -> float:
+        return _auc_skill(values, label > 0, label < 0)
+
+    def moved(values: Float64, label: Float64) -> float:
+        return _auc_skill(values, label != 0, label == 0)
+
+    def moved_by_size(values: Float64, label: Float64) -> float:
+        return moved(np.abs(values), label)
+
+    def bound(one: Bool, other: Bool) -> _Skill:
+        return lambda values, weight: _least(values, weight, one, other)
+
+    sides, event = bound(label > 0, label < 0), bound(label != 0, label == 0)
+    found: list[tuple[_Skill, _Skill]] = [
+        (up_among_moved, sides),
+        (moved, event),
+        (moved_by_size, event),
+    ]
+    if len(np.unique(label)) > 3:
+        found.append((_rank_correlation, lambda values, weight: MAX_SKILL))  # noqa: ARG005
+    return found
+
+
+def _least(values: Float64, weight: Float64, one: Bool, other: Bool) -> float:
+    known = ~np.isnan(values)
+    n_one, n_other = weight[known & one].sum(), weight[known & other].sum()
+    if n_one == 0 or n_other == 0:
+        return np.inf
+    # The standard error of 2 AUC - 1 without skill: Mann and Whitney (1947).
+    error = 2 * np.sqrt((n_one + n_other + 1) / (12 * n_one * n_other))
+    return float(max(MAX_EVENT_SKILL, _ERRORS * error))
+
+
+# |2 AUC - 1| of one kind of rows against another, where the feature is known; 0 where undefined.
+def _auc_skill(values: Float64, one: Bool, other: Bool) -> float:
+    chosen = (one | other) & ~np.isnan(values)
+    is_one = one[chosen]
+    n_one, n = int(is_one.sum()), len(is_one)
+    if n_one in (0, n):
+        return 0.0
+    mean_rank = midranks(values[chosen])[is_one].mean()
+    return float(abs(2 * (mean_rank - (n_one + 1) / 2) / (n - n_one) - 1))
 
 
 # Absolute Spearman correlation over the rows where the feature is known; 0 where undefined.

@@ -24,6 +24,36 @@ def test_a_feature_that_is_the_outcome_is_found(kind):
     assert found.lagged_skill < 0.5
 
 
+def rare(two_sided, share, seed=0, n=4000):
+    """An event in the largest moves, or their sign with all others flat; and the move itself."""
+    data = synthetic("return", n=n, seed=seed)
+    move = data.label
+    is_large = np.abs(move) > np.quantile(np.abs(move), 1 - share)
+    label = is_large * (np.ones(len(data)) if two_sided else np.sign(move))
+    return replace(data, label=label.astype(np.float64)), move
+
+
+@pytest.mark.parametrize("share", [0.03, 0.1, 0.5])
+@pytest.mark.parametrize("two_sided", [True, False])
+def test_the_future_return_is_found_however_rare_the_event(two_sided, share):
+    data, move = rare(two_sided, share)
+    (found,) = implausible_features(with_column(data, "noise_2", move))
+    assert found.name == "noise_2"
+    assert found.skill > 0.99
+    blurred = move + 0.3 * move.std() * np.random.default_rng(1).normal(size=len(data))
+    (found,) = implausible_features(with_column(data, "noise_2", blurred))
+    assert found.name == "noise_2"
+
+
+@pytest.mark.parametrize("share", [0.0025, 0.01, 0.03, 0.5])
+@pytest.mark.parametrize("two_sided", [True, False])
+def test_chance_convicts_no_feature_of_a_rare_event(two_sided, share):
+    """Few outcomes, each shared by several rows of slow features."""
+    for seed in range(12):
+        data, _ = rare(two_sided, share, seed=seed)
+        assert implausible_features(data) == ()
+
+
 def test_a_feature_that_sees_half_of_the_outcome_is_found():
     data = synthetic("return")
     rng = np.random.default_rng(1)
