@@ -155,7 +155,8 @@ def economic_value(
         See `target_lots`.
     n_trials : int, >= 1
     n_null : int
-        Shuffled runs a day; run i of each day is summed to run i of the period.
+        Shuffled runs a day, drawn for each day by itself; run i of each day is summed to run i of the
+        period.
 
     Returns
     -------
@@ -197,7 +198,9 @@ def _trade(day: TradingDay, t0_ns: Int64, target: Int64, n_null: int, seed: int)
         ask_ticks=day.market.ask_ticks[start:],
         is_quoted=day.market.is_quoted,
     )
-    null = shuffled_signal_null(seen, t0_ns, target, day.rules, n_null=n_null, seed=seed)
+    # Each day its own rotations: were all days shifted alike, a period of many days would still hold few.
+    of_day = np.random.SeedSequence((seed, day.trading_day)).generate_state(1, np.uint64)
+    null = shuffled_signal_null(seen, t0_ns, target, day.rules, n_null=n_null, seed=int(of_day[0]))
     return _Traded(
         run=run_signal(seen, t0_ns, target, day.rules),
         benchmark_net_pnl=buy_and_hold(seen, day.rules).net_pnl,

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.economics import TradingDay, Untraded, economic_value, target_lots
+from models.economics import TradingDay, Untraded, _trade, economic_value, target_lots
 from models.tasks import Task
 from models.train import walk_forward
 from orderflow_core.backtest.costs import Costs
@@ -84,6 +84,22 @@ def test_the_totals_are_those_of_the_days(planted, mid):
         net += run_signal(each.market, rows.t0_ns[own], target[own], each.rules).net_pnl
     assert found.net_pnl == pytest.approx(net)
     assert (found.n_days, found.n_signals) == (3, len(rows))
+
+
+def test_each_day_is_shuffled_by_itself(mid):
+    """The same market and signal on two days: the days' shuffles must not move together."""
+    one = day(1, mid)
+    t0_ns, target = one.market.ts_ns[:-1] + 1, np.where(np.arange(699) % 50 < 25, 1, -1)
+    first, again, other, later_seed = (
+        _trade(each, t0_ns, target, 200, seed).null_mark_pnl
+        for each, seed in ((one, 1), (one, 1), (replace(one, trading_day=2), 1), (one, 2))
+    )
+    np.testing.assert_array_equal(first, again)
+    assert np.ptp(first) > 0
+    for changed in (other, later_seed):
+        assert (
+            abs(np.corrcoef(first, changed)[0, 1]) < 0.25
+        )  # 3.5 standard errors of no correlation
 
 
 def test_fees_turn_the_result(planted, mid):
