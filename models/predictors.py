@@ -42,8 +42,8 @@ def _merged(tables: tuple[RungTable, ...]) -> dict[tuple[str, str], Rung]:
 PREDICTORS = _merged(_TABLES)
 
 
-def find_rung(task: Task, rung: str) -> Rung:
-    """Return the rung of a task: that of its subject, else that of its family.
+def rung_key(task: Task, rung: str) -> tuple[str, str]:
+    """Return where a task's rung stands in `PREDICTORS`: under its subject, else under its family.
 
     Raises
     ------
@@ -52,6 +52,11 @@ def find_rung(task: Task, rung: str) -> Rung:
     """
     for group in (task.subject, task.family):
         if (group, rung) in PREDICTORS:
-            return PREDICTORS[group, rung]
+            return group, rung
     known = sorted({name for group, name in PREDICTORS if group in (task.subject, task.family)})
     raise ValueError(f"rung must be one of {known} for {task.name}, got {rung!r}")
+
+
+def find_rung(task: Task, rung: str) -> Rung:
+    """Return the rung of a task; see `rung_key`."""
+    return PREDICTORS[rung_key(task, rung)]

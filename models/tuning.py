@@ -6,7 +6,7 @@ from typing import Any
 
 from models.config import LadderConfig
 from models.evaluate import row_loss
-from models.predictors import find_rung
+from models.predictors import find_rung, rung_key
 from models.rung import Training
 
 # Sets what a trial suggests in a configuration. ``trial`` is an optuna.trial.Trial.
@@ -53,11 +53,12 @@ def tune(training: Training, rung: str) -> Tuned:
     runs in one thread. Source: Bergstra et al. (2011), Algorithms for hyper-parameter optimization.
     """
     n_trials = training.config.n_trials
-    if n_trials < 1 or rung not in _SPACES:
+    suggest = _SPACES.get(rung_key(training.task, rung))
+    if n_trials < 1 or suggest is None:
         return Tuned(config=training.config, values={}, n_tried=1)
     import optuna
 
-    inner, suggest, fit = training.inner(), _SPACES[rung], find_rung(training.task, rung).fit
+    inner, fit = training.inner(), find_rung(training.task, rung).fit
     trial_rows, held = training.rows.take(inner.fit_idx), training.rows.take(inner.held_idx)
 
     def loss(trial: Any) -> float:
@@ -100,7 +101,15 @@ def _trees(trial: Any, config: LadderConfig) -> LadderConfig:
     )
 
 
-_SPACES: dict[str, Suggest] = {"linear": _linear, "lightgbm": _trees}
+# By the key of `models.predictors.PREDICTORS`. The laws of ``impact`` and ``sizing`` read no setting:
+# trials of them would all be the same fit.
+_SPACES: dict[tuple[str, str], Suggest] = {
+    **{(family, "linear"): _linear for family in ("classes", "binary", "value", "quantiles")},
+    **{
+        (group, "lightgbm"): _trees
+        for group in ("classes", "binary", "value", "quantiles", "impact", "sizing")
+    },
+}
 
 
 def _given(rung: str, config: LadderConfig) -> dict[str, float]:

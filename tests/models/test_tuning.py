@@ -1,15 +1,21 @@
 from dataclasses import replace
 
 import numpy as np
+import optuna
 import pytest
 
 from models.artifact import load_model, save_model
 from models.combinatorial import combinatorial_losses
 from models.config import LadderConfig, RidgeConfig, TreesConfig
+from models.datasets import Dataset
 from models.evaluate import row_loss
+from models.impact import LOG_LOTS, SIGN, VOLATILITY, VOLUME
 from models.ladder import fit_rung
+from models.order_rows import PAST_COLUMNS
+from models.predictors import PREDICTORS
 from models.rung import Training
-from models.tuning import tune
+from models.tasks import Task
+from models.tuning import _SPACES, tune
 from tests.models.synthetic import SECOND, TASKS, synthetic
 
 FEW = LadderConfig(trees=TreesConfig(n_trees=5), n_trials=4)
@@ -38,6 +44,41 @@ def test_without_trials_or_space_the_given_configuration_stands():
     assert tune(training(config=fixed), "linear").config is fixed
     assert tune(training(), "naive").config is FEW
     assert fit("linear", fixed, training().rows).n_configurations == 1
+
+
+@pytest.mark.parametrize("key", sorted(PREDICTORS))
+def test_a_rung_is_tuned_only_in_settings_that_it_reads(key):
+    """Every suggestion must reach the settings that the rung says it takes."""
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
+    suggest = _SPACES.get(key)
+    if suggest is None:
+        assert key[1] in ("naive", "network") or key in {("impact", "linear"), ("sizing", "linear")}
+        return
+    settings = PREDICTORS[key].settings
+    assert settings(suggest(study.ask(), FEW)) != settings(FEW)
+
+
+def test_the_law_of_impact_is_fitted_once():
+    data = order_rows()
+    law = Training(task=Task("impact_5s"), rows=data, embargo_ns=SECOND, config=FEW, seed=1)
+    assert tune(law, "linear").n_tried == 1
+    found = fit_rung(Task("impact_5s"), "linear", data, embargo_ns=SECOND, config=FEW, seed=1)
+    assert (found.n_configurations, found.tuned) == (1, {})
+
+
+def order_rows(n=300):
+    rng = np.random.default_rng(0)
+    names = (VOLATILITY, *VOLUME, SIGN, LOG_LOTS, *PAST_COLUMNS)
+    columns = [
+        rng.uniform(1, 2, n), rng.uniform(10, 20, n), rng.uniform(10, 20, n),
+        rng.choice([-1.0, 1.0], n), rng.uniform(0, 3, n),
+        *(rng.choice([-1.0, 1.0], n) for _ in PAST_COLUMNS),
+    ]  # fmt: skip
+    t0 = np.arange(n, dtype=np.int64) * 10 * SECOND
+    return Dataset(
+        features=np.column_stack(columns), names=names, label=rng.normal(size=n), t0_ns=t0,
+        t1_ns=t0 + 5 * SECOND, decision_id=np.arange(n), trading_day=np.zeros(n, np.int64),
+    )  # fmt: skip
 
 
 def test_an_absurd_penalty_is_left_behind():
