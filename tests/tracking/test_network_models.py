@@ -22,7 +22,7 @@ TASK = Task("direction_2s")
 @pytest.fixture(scope="module")
 def trained():
     return walk_forward(
-        market(380, is_planted=True), TASK, n_folds=1, embargo_ns=SECOND, rungs=("naive", "network"),
+        market(460, is_planted=True), TASK, n_folds=1, embargo_ns=SECOND, rungs=("naive", "network"),
         config=replace(CONFIG, network=replace(CONFIG.network, max_epochs=4, batch=16)), n_boot=200,
     )  # fmt: skip
 
