@@ -71,27 +71,20 @@ def judge(
 
 
 def leak_checks(found: WalkForward) -> dict[str, bool]:
-    """Return what was checked on the finished predictions, and whether it held.
+    """Return what was checked on the finished predictions and could have failed, and whether it held.
 
     Notes
     -----
     ``walk_forward`` refuses a leaking fold before it is fitted. This looks again at the end, at the
-    times that are stored with each prediction.
+    times that are stored with each prediction. What holds of every training by construction (each
+    row once, outcomes after decisions, one set of rows for all rungs) is no check and not listed:
+    it would stand on a card as evidence that it is not.
     """
-    rows = found.dataset.take(found.row_idx)
+    t0_ns = found.dataset.t0_ns[found.row_idx]
     return {
         "every training outcome was known an embargo before the decisions it was judged on": bool(
-            (found.train_end_ns + found.embargo_ns <= rows.t0_ns).all()
-        ),
-        "every decision was predicted once, in time order": bool(
-            (np.diff(found.row_idx) > 0).all()
-        ),
-        "every outcome was known only at or after its decision": bool(
-            (rows.t1_ns >= rows.t0_ns).all()
-        ),
-        "every rung was judged on the same decisions": bool(
-            {len(part) for part in found.predictions.values()} == {len(rows)}
-        ),
+            (found.train_end_ns + found.embargo_ns <= t0_ns).all()
+        )
     }
 
 
