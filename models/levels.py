@@ -13,53 +13,11 @@ import numpy as np
 from models.bootstrap import MIN_BLOCKS, Blocks, Estimate, estimate
 from models.calibrate import event_share
 from models.rung import Fitted, Rung, RungTable, Training
+from models.sides import turned, turned_names
 from orderflow_core.level_features import KIND_NAMES, LEVEL_NAMES
 from orderflow_core.types import Float64, Int64
 
-# Features of the decision whose sign means buyers or sellers, up or down: they are turned so that
-# plus points to where price came from, and one coefficient does for levels above and below.
-SIGNED = frozenset(
-    [
-        "imbalance_60s",
-        "cvd_lots",
-        "vwap_dev_sd",
-        "return_1s_ticks",
-        "return_10s_ticks",
-        "return_60s_ticks",
-        "last_tick_sign",
-        "sweep_sign",
-        "sweep_sign_lag1",
-        "sweep_sign_lag2",
-        "queue_imbalance",
-        "microprice_dev_ticks",
-        "mid_dev_ticks",
-        "cvd_trades",
-        "cvd_large_lots",
-        "cvd_small_lots",
-        "cluster_sign",
-        "ofi_10s_lots",
-        "ofi_60s_lots",
-        "vwap_trend",
-        "vwap_reversal",
-        "cvd_price_divergence_60s",
-        "bar_delta_lots",
-        "bar_delta_share",
-        "buy_zone_dev_ticks",
-        "sell_zone_dev_ticks",
-        "exhaustion",
-        "delta_turnaround",
-        "poc_dev_ticks",
-        "vah_dev_ticks",
-        "val_dev_ticks",
-        "ib_high_dev_ticks",
-        "ib_low_dev_ticks",
-        "level_dev_ticks",
-        "level_sign",
-        "absorption_sign",
-        "divergence_sign",
-    ]
-)
-TURNED = "_x_side"  # at the end of a turned feature's name
+_TURNED = "{}_x_side"  # name of a feature that was turned to the side that price came from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,18 +129,18 @@ def touch_columns(
     Returns
     -------
     names : tuple of str
-        Those of the level, then those of the decision; of the `SIGNED` ones ``name_x_side``.
+        Those of the level, then those of the decision, turned to the side that price came from
+        (`models.sides.turned`) so that one model does for levels above and below: ``name_x_side``.
     values : ndarray of float64, shape (n, len(names))
     """
-    is_signed = np.array([name in SIGNED for name in decision_names])
-    side = level_values[:, [LEVEL_NAMES.index("level_side")]]
-    turned = np.where(is_signed, decision_values * side, decision_values)
-    return level_names(decision_names), np.concatenate([level_values, turned], axis=1)
+    side = level_values[:, LEVEL_NAMES.index("level_side")]
+    found = turned(dict(zip(decision_names, decision_values.T, strict=True)), side, _TURNED)
+    return level_names(decision_names), np.column_stack([level_values, *found.values()])
 
 
 def level_names(decision_names: Sequence[str]) -> tuple[str, ...]:
     """Return the names of the columns that `touch_columns` makes."""
-    return LEVEL_NAMES + tuple(name + TURNED if name in SIGNED else name for name in decision_names)
+    return LEVEL_NAMES + turned_names(decision_names, _TURNED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,6 @@
 """Rows of the tasks that belong to an order: the market's state as the order sees it, and the order.
 
-A buyer and a seller in mirrored markets must look the same to a model, or it learns each side from
-half of the rows. So what has a side is turned to the order's: with it is positive, against it
-negative.
+What has a side is turned to the order's (`models.sides`): with it is positive, against it negative.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,40 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from models.datasets import Dataset, assemble
+from models.sides import turned
 from orderflow_core.types import Bool, Float64, Int64
 
 N_PAST = 16
 ORDER_COLUMNS = ("order_sign", "order_log_lots")
 PAST_COLUMNS = tuple(f"order_past_{lag}" for lag in range(1, N_PAST + 1))
-# Columns of research.features that change their sign in a mirrored market.
-SIGNED = frozenset(
-    {
-        "imbalance_60s", "cvd_lots", "vwap_dev_sd", "return_1s_ticks", "return_10s_ticks",
-        "return_60s_ticks", "last_tick_sign", "sweep_sign", "sweep_sign_lag1",
-        "sweep_sign_lag2", "queue_imbalance", "microprice_dev_ticks", "mid_dev_ticks",
-        "cvd_trades", "cvd_large_lots", "cvd_small_lots", "cluster_sign", "ofi_10s_lots",
-        "ofi_60s_lots", "vwap_trend", "vwap_reversal", "cvd_price_divergence_60s",
-        "bar_delta_lots", "bar_delta_share", "exhaustion", "delta_turnaround", "poc_dev_ticks",
-        "level_dev_ticks", "level_sign", "absorption_sign", "divergence_sign",
-    }
-)  # fmt: skip
-# Pairs of which each is the other one's mirror image: the buyers' and the sellers'.
-PAIRS = (
-    ("buy_lots_60s", "sell_lots_60s"),
-    ("n_buy_60s", "n_sell_60s"),
-    ("avg_buy_lots_60s", "avg_sell_lots_60s"),
-    ("large_buy_ratio_60s", "large_sell_ratio_60s"),
-    ("big_buy_lots_60s", "big_sell_lots_60s"),
-    ("n_buy_imbalances", "n_sell_imbalances"),
-    ("stacked_buy", "stacked_sell"),
-    ("unfinished_low", "unfinished_high"),
-)
-# The same of distances, which change their sign as well.
-SIGNED_PAIRS = (
-    ("buy_zone_dev_ticks", "sell_zone_dev_ticks"),
-    ("val_dev_ticks", "vah_dev_ticks"),
-    ("ib_low_dev_ticks", "ib_high_dev_ticks"),
-)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -91,11 +61,12 @@ def order_dataset(
     if (np.abs(sign) != 1).any():
         i = int(np.argmax(np.abs(sign) != 1))
         raise ValueError(f"order_sign must be -1 or +1, got {sign[i]} at position {i}")
-    columns = _turned(dict(zip(found.names, found.features.T, strict=True)), sign)
+    columns = dict(zip(found.names, found.features.T, strict=True))
+    past_columns = {name: columns.pop(name) * sign for name in PAST_COLUMNS}
+    columns = turned(columns, sign, "order_{}")
     columns["order_sign"] = sign
     with np.errstate(divide="ignore"):
         columns["order_log_lots"] = np.where(lots > 0, np.log(np.maximum(lots, 1)), np.nan)
-    past_columns = {name: columns.pop(name) for name in PAST_COLUMNS}
     columns |= past_columns
     rows = Dataset(
         features=np.column_stack(list(columns.values())),
@@ -159,28 +130,3 @@ def _past_signs(feature_table: Mapping[str, ArrayLike]) -> dict[str, Float64]:
         past[name] = np.empty(n)
         past[name][order] = values
     return past
-
-
-def _turned(columns: dict[str, Float64], sign: Float64) -> dict[str, Float64]:
-    turned: dict[str, Float64] = {}
-    for name, values in columns.items():
-        if name in PAST_COLUMNS:
-            turned[name] = values * sign
-        elif name in SIGNED:
-            turned[f"order_{name}"] = values * sign
-        else:
-            turned[name] = values
-    for pairs, factor in ((PAIRS, np.ones(len(sign))), (SIGNED_PAIRS, sign)):
-        for low, high in pairs:
-            if low in turned and high in turned:
-                buyers, sellers = turned.pop(low), turned.pop(high)
-                turned[_paired(low, "same")] = factor * np.where(sign > 0, buyers, sellers)
-                turned[_paired(high, "other")] = factor * np.where(sign > 0, sellers, buyers)
-    return turned
-
-
-def _paired(name: str, side: str) -> str:
-    for part in ("buy", "sell", "low", "high", "val", "vah"):
-        if part in name.split("_"):
-            return f"order_{name.replace(part, side)}"
-    raise ValueError(f"name must hold a side, got {name!r}")

@@ -8,7 +8,6 @@ import pytest
 from models.config import LadderConfig
 from models.datasets import Dataset
 from models.levels import (
-    SIGNED,
     NaiveLevel,
     fit_naive,
     touch_columns,
@@ -18,7 +17,6 @@ from models.rung import Training
 from models.tasks import Task
 from models.train import walk_forward
 from orderflow_core.bars import time_bar_index
-from orderflow_core.features import ALL_NAMES
 from orderflow_core.labels_levels import hold_labels, random_levels
 from orderflow_core.level_features import KIND_NAMES, LEVEL_NAMES
 from orderflow_core.level_rows import level_rows, rows_of
@@ -200,8 +198,7 @@ def test_levels_that_are_found_on_null_markets_have_no_lift(compiled):
     assert found.lift.low < 0 < found.lift.high
 
 
-def test_a_decisions_signed_features_are_turned_to_where_price_came_from():
-    assert set(ALL_NAMES) > SIGNED
+def test_a_decisions_features_are_turned_to_where_price_came_from():
     level = np.zeros((2, len(LEVEL_NAMES)))
     level[:, LEVEL_NAMES.index("level_side")] = [1, -1]
     names, columns = touch_columns(level, np.array([[2.0, 3.0], [2.0, np.nan]]), ["sweep_sign", "sweep_lots"])  # fmt: skip

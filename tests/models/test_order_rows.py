@@ -5,25 +5,14 @@ import pytest
 
 from models.order_rows import (
     N_PAST,
-    PAIRS,
     PAST_COLUMNS,
-    SIGNED,
-    SIGNED_PAIRS,
     hashed,
     kept_rows,
     order_dataset,
 )
-from orderflow_core.features import ALL_NAMES
 
 NAMES = ("imbalance_60s", "volatility_60s_ticks", "buy_lots_60s", "sell_lots_60s",
          "val_dev_ticks", "vah_dev_ticks", "sweep_sign", "sweep_sign_lag1")  # fmt: skip
-# Feature names that a mirrored market leaves as they are.
-UNTURNED = {
-    "volatility_60s_ticks", "sweep_lots", "sweep_n_fills", "sweeps_10s", "spread_ticks",
-    "tape_pace_15s", "tape_is_fast", "effective_half_spread_60s_ticks",
-    "realised_half_spread_60s_ticks", "kyle_lambda_60s", "roll_spread_60s_ticks", "amihud_60s",
-    "absorption_z", "vpin", "vpin_bulk",
-}  # fmt: skip
 
 
 def tables(n=6, *, sign=None, mirrored=False, seed=0):
@@ -49,12 +38,6 @@ def tables(n=6, *, sign=None, mirrored=False, seed=0):
         "order_lots": np.arange(1, n + 1),
     }  # fmt: skip
     return features, labels
-
-
-def test_every_feature_has_a_place_in_the_mirror():
-    of_pairs = {name for pairs in (PAIRS, SIGNED_PAIRS) for pair in pairs for name in pair}
-    assert UNTURNED | SIGNED | of_pairs == set(ALL_NAMES)
-    assert len(UNTURNED) + len(SIGNED) + len(of_pairs) == len(ALL_NAMES)
 
 
 def test_a_mirrored_market_gives_the_same_rows_but_for_the_side():

@@ -7,7 +7,6 @@ import pyarrow as pa
 import pytest
 
 from models.datasets import assemble
-from models.levels import TURNED
 from orchestration.arrays import column
 from orchestration.config import Settings
 from orchestration.defs.features import level_tables, tables
@@ -81,7 +80,7 @@ def test_each_label_has_what_was_known_at_its_touch(trades):
     side = rows.features[:, names.index("level_side")]
     is_single = np.isin(rows.t0_ns, column(stored, "t0_ns")[np.diff(column(stored, "t0_ns"), prepend=0) > 0])  # fmt: skip
     unique = is_single & (np.bincount(column(stored, "t0_ns") // NS_PER_S)[rows.t0_ns // NS_PER_S] == 1)  # fmt: skip
-    cvd = rows.features[:, names.index("cvd_lots" + TURNED)]
+    cvd = rows.features[:, names.index("cvd_lots_x_side")]
     assert unique.sum() > 10
     assert (cvd[unique] == (side * column(stored, "cvd_lots")[at])[unique]).all()
     again = assemble(table, label_table, names=names)

@@ -36,7 +36,7 @@ from orderflow_core.splits import TooFewRowsError
 MIN_ROWS = 500
 # What the signal earns is told by these; what is learnt from, by each model's own tables.
 MARKET = ("flow.classified_trades", "raw.quotes")
-_CODE_VERSION = "2"
+_CODE_VERSION = "3"
 _LEAK_ROWS = 20_000  # newest rows, among which features that peek are sought
 _NS_PER_S = 1_000_000_000
 
