@@ -72,6 +72,22 @@ def test_rows_of_orders_are_those_of_training_and_orders_without_outcome(orders,
     np.testing.assert_array_equal(rows.t1_ns[at], trained.t1_ns)
 
 
+def test_an_order_without_a_side_is_no_row_and_no_error(orders):
+    labels = orders.read("research.labels")
+    sign = column(labels, "order_sign").copy()
+    unsigned = np.flatnonzero([name == "impact_5s" for name in labels["task"].to_pylist()])[40]
+    sign[unsigned] = 0
+    at = labels.column_names.index("order_sign")
+    read = {
+        "research.features": orders.read("research.features"),
+        "research.labels": labels.set_column(at, "order_sign", pa.array(sign)),
+    }
+    rows = rows_of_day(Task("impact_5s"), replace(orders, read=read.__getitem__))
+    whole = rows_of_day(Task("impact_5s"), orders)
+    gone = column(labels, "decision_id")[unsigned]
+    assert rows.decision_id.tolist() == [i for i in whole.decision_id.tolist() if i != gone]
+
+
 def test_a_model_of_orders_predicts_those_after_its_training(orders):
     task = Task("impact_5s")
     rows = rows_of_day(task, orders)

@@ -106,6 +106,7 @@ def _orders(task: Task, day: Day) -> Dataset:
     known = {feature.name for feature in ALL_FEATURES}
     names = [name for name in features.column_names if name in known]
     wanted = [name for name in features.column_names if name in KEY_COLUMNS or name in names]
+    labels = labels.filter(pc.not_equal(labels["order_sign"], 0))  # an order without a side is none
     asked = arrays_of(labels) | {"label": np.zeros(labels.num_rows)}  # known or not
     return order_dataset(_of_day(arrays_of(features.select(wanted)), day), asked, names=names)
 
