@@ -104,9 +104,10 @@ def triple_barrier_labels(
     Returns
     -------
     LabelArrays
-        ``t1`` is the time of the touch, and ``t0 + horizon_ns`` for label 0: the label is known then.
-        NaN as in `orderflow_core.labels.direction_labels` and where the barrier is NaN; then ``t1``
-        is ``t0 + horizon_ns``, unless a touch was recorded before that.
+        ``t1`` is the time of the touch, and ``t0 + horizon_ns`` for label 0. NaN where the time until
+        the vertical barrier is not on record: as in `orderflow_core.labels.direction_labels` with
+        ``t0 + horizon_ns`` for t1, whether a barrier was touched before or not. NaN where the barrier
+        is NaN as well; then ``t1`` is ``t0 + horizon_ns``.
 
     Raises
     ------
@@ -119,8 +120,9 @@ def triple_barrier_labels(
     LOOKS AHEAD by definition. A price at the barrier touches it. m0 is the last reference price at or
     before t0; events later than t0 and no later than ``t0 + horizon_ns`` can touch, in their order,
     those of one time stamp too. A price jumps over a barrier as it touches it, so no event touches
-    both. A gap that meets ``[t0, t1]`` hides the label, one that starts after the touch does not.
-    Source: Lopez de Prado (2018), section 3.4.
+    both. A gap, an end of the session or of the record before ``t0 + horizon_ns`` hides the label
+    after a touch too: to keep the early touches of rows that are cut off would drop their time-outs
+    and late touches alone, and which rows have a label would tell what it is. Source: Lopez de Prado (2018), section 3.4.
 
     Examples
     --------
@@ -130,6 +132,7 @@ def triple_barrier_labels(
     (array([-1.,  0.]), array([12, 25]))
     """
     t0, t1 = horizon_ends(t0_ns, horizon_ns)
+    is_known = _is_known(t0, t1, session_end_ns, gap_start_ns, gap_end_ns, known_until_ns)
     barrier = as_amounts("barrier_mid2", barrier_mid2, len(t0))
     if (barrier == 0).any():
         raise ValueError(f"barrier_mid2 must be positive, got 0 at row {np.argmax(barrier == 0)}")
@@ -147,7 +150,6 @@ def triple_barrier_labels(
     t1[is_touched] = np.asarray(ref_ts_ns)[touch[is_touched]]
     label = np.zeros(len(t0))
     label[is_touched] = np.sign(mid2[touch[is_touched]] - m0[is_touched])
-    is_known = _is_known(t0, t1, session_end_ns, gap_start_ns, gap_end_ns, known_until_ns)
     label[~(is_known & has_base)] = np.nan
     return LabelArrays(t0_ns=t0, t1_ns=t1, label=label)
 

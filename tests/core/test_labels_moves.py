@@ -172,17 +172,37 @@ def test_an_event_at_t0_is_the_base_and_one_at_the_end_touches():
     assert barrier(ref_ts=(0, 16), ref=(20, 30)) == (0.0, 15)
 
 
-def test_a_gap_after_the_touch_hides_nothing():
-    assert barrier(gap_start_ns=[13]) == (1.0, 12)
-    assert math.isnan(barrier(gap_start_ns=[12])[0])
-    assert math.isnan(barrier(width=4.5, gap_start_ns=[13])[0])
+@pytest.mark.parametrize("width", [2.5, 4.5])
+def test_a_label_is_known_where_its_whole_time_is_on_record_touched_or_not(width):
+    # At width 2.5 the touch is at 12, at 4.5 there is none; the time is over at 15.
+    label, t1 = barrier(width=width)
+    assert (label, t1) == ((1.0, 12) if width == 2.5 else (0.0, 15))
+    for change, is_known in (
+        ({"gap_start_ns": [13]}, False), ({"gap_start_ns": [15]}, False),
+        ({"gap_start_ns": [16]}, True),
+        ({"session_end_ns": 15}, False), ({"session_end_ns": 16}, True),
+        ({"known_until_ns": 14}, False), ({"known_until_ns": 15}, True),
+    ):  # fmt: skip
+        found, at = barrier(width=width, **change)
+        assert math.isnan(found) != is_known, change
+        assert at == t1
 
 
-def test_a_touch_before_the_sessions_end_is_known_however_long_the_horizon():
-    assert barrier(session_end_ns=13) == (1.0, 12)
-    assert math.isnan(barrier(session_end_ns=12)[0])
-    assert math.isnan(barrier(width=4.5, known_until_ns=14)[0])
-    assert barrier(known_until_ns=12) == (1.0, 12)
+def test_ends_of_the_record_do_not_pick_the_touches_out():
+    # A walk whose record is cut off again and again: shares of labels stay those of the whole.
+    rng = np.random.default_rng(5)
+    n, horizon = 60_000, 50
+    ts = np.arange(n)
+    mid2 = 10_000 + 2 * np.cumsum(rng.choice([-1, 1], n))
+    terms = {"horizon_ns": horizon, "barrier_mid2": 16.0, "known_until_ns": n, "session_end_ns": n}
+    whole = triple_barrier_labels(ts, ts, mid2, gap_start_ns=[], **terms).label
+    cut = triple_barrier_labels(ts, ts, mid2, gap_start_ns=np.arange(75, n, 75), **terms).label
+    touched, touched_of_cut = (
+        float(np.mean(np.abs(label[~np.isnan(label)]))) for label in (whole, cut)
+    )
+    assert 0.3 < touched < 0.7
+    assert 0.25 < np.mean(~np.isnan(cut)) < 0.4
+    assert abs(touched_of_cut - touched) < 0.05
 
 
 def test_a_move_equal_to_its_costs_is_flat_and_not_significant():

@@ -106,7 +106,7 @@ def triple_barrier_labels(
             if t0 < ts <= t0 + horizon_ns and abs(m - m0) >= barrier[i]:
                 t1, label = ts, 1 if m > m0 else -1
                 break
-        is_known = _is_known(t0, t1, session_end[i], gaps, known_until)
+        is_known = _is_known(t0, t0 + horizon_ns, session_end[i], gaps, known_until)
         rows.append((t1, label if is_known else math.nan))
     return rows
 

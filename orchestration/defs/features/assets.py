@@ -37,7 +37,7 @@ def features(day: DayReader) -> Made:
     "research.labels",
     group="features",
     deps=["research.features", TRADES, QUOTES, GAPS, EVENTS],
-    code_version="6",
+    code_version="7",
     terms=lambda config: config.label_terms,
 )
 def labels(day: DayReader) -> Made:
