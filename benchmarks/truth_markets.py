@@ -37,9 +37,9 @@ from orderflow_core.labels import LabelArrays, direction_labels, return_labels
 from orderflow_core.labels_directions import direction_time_labels, direction_trades_labels
 from orderflow_core.labels_moves import significant_move_labels, triple_barrier_labels
 from orderflow_core.labels_orders import (
+    adverse_labels,
     fill_labels,
     impact_labels,
-    markout_labels,
     slippage_labels,
 )
 from orderflow_core.simulator import SECOND_NS, SimulatorSettings, simulate
@@ -282,7 +282,7 @@ def _order_table(market: TruthMarket, task: Task) -> dict[str, np.ndarray]:
         if task.subject == "fill":
             found = fill_labels(t0, fills, **market.known)
         else:
-            found = markout_labels(t0, fills, sign, *path, horizon_ns=horizon_ns, **market.known)
+            found = adverse_labels(t0, fills, sign, *path, horizon_ns=horizon_ns, **market.known)
     return {
         "t0_ns": found.t0_ns, "t1_ns": found.t1_ns, "decision_id": ids, "label": found.label,
         "order_sign": sign, "order_lots": lots,

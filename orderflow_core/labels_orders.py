@@ -191,7 +191,7 @@ def fill_labels(
     return LabelArrays(t0_ns=t0, t1_ns=fills.deadline_ns, label=label)
 
 
-def markout_labels(
+def adverse_labels(
     t0_ns: ArrayLike,
     fills: RestingFills,
     side: ArrayLike,
@@ -215,7 +215,7 @@ def markout_labels(
     ref_ts_ns, ref_mid2
         As in `impact_labels`.
     horizon_ns : int, unit ns, > 0
-        ``t1 = fill + horizon_ns``.
+        From the fill to the outcome.
     session_end_ns, gap_start_ns, known_until_ns, gap_end_ns
         As in `orderflow_core.labels.direction_labels`.
 
@@ -223,8 +223,10 @@ def markout_labels(
     -------
     LabelArrays
         ``side * 1e4 * (mid(t1) - price) / price``: half the spread where nothing happened, below it
-        where the price went against the order. NaN where it was not filled, or the outcome is not
-        known as in `fill_labels`; ``t1`` is ``t0`` where it was not filled.
+        where the price went against the order. ``t1`` is ``fill + horizon_ns``, and the deadline where
+        it was not filled. NaN where it was not placed or not filled, and where ``deadline +
+        horizon_ns`` is not before the session's end or is past the last event, or a gap meets the
+        time from t0 to then: an order's outcome is known, or not, whenever it was filled.
 
     Raises
     ------
@@ -242,10 +244,11 @@ def markout_labels(
     if len(t0) and int(fills.deadline_ns.max()) + horizon > INT64_MAX:
         raise ValueError(f"deadline_ns + horizon_ns must stay within int64, got {horizon}")
     is_filled = fills.is_placed & (fills.fill_ns >= 0)
-    t1 = np.where(is_filled, fills.fill_ns + horizon, t0)
+    t1 = np.where(is_filled, fills.fill_ns + horizon, fills.deadline_ns)
+    until = fills.deadline_ns + horizon
     ref_ts, mid2 = _reference(ref_ts_ns, ref_mid2)
     then, has_mid = _priced(mid2, np.searchsorted(ref_ts, t1, side="right") - 1)
-    is_known = _is_known(t0, t1, session_end_ns, gap_start_ns, gap_end_ns, known_until_ns)
+    is_known = _is_known(t0, until, session_end_ns, gap_start_ns, gap_end_ns, known_until_ns)
     is_known &= is_filled & has_mid
     require_positive("price_ticks", fills.price_ticks[is_known])
     label = np.full(len(t0), np.nan)

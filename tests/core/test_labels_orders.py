@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from orderflow_core.backtest.resting import RestingFills
 from orderflow_core.labels_orders import (
+    adverse_labels,
     fill_labels,
     impact_labels,
-    markout_labels,
     slippage_labels,
 )
 from tests.naive import labels_orders as naive
@@ -112,12 +112,12 @@ def test_fills_and_markouts_agree_with_the_obvious_loop(drawn, horizon):
     assert got.t1_ns.tolist() == [row[2] for row in rows]
     np.testing.assert_array_equal(got.label, np.array(wanted, float))
     side = np.array([row[3] for row in rows], np.int8)
-    got = markout_labels(t0, fills_of(rows), side, *path, horizon_ns=horizon, **ours)
-    wanted = naive.markout_labels(
-        t0.tolist(), [(r[3], 6, r[4]) for r in rows], situation[1], horizon=horizon, **theirs
+    got = adverse_labels(t0, fills_of(rows), side, *path, horizon_ns=horizon, **ours)
+    wanted = naive.adverse_labels(
+        t0.tolist(), [(r[3], 6, r[2], r[4]) for r in rows], situation[1], horizon=horizon, **theirs
     )
-    np.testing.assert_allclose(got.label, np.array(wanted, float))
-    assert (got.t1_ns >= t0).all()
+    assert got.t1_ns.tolist() == [t1 for t1, _ in wanted]
+    np.testing.assert_allclose(got.label, [label for _, label in wanted])
 
 
 OPEN = {"session_end_ns": 100, "gap_start_ns": [], "known_until_ns": 100}
@@ -158,11 +158,26 @@ def test_markout_is_the_half_spread_where_nothing_happens():
     # Bought at 6 with the mid at 6.5: 1e4 / 12; the mid falls to 5.5 at 14.
     path = ([9, 14], [13, 11])
     one = np.array([1], np.int8)
-    early = markout_labels(ints([10]), fills, one, *path, horizon_ns=1, **OPEN)
-    late = markout_labels(ints([10]), fills, one, *path, horizon_ns=2, **OPEN)
+    early = adverse_labels(ints([10]), fills, one, *path, horizon_ns=1, **OPEN)
+    late = adverse_labels(ints([10]), fills, one, *path, horizon_ns=2, **OPEN)
     assert early.label[0] == pytest.approx(1e4 / 12)
     assert late.label[0] == pytest.approx(-1e4 / 12)
     assert late.t1_ns.tolist() == [14]
+
+
+@pytest.mark.parametrize("fill", [12, 16])
+def test_whether_a_markout_is_known_does_not_depend_on_when_the_order_was_filled(fill):
+    # The deadline is 16 and the horizon 3: all is known at 19, whenever the fill came.
+    fills = fills_of([(10, 10, 16, 1, fill, True)])
+    given_ = (ints([10]), fills, np.array([1], np.int8), [9], [13])
+    for change, is_known in (
+        ({"session_end_ns": 19}, False), ({"session_end_ns": 20}, True),
+        ({"known_until_ns": 18}, False), ({"known_until_ns": 19}, True),
+        ({"gap_start_ns": [19]}, False), ({"gap_start_ns": [20]}, True),
+    ):  # fmt: skip
+        found = adverse_labels(*given_, horizon_ns=3, **(OPEN | change))
+        assert math.isnan(found.label[0]) != is_known, change
+        assert found.t1_ns.tolist() == [fill + 3]
 
 
 @pytest.mark.parametrize(

@@ -117,13 +117,15 @@ def fill_labels(t0, deadlines, fills, *, session_end, gaps, known_until):
     ]
 
 
-def markout_labels(t0, fills, ref, *, horizon, session_end, gaps, known_until):
-    """Fills are (side, price, fill time or None)."""
+def adverse_labels(t0, fills, ref, *, horizon, session_end, gaps, known_until):
+    """Fills are (side, price, deadline, fill time or None); yields (t1, label)."""
     rows = []
-    for at, (side, price, fill) in zip(t0, fills, strict=True):
-        then = _mid2(ref, fill + horizon) if fill is not None else None
-        if then is None or not _is_known(at, fill + horizon, session_end, gaps, known_until):
-            rows.append(math.nan)
+    for at, (side, price, deadline, fill) in zip(t0, fills, strict=True):
+        if fill is None:
+            rows.append((deadline, math.nan))
             continue
-        rows.append(side * 1e4 * (then / 2 - price) / price)
+        then = _mid2(ref, fill + horizon)
+        is_known = _is_known(at, deadline + horizon, session_end, gaps, known_until)
+        worth = side * 1e4 * (then / 2 - price) / price if then and is_known else math.nan
+        rows.append((fill + horizon, worth))
     return rows

@@ -95,10 +95,18 @@ def test_resting_orders_are_placed_at_each_decision_on_a_side_that_its_id_says()
     wanted = np.where(hashed(ids) & np.uint64(1), 1, -1)
     assert column(fills, "order_sign").tolist() == wanted.tolist()
     assert set(np.unique(np.where(hashed(np.arange(99)) & np.uint64(1), 1, -1))) == {-1, 1}
-    # Markouts are of filled orders only.
     known = column(fills, "label")
-    assert found.num_rows - fills.num_rows <= 4
     assert ((known == 0) | (known == 1) | np.isnan(known)).all()
+
+
+def test_a_markout_has_a_row_for_every_order_that_was_placed_filled_or_not():
+    found = made("fill_1s", "adverse_1s", quotes=QUOTES)
+    tasks = np.array(found["task"].to_pylist())
+    ids, known = column(found, "decision_id"), column(found, "label")
+    of_fill, of_adverse = tasks == "fill_1s", tasks == "adverse_1s"
+    assert ids[of_adverse].tolist() == ids[of_fill].tolist() == [1, 3, 4, 5]
+    assert np.isnan(known[of_adverse][known[of_fill] == 0]).all()
+    assert (known[of_fill] == 0).any()
 
 
 def test_rows_are_those_of_the_table():

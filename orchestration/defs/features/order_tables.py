@@ -22,9 +22,9 @@ from orchestration.defs.features.tables import CLOCK
 from orderflow_core.backtest.resting import RestingFills, resting_fills
 from orderflow_core.labels import LabelArrays
 from orderflow_core.labels_orders import (
+    adverse_labels,
     fill_labels,
     impact_labels,
-    markout_labels,
     slippage_labels,
 )
 from orderflow_core.sweeps import sweep_table
@@ -73,7 +73,8 @@ def order_labels(
     -------
     pyarrow.Table
         A row's key is the decision's; ``order_sign`` and ``order_lots`` are the order's, which came
-        after it. The markout has rows of filled orders only. Without quotes on the exchange's clock the
+        after it. Fill and adverse have a row for every order that was placed; the markout of one that
+        was not filled is NaN. Without quotes on the exchange's clock the
         last trade stands for the mid, the row says so, and where the sides were read off trade prices
         too (`sides_are_of_prices`) there are no rows of sweeps.
 
@@ -189,17 +190,16 @@ def _of_resting(
 ) -> pa.Table:
     if task.subject == "fill":
         made = fill_labels(t0, fills, **known)
-        is_kept = np.ones(len(t0), np.bool_)
     else:
-        made = markout_labels(
+        made = adverse_labels(
             t0, fills, side, path.ts_ns, path.mid2, horizon_ns=_horizon_ns(task), **known
         )
-        is_kept = fills.fill_ns >= 0
+    is_placed = fills.is_placed  # known at the decision; whether it was filled is not
     kept = LabelArrays(
-        t0_ns=made.t0_ns[is_kept], t1_ns=made.t1_ns[is_kept], label=made.label[is_kept]
+        t0_ns=made.t0_ns[is_placed], t1_ns=made.t1_ns[is_placed], label=made.label[is_placed]
     )
     lots = np.ones(len(kept), np.int64)
-    return _rows(task.name, kept, ids[is_kept], path.name, side[is_kept], lots)
+    return _rows(task.name, kept, ids[is_placed], path.name, side[is_placed], lots)
 
 
 def _rows(
