@@ -125,10 +125,30 @@ def test_rows_of_levels_are_those_of_training_and_touches_without_outcome(trades
     trained = assemble(table, keys, names=names)
     place = {key: i for i, key in enumerate(rows.decision_id.tolist())}
     at = np.array([place[key] for key in trained.decision_id.tolist()])
-    assert 0 < len(trained) <= len(rows) == len(table["t0_ns"])
+    assert 0 < len(trained) <= len(rows) <= len(table["t0_ns"])
     assert rows.names == trained.names
     np.testing.assert_array_equal(rows.features[at], trained.features)
     np.testing.assert_array_equal(rows.t1_ns[at], trained.t1_ns)
+
+
+def test_touches_that_their_own_sweep_decided_are_not_asked_about():
+    # Jumps of up to 8 ticks go through levels, which are passed at 3.
+    rng = np.random.default_rng(4)
+    step = rng.choice([-8, -1, 0, 1, 8], 800)
+    sign = np.where(step == 0, 1, np.sign(step))
+    made = zip(range(1, 801), 5000 + np.cumsum(step), rng.geometric(0.2, 800), sign, strict=True)
+    jumps = classified(*(tuple(int(x) for x in row) for row in made))
+    features, table = level_day.features(jumps)
+    labels = level_day.labels(jumps)
+    day = day_of(
+        load_instruments()["ES"],
+        Settings(level_turn_rows=2, level_pass_rows=3, bar_seconds=10, imbalance_min_lots=2),
+        research__features=features, research__labels=labels, flow__classified_trades=jumps,
+        raw__gaps=no_gaps(), flow__events=level_day.NAKED,
+    )  # fmt: skip
+    rows = rows_of_day(Task(level_day.TASK), day)
+    assert 0 < labels.num_rows < len(table["t0_ns"])
+    assert sorted(rows.decision_id.tolist()) == sorted(column(labels, "decision_id").tolist())
 
 
 def test_windows_are_those_of_training(store):

@@ -61,9 +61,9 @@ def rows_of_day(task: Task, day: Day) -> Dataset:
     Returns
     -------
     Dataset
-        Decisions of ``research.features``; touches of levels, made again from the stored day; or the
-        orders that the stored labels name, in place of which no others are known. Every label is
-        zero; ``t1_ns`` is when the outcome is known, ``t0_ns`` where the day has no label for the row.
+        Decisions of ``research.features``; touches of levels that were open when the sweep that
+        touched was over, made again from the stored day; or the orders with a side that the stored
+        labels name, in place of which no others are known. Every label is zero; ``t1_ns`` is when the outcome is known, ``t0_ns`` where the day has no label for the row.
     """
     if task.subject in DECISION_SUBJECTS:
         return _decisions(task, day)
@@ -98,7 +98,11 @@ def _touches(task: Task, day: Day) -> Dataset:
     terms = level_terms(day.config, day.instrument)
     table = level_features(*read, task=task.name, terms=terms)
     names = tuple(name for name in table if name not in KEY_COLUMNS)
-    return _dataset(table, names, _labels(task.name, day), day)
+    labels = _labels(task.name, day)
+    # Touches that their own sweep decided have no label, and nothing is left to ask about them.
+    is_open = np.isin(table["decision_id"], column(labels, "decision_id"))
+    open_table = {name: values[is_open] for name, values in table.items()}
+    return _dataset(open_table, names, labels, day)
 
 
 def _orders(task: Task, day: Day) -> Dataset:
