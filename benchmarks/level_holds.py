@@ -20,6 +20,7 @@ from models.datasets import Dataset
 from models.levels import TouchLift, touch_columns, touch_lift
 from models.tasks import Task
 from models.train import walk_forward
+from models.verdict import comparison_verdict
 from orchestration.defs.features.tables import feature_settings
 from orchestration.defs.flow.events import AT_PRICE
 from orchestration.defs.flow.tables import STACKED_MIN_LEVELS, imbalance_rule
@@ -219,7 +220,7 @@ def model_rows(market: Market, parts: list[Dataset]) -> list[tuple[str, ...]]:
             if below
             else ""
         )
-        beats = ("yes" if below[0].beats else "not shown") if below else ""
+        beats = comparison_verdict(below[0]) if below else ""
         cells = (
             f"{of[m].value:.4f} [{of[m].low:.4f}, {of[m].high:.4f}]" for m in ("log_loss", "auc")
         )

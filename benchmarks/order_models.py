@@ -3,7 +3,8 @@
     ORDERFLOW_HOME=... python -m benchmarks.order_models SYMBOL [SYMBOL ...]
 
 The days must hold features and labels (`orderflow run --job day`). Scores are out of fold, with 95 %
-intervals by block bootstrap; "beats" compares with the rung below on the same rows.
+intervals by block bootstrap; "beats it" is the verdict on the difference from the rung below on the same
+rows (`models.verdict`).
 """
 
 import sys
@@ -17,6 +18,7 @@ from models.results import WalkForward
 from models.sizing import judge_sizing
 from models.tasks import LEVELS
 from models.train import walk_forward
+from models.verdict import comparison_verdict
 from orchestration.config import Settings
 from orchestration.defs.training.datasets import training_days
 from orchestration.defs.training.order_datasets import load_order_dataset
@@ -81,7 +83,7 @@ def ladder_lines(found: WalkForward) -> list[str]:
         lines.append(
             f"| {found.task.name} | {len(found.row_idx):,} | {rung} | {found.task.loss} {own.value:.4f} "
             f"({own.low:.4f} to {own.high:.4f}) | {against.difference:+.4f} ({against.low:+.4f} to "
-            f"{against.high:+.4f}) | {'yes' if against.beats else 'no'} |"
+            f"{against.high:+.4f}) | {comparison_verdict(against)} |"
         )
     return lines
 
