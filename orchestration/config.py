@@ -91,6 +91,11 @@ class Settings(BaseSettings):
         description="labels of direction over sweeps, trades (direction_50t) or seconds, and of "
         "barriers (barrier_60s); the backtest trades the first",
     )
+    direction_costs: bool = Field(
+        False,
+        description="whether a direction over sweeps or trades is flat within half a spread and a fee, as "
+        "one over seconds always is; else any move counts",
+    )
     return_tasks: ReturnTasks = Field(("return_60s",), description="labels of returns")
     move_tasks: MoveTasks = Field(("move_60s",), description="labels of significant moves")
     move_sigmas: float = Field(
@@ -273,6 +278,7 @@ class Settings(BaseSettings):
         """What besides the market decides the labels: part of their code version."""
         return (
             f"{' '.join(self.label_tasks + self.order_tasks + self.level_tasks)}; "
+            f"{'directions beyond costs, ' if self.direction_costs else ''}"
             f"{self.move_sigmas:g} usual moves of {self.sigma_window_seconds} s, "
             f"{self.mid_without_quotes} without quotes, latency {self.latency_ms:g} ms, levels turn "
             f"at {self.level_turn_rows} rows and are passed at {self.level_pass_rows}"

@@ -14,6 +14,7 @@ from orderflow_core.rolling import last_known_idx
 from orderflow_core.types import Bool, Float64, Int64
 from orderflow_core.validate import (
     INT64_MAX,
+    require_float64,
     require_int64,
     require_positive,
     require_positive_scalar,
@@ -55,6 +56,7 @@ def direction_labels(
     gap_start_ns: ArrayLike,
     known_until_ns: int,
     gap_end_ns: ArrayLike | None = None,
+    cost_mid2: ArrayLike = 0.0,
 ) -> LabelArrays:
     """Return the direction of the reference price over the next sweeps: -1, 0 or +1.
 
@@ -74,24 +76,29 @@ def direction_labels(
         Recorded gaps, each sorted. Without ends a gap is its start only.
     known_until_ns : int, unit ns
         Time of the last event on record.
+    cost_mid2 : float or ndarray of float64, shape (n_rows,), unit half ticks, >= 0
+        What a move has to exceed, as known at t0 (`orderflow_core.labels_directions`). NaN where it
+        is not known. 0: any move counts.
 
     Returns
     -------
     LabelArrays
-        ``sign(m1 - m0)`` with m0, m1 the last reference price at or before t0, t1. NaN where fewer
-        than `horizon_sweeps` sweeps follow, t1 is not before the session's end or is past the last
-        event, a gap meets ``[t0, t1]``, or no reference price lies at or before t0.
+        ``sign(m1 - m0)`` where ``abs(m1 - m0) > cost``, else 0, with m0, m1 the last reference price
+        at or before t0, t1. NaN where fewer than `horizon_sweeps` sweeps follow, t1 is not before the
+        session's end or is past the last event, a gap meets ``[t0, t1]``, no reference price lies at
+        or before t0, or the cost is NaN.
 
     Raises
     ------
     TypeError, ValueError
-        Not integers, lengths differ, an order is broken, or the horizon is not positive.
+        Not integers, lengths differ, an order is broken, the horizon is not positive, or a cost is
+        negative or infinite.
 
     Notes
     -----
-    LOOKS AHEAD by definition. m0 is the last reference price with that time stamp, which may be
-    later in the order than the decision: moves within the decision's own time stamp are no part of
-    the label. Source: horizon in events as in mid-price direction research (Ntakaris et al. 2018),
+    LOOKS AHEAD by definition, the cost aside. m0 is the last reference price with that time stamp,
+    which may be later in the order than the decision: moves within the decision's own time stamp are
+    no part of the label. A move equal to the cost is flat. Source: horizon in events as in mid-price direction research (Ntakaris et al. 2018),
     with the unsmoothed mid at t0, as smoothing about t0 mixes the past into the label.
 
     Examples
@@ -112,8 +119,8 @@ def direction_labels(
     is_known = has_outcome & _is_known(
         t0, t1, session_end_ns, gap_start_ns, gap_end_ns, known_until_ns
     )
-    m0, m1, has_base = _reference(t0, t1, ref_ts_ns, ref_mid2)
-    label = np.where(is_known & has_base, np.sign(m1 - m0), np.nan)
+    move = _reference(t0, t1, ref_ts_ns, ref_mid2)
+    label = _direction(*move, as_amounts("cost_mid2", cost_mid2, len(t0)), is_known)
     return LabelArrays(t0_ns=t0, t1_ns=t1, label=label)
 
 
@@ -195,6 +202,37 @@ def horizon_ends(t0_ns: ArrayLike, horizon_ns: int) -> tuple[Int64, Int64]:
     if len(t0) and int(t0[-1]) + horizon > INT64_MAX:
         raise ValueError(f"t0_ns + horizon_ns must stay within int64, got {t0[-1]} + {horizon}")
     return t0, t0 + horizon
+
+
+def as_amounts(name: str, values: ArrayLike, n_rows: int) -> Float64:
+    """Return amounts that are no less than 0 or NaN, one a row.
+
+    Parameters
+    ----------
+    name : str
+    values : float or ndarray of float64, shape (n_rows,)
+    n_rows : int
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not floats, another length, or a negative or infinite amount.
+    """
+    given = np.asarray(values)
+    amounts = require_float64(name, np.full(n_rows, given[()]) if given.ndim == 0 else given)
+    if len(amounts) != n_rows:
+        raise ValueError(f"{name} must have {n_rows} elements, got {len(amounts)}")
+    is_wrong = (amounts < 0) | np.isinf(amounts)
+    if is_wrong.any():
+        i = int(np.argmax(is_wrong))
+        raise ValueError(f"{name} must be finite and >= 0, or NaN, got {amounts[i]} at row {i}")
+    return amounts
+
+
+def _direction(m0: Int64, m1: Int64, has_base: Bool, cost: Float64, is_known: Bool) -> Float64:
+    move = m1 - m0
+    direction = np.where(np.abs(move) > cost, np.sign(move), 0)
+    return np.where(is_known & has_base & ~np.isnan(cost), direction, np.nan)
 
 
 def _reference(

@@ -3,10 +3,15 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from orderflow_core.labels import LabelArrays, _is_known, _reference, horizon_ends
-from orderflow_core.types import Float64
+from orderflow_core.labels import (
+    LabelArrays,
+    _direction,
+    _is_known,
+    _reference,
+    as_amounts,
+    horizon_ends,
+)
 from orderflow_core.validate import (
-    require_float64,
     require_int64,
     require_positive_scalar,
     require_same_length,
@@ -26,6 +31,7 @@ def direction_trades_labels(
     gap_start_ns: ArrayLike,
     known_until_ns: int,
     gap_end_ns: ArrayLike | None = None,
+    cost_mid2: ArrayLike = 0.0,
 ) -> LabelArrays:
     """Return the direction of the reference price over the next trades: -1, 0 or +1.
 
@@ -41,14 +47,14 @@ def direction_trades_labels(
         As in `orderflow_core.labels.direction_labels`.
     horizon_trades : int, > 0
         ``t1`` is the time of the trade so many positions after `trade_idx`.
-    session_end_ns, gap_start_ns, known_until_ns, gap_end_ns
+    session_end_ns, gap_start_ns, known_until_ns, gap_end_ns, cost_mid2
         As in `orderflow_core.labels.direction_labels`.
 
     Returns
     -------
     LabelArrays
-        ``sign(m1 - m0)``; NaN as in `orderflow_core.labels.direction_labels`, with trades in place
-        of sweeps.
+        ``sign(m1 - m0)``, 0 within the cost; NaN as in `orderflow_core.labels.direction_labels`,
+        with trades in place of sweeps.
 
     Raises
     ------
@@ -89,8 +95,8 @@ def direction_trades_labels(
     is_known = has_outcome & _is_known(
         t0, t1, session_end_ns, gap_start_ns, gap_end_ns, known_until_ns
     )
-    m0, m1, has_base = _reference(t0, t1, ref_ts_ns, ref_mid2)
-    label = np.where(is_known & has_base, np.sign(m1 - m0), np.nan)
+    move = _reference(t0, t1, ref_ts_ns, ref_mid2)
+    label = _direction(*move, as_amounts("cost_mid2", cost_mid2, len(t0)), is_known)
     return LabelArrays(t0_ns=t0, t1_ns=t1, label=label)
 
 
@@ -145,34 +151,5 @@ def direction_time_labels(
     t0, t1 = horizon_ends(t0_ns, horizon_ns)
     cost = as_amounts("cost_mid2", cost_mid2, len(t0))
     is_known = _is_known(t0, t1, session_end_ns, gap_start_ns, gap_end_ns, known_until_ns)
-    m0, m1, has_base = _reference(t0, t1, ref_ts_ns, ref_mid2)
-    move = m1 - m0
-    is_known &= has_base & ~np.isnan(cost)
-    direction = np.where(np.abs(move) > cost, np.sign(move), 0)
-    label = np.where(is_known, direction, np.nan)
+    label = _direction(*_reference(t0, t1, ref_ts_ns, ref_mid2), cost, is_known)
     return LabelArrays(t0_ns=t0, t1_ns=t1, label=label)
-
-
-def as_amounts(name: str, values: ArrayLike, n_rows: int) -> Float64:
-    """Return amounts that are no less than 0 or NaN, one a row.
-
-    Parameters
-    ----------
-    name : str
-    values : float or ndarray of float64, shape (n_rows,)
-    n_rows : int
-
-    Raises
-    ------
-    TypeError, ValueError
-        Not floats, another length, or a negative or infinite amount.
-    """
-    given = np.asarray(values)
-    amounts = require_float64(name, np.full(n_rows, given[()]) if given.ndim == 0 else given)
-    if len(amounts) != n_rows:
-        raise ValueError(f"{name} must have {n_rows} elements, got {len(amounts)}")
-    is_wrong = (amounts < 0) | np.isinf(amounts)
-    if is_wrong.any():
-        i = int(np.argmax(is_wrong))
-        raise ValueError(f"{name} must be finite and >= 0, or NaN, got {amounts[i]} at row {i}")
-    return amounts

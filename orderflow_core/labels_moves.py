@@ -4,8 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from orderflow_core.kernels.triple_barrier import _first_touch_nb
-from orderflow_core.labels import LabelArrays, _is_known, _reference, horizon_ends
-from orderflow_core.labels_directions import as_amounts
+from orderflow_core.labels import LabelArrays, _is_known, _reference, as_amounts, horizon_ends
 from orderflow_core.rolling import last_known_idx
 from orderflow_core.types import Int64
 from orderflow_core.validate import require_amount, require_int64

@@ -8,15 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orderflow_core.labels import direction_labels, return_labels
-from tests.core.label_cases import arguments, situations
+from tests.core.label_cases import amounts, arguments, situations
 from tests.naive import labels as naive
 
 
-@given(situations(), st.integers(1, 5))
-def test_direction_agrees_with_the_obvious_loop(situation, horizon):
+@given(situations(), st.integers(1, 5), st.data())
+def test_direction_agrees_with_the_obvious_loop(situation, horizon, data):
     given_, ours, theirs = arguments(situation)
-    got = direction_labels(*given_, horizon_sweeps=horizon, **ours)
-    expected = naive.direction_labels(*given_, horizon_sweeps=horizon, **theirs)
+    cost = data.draw(amounts(len(given_[0])))
+    got = direction_labels(*given_, horizon_sweeps=horizon, cost_mid2=np.array(cost, float), **ours)
+    expected = naive.direction_labels(*given_, horizon_sweeps=horizon, cost=cost, **theirs)
     assert got.t0_ns.tolist() == given_[0]
     assert got.t1_ns.tolist() == [t1 for t1, _ in expected]
     np.testing.assert_array_equal(got.label, np.array([label for _, label in expected], float))
@@ -88,6 +89,14 @@ def test_direction_counts_sweeps_and_uses_the_last_price_of_a_time():
     )
     assert labels.t1_ns.tolist() == [2, 4, 2, 4]
     np.testing.assert_array_equal(labels.label, [0, -1, np.nan, np.nan])
+
+
+def test_a_direction_within_its_cost_is_flat():
+    given_ = ([1, 2], [1, 2], [20, 22])
+    for cost, label in ((0.0, 1), (1.9, 1), (2.0, 0), (math.nan, math.nan)):
+        found = direction_labels(*given_, horizon_sweeps=1, cost_mid2=cost, **OPEN)
+        np.testing.assert_array_equal(found.label, [label, np.nan])
+    assert direction_labels(*given_, horizon_sweeps=1, **OPEN).label[0] == 1
 
 
 def test_direction_stays_in_its_session():

@@ -28,8 +28,12 @@ def test_direction_over_trades_agrees_with_the_obvious_loop(situation, trade_ts,
     ours["session_end_ns"] = ours["session_end_ns"][rows]
     theirs["session_end"] = [theirs["session_end"][i] for i in rows]
     given_ = (t0, trade_idx, trade_ts, ref_ts, ref)
-    got = direction_trades_labels(*given_, horizon_trades=horizon, **ours)
-    assert_same(got, naive.direction_trades_labels(*given_, horizon_trades=horizon, **theirs))
+    cost = data.draw(amounts(len(t0)))
+    got = direction_trades_labels(
+        *given_, horizon_trades=horizon, cost_mid2=np.array(cost, float), **ours
+    )
+    expected = naive.direction_trades_labels(*given_, horizon_trades=horizon, cost=cost, **theirs)
+    assert_same(got, expected)
 
 
 @given(situations(), st.integers(1, 12), st.data())

@@ -16,7 +16,15 @@ def _is_known(t0, t1, session_end, gaps, known_until):
     return t1 < session_end and t1 <= known_until and not meets_gap
 
 
-def direction_labels(t0_ns, ref_ts, ref_mid2, *, horizon_sweeps, session_end, gaps, known_until):
+def _direction(move, least):
+    if math.isnan(least):
+        return math.nan
+    return 1 if move > least else -1 if -move > least else 0
+
+
+def direction_labels(
+    t0_ns, ref_ts, ref_mid2, *, horizon_sweeps, session_end, gaps, known_until, cost
+):
     """Return (t1, label) per row; ``session_end`` per row, ``gaps`` as (start, end)."""
     rows = []
     for i, t0 in enumerate(t0_ns):
@@ -26,7 +34,7 @@ def direction_labels(t0_ns, ref_ts, ref_mid2, *, horizon_sweeps, session_end, ga
         t1 = t0_ns[i + horizon_sweeps]
         m0, m1 = _last(ref_ts, ref_mid2, t0), _last(ref_ts, ref_mid2, t1)
         is_known = _is_known(t0, t1, session_end[i], gaps, known_until) and m0 is not None
-        rows.append((t1, (m1 > m0) - (m1 < m0) if is_known else math.nan))
+        rows.append((t1, _direction(m1 - m0, cost[i]) if is_known else math.nan))
     return rows
 
 
@@ -41,7 +49,17 @@ def return_labels(t0_ns, ref_ts, ref_mid2, *, horizon_ns, session_end, gaps, kno
 
 
 def direction_trades_labels(
-    t0_ns, trade_idx, trade_ts, ref_ts, ref_mid2, *, horizon_trades, session_end, gaps, known_until
+    t0_ns,
+    trade_idx,
+    trade_ts,
+    ref_ts,
+    ref_mid2,
+    *,
+    horizon_trades,
+    session_end,
+    gaps,
+    known_until,
+    cost,
 ):
     rows = []
     for i, t0 in enumerate(t0_ns):
@@ -52,7 +70,7 @@ def direction_trades_labels(
         t1 = max(t0, trade_ts[j])
         m0, m1 = _last(ref_ts, ref_mid2, t0), _last(ref_ts, ref_mid2, t1)
         is_known = _is_known(t0, t1, session_end[i], gaps, known_until) and m0 is not None
-        rows.append((t1, (m1 > m0) - (m1 < m0) if is_known else math.nan))
+        rows.append((t1, _direction(m1 - m0, cost[i]) if is_known else math.nan))
     return rows
 
 
@@ -71,12 +89,7 @@ def direction_time_labels(
     rows = []
     found = _moves(t0_ns, ref_ts, ref_mid2, horizon_ns, session_end, gaps, known_until)
     for (t1, move), least in zip(found, cost, strict=True):
-        if move is None or math.isnan(least):
-            rows.append((t1, math.nan))
-        elif move > least:
-            rows.append((t1, 1))
-        else:
-            rows.append((t1, -1 if -move > least else 0))
+        rows.append((t1, math.nan if move is None else _direction(move, least)))
     return rows
 
 

@@ -40,6 +40,7 @@ def features(trades=TRADES, holes=None, quotes=NO_QUOTES):
 def labels(
     trades=TRADES, quotes=None, holes=None, *, tasks=("direction_1", "return_2s"),
     end=SESSION_END_NS, n_sigmas=2, without_quotes="last_trade", taker_fee="0",
+    direction_costs=False,
 ):  # fmt: skip
     holes = holes or no_gaps()
     return label_rows.labels(
@@ -50,7 +51,11 @@ def labels(
         session_end_ns=end,
         instrument=replace(ONE, taker_fee=Decimal(taker_fee)),
         terms=label_rows.LabelTerms(
-            tasks=tasks, n_sigmas=n_sigmas, sigma_window_s=600, without_quotes=without_quotes
+            tasks=tasks,
+            n_sigmas=n_sigmas,
+            sigma_window_s=600,
+            without_quotes=without_quotes,
+            direction_costs=direction_costs,
         ),
     )
 
@@ -262,6 +267,17 @@ def test_direction_over_seconds_is_flat_within_half_the_spread_and_a_fee():
     np.testing.assert_array_equal(column(made, "label"), [0, -1, 0, 0, np.nan])
 
 
+@pytest.mark.parametrize("task", ["direction_1", "direction_1t"])
+def test_direction_over_sweeps_and_trades_is_flat_within_costs_where_the_setting_says_so(task):
+    # The same moves and costs as over seconds: each sweep is one trade, a second after the last.
+    made = labels(tasks=(task,), direction_costs=True)
+    np.testing.assert_array_equal(column(made, "label"), [1, -1, 0, 0, np.nan])
+    made = labels(tasks=(task,), direction_costs=True, taker_fee="0.01")
+    np.testing.assert_array_equal(column(made, "label"), [0, -1, 0, 0, np.nan])
+    made = labels(tasks=(task,), taker_fee="0.01")
+    np.testing.assert_array_equal(column(made, "label"), [1, -1, 1, 0, np.nan])
+
+
 def test_moves_and_barriers_are_measured_in_usual_moves_and_costs():
     tasks = ("move_1s", "barrier_1s")
     made = {n: labels(tasks=tasks, n_sigmas=n) for n in (0.5, 1)}
@@ -288,7 +304,8 @@ def test_labels_of_other_features_are_refused():
         label_rows.labels(
             found, TRADES, NO_QUOTES, no_gaps(), session_end_ns=SESSION_END_NS, instrument=ONE,
             terms=label_rows.LabelTerms(
-                tasks=("return_2s",), n_sigmas=2, sigma_window_s=60, without_quotes="last_trade"
+                tasks=("return_2s",), n_sigmas=2, sigma_window_s=60, without_quotes="last_trade",
+                direction_costs=False,
             ),
         )  # fmt: skip
 

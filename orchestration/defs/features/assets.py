@@ -54,6 +54,7 @@ def labels(day: DayReader) -> Made:
             n_sigmas=config.move_sigmas,
             sigma_window_s=config.sigma_window_seconds,
             without_quotes=config.mid_without_quotes,
+            direction_costs=config.direction_costs,
         ),
     )
     of_orders = order_tables.order_labels(

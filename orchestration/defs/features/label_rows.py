@@ -41,12 +41,15 @@ class LabelTerms:
         Trailing time over which the usual move is taken, at least the longest horizon.
     without_quotes : {"half_spread_mid", "side_mid", "last_trade"}
         What stands for the mid where there are no quotes.
+    direction_costs : bool
+        Whether ``direction_N`` and ``direction_Nt`` are flat within costs as ``direction_Xs`` is.
     """
 
     tasks: Sequence[str]
     n_sigmas: float
     sigma_window_s: int
     without_quotes: str
+    direction_costs: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ def labels(
     Known at the decision: the spread is the feature ``spread_ticks``; without a quote the last buy's
     price less the last sell's, no less than a tick. The fee is a taker's. A usual move is the trailing
     root mean square over the horizon (`orderflow_core.trailing_moves`). ``direction_Xs`` is flat within
-    half a spread and a fee, ``move_Xs`` is a move above ``n_sigmas`` usual ones and above a spread and two
+    half a spread and a fee, ``direction_N`` and ``direction_Nt`` too with ``direction_costs``, ``move_Xs`` is a move above ``n_sigmas`` usual ones and above a spread and two
     fees, barriers lie ``n_sigmas`` usual moves away and a tick at least.
     """
     ref_ts, ref_mid2, mid_proxy = reference_path(
@@ -181,15 +184,17 @@ def _fee_ticks(mid_ticks: np.ndarray, instrument: Instrument) -> np.ndarray:
 def _made(name: str, day: _Day, terms: LabelTerms) -> LabelArrays:
     subject, (number, unit) = Task(name).subject, horizon(name)
     path = (day.ref_ts, day.ref_mid2)
-    if subject == "direction" and unit == "sweeps":
-        return direction_labels(day.t0, *path, horizon_sweeps=number, **day.known)
-    if subject == "direction" and unit == "trades":
-        return direction_trades_labels(
-            day.t0, day.last_trade, day.trade_ts, *path, horizon_trades=number, **day.known
-        )
-    common = {"horizon_ns": number * _NS_PER_S, **day.known}
     # Of prices that are doubled: half a spread and a fee are a spread and two fees.
     way = day.spread_ticks + 2 * day.fee_ticks
+    least = way if terms.direction_costs else 0.0
+    if subject == "direction" and unit == "sweeps":
+        return direction_labels(day.t0, *path, horizon_sweeps=number, cost_mid2=least, **day.known)
+    if subject == "direction" and unit == "trades":
+        return direction_trades_labels(
+            day.t0, day.last_trade, day.trade_ts, *path, horizon_trades=number, cost_mid2=least,
+            **day.known,
+        )  # fmt: skip
+    common = {"horizon_ns": number * _NS_PER_S, **day.known}
     if subject == "direction":
         return direction_time_labels(day.t0, *path, cost_mid2=way, **common)
     if subject == "return":
