@@ -180,7 +180,7 @@ def fit_rung(
     Everything that is chosen (imputation, scale, class shares, fade or follow, number of trees,
     calibration, interval) comes from ``train``. Calibration, the number of trees and the interval
     are decided on its last fifth, which the trial fit did not see (purged by label end); then every
-    row is fitted again.
+    row is fitted again, but for the parts that `models.rung.Fitted` names.
 
     Raises
     ------

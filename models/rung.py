@@ -82,7 +82,8 @@ class Training:
 
         A row whose outcome is shared with k others counts about 1/k, so that a busy minute of a
         hundred decisions with one outcome is not learnt a hundred times. Only fits are weighted:
-        calibration, the number of trees and every score count each held-out row once.
+        calibration, the number of trees and every score count each held-out row once. Fits that do not
+        read it: the naive rungs (``move`` has its own), the law of impact, the network.
         """
         return scaled_uniqueness(self.rows)
 
@@ -109,11 +110,13 @@ def scaled_uniqueness(rows: Dataset) -> Float64:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:
-    """A predictor fitted on every row, and what a trial fit said of the rows held out from it.
+    """A fitted predictor, and what a trial fit said of the rows held out from it.
 
     Attributes
     ----------
     predictor : Predictor
+        Fitted on every row; a network, the rungs of ``sizing`` and the law under the trees of
+        ``impact`` on the inner rows alone, since their calibration fits no other.
     held : ndarray of float64, of the shape that the task says, or None
         Calibrated predictions of ``Training.inner().held_idx`` by the trial fit. None: the ladder
         makes them, by fitting the rung once more on ``fit_idx`` alone.
