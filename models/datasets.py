@@ -33,6 +33,8 @@ class Dataset:
     n_null_labels, n_unlabelled, n_orphan_labels : int
         Rows left out: outcome unknown (session end, gap, end of data); features without a label
         row; labels without a feature row.
+    n_without_window : int
+        Labelled rows left out because the stored footprint gives them no window.
     windows : FootprintWindows, optional
         What a network reads of each row; None where rows were not chosen by having it.
 
@@ -53,6 +55,7 @@ class Dataset:
     n_null_labels: int = 0
     n_unlabelled: int = 0
     n_orphan_labels: int = 0
+    n_without_window: int = 0
     windows: FootprintWindows | None = None
 
     def __post_init__(self) -> None:

@@ -145,7 +145,12 @@ class WalkForward:
                 "labels": self.label_shares(),
                 "left_out": {
                     name: getattr(self.dataset, name)
-                    for name in ("n_null_labels", "n_unlabelled", "n_orphan_labels")
+                    for name in (
+                        "n_null_labels",
+                        "n_unlabelled",
+                        "n_orphan_labels",
+                        "n_without_window",
+                    )
                 },
                 "scores": score_rows(self.scores, len(self.row_idx)),
                 "comparisons": [asdict(found) for found in self.comparisons],

@@ -185,7 +185,7 @@ def with_windows(
     snapshot: int,
     ticks_per_row: int | None = None,
 ) -> Dataset:
-    """Return the rows that have a footprint window, with their windows.
+    """Return the rows that have a footprint window, with their windows; the others are counted.
 
     All rungs are judged on these rows, whether they read windows or not.
 
@@ -210,4 +210,8 @@ def with_windows(
         )
     of_day = np.searchsorted(numbers, dataset.trading_day).astype(np.int64)
     position, windows = windows_of(footprints, of_day, dataset.t0_ns, clock=bar_clock)
-    return replace(dataset.take(position), windows=windows)
+    return replace(
+        dataset.take(position),
+        windows=windows,
+        n_without_window=len(dataset) - len(position),
+    )

@@ -104,6 +104,12 @@ def _data(found: WalkForward, facts: CardFacts) -> str:
         f"{data.n_null_labels:,} without a known outcome, {data.n_unlabelled:,} without a label, "
         f"{data.n_orphan_labels:,} labels without features"
     )
+    if data.n_without_window:
+        n_all = len(data) + data.n_without_window
+        left_out += (
+            f"; {data.n_without_window:,} of {n_all:,} labelled decisions have no footprint window, no "
+            "rung learnt or was judged on them"
+        )
     return (
         "## Data\n\n"
         f"- {facts.symbol}, {len(days)} trading {'day' if len(days) == 1 else 'days'} from "

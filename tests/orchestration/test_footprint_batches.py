@@ -108,7 +108,9 @@ def test_rows_of_a_data_set_carry_the_same_tensors(store, instrument, days):
     found = with_windows(dataset, store, instrument, bar_clock=BAR_CLOCK, snapshot=store.snapshot())
     assert (found.t0_ns == whole.t0_ns).all()
     assert (found.label == whole.target[:, 0]).all()
+    assert found.n_without_window == len(dataset) - len(found) > 0
     part = found.take(np.array([0, 5, len(found) - 1]))
+    assert part.n_without_window == found.n_without_window
     rows, beside = part.windows.read()
     assert rows.tobytes() == whole.rows[[0, 5, -1]].tobytes()
     assert beside.tobytes() == whole.beside[[0, 5, -1]].tobytes()

@@ -51,6 +51,15 @@ def test_card_states_what_a_reader_must_know(planted):
     assert "licence of the market data is not known" in card
 
 
+def test_rows_that_lack_a_window_are_told(planted):
+    few = replace(planted, dataset=replace(planted.dataset, n_without_window=1234))
+    told = section(card_markdown(few, judge(few), facts(few)), "Data")
+    # 2,000 rows have one
+    assert "1,234 of 3,234 labelled decisions have no footprint window" in told
+    assert few.to_json()["left_out"]["n_without_window"] == 1234
+    assert "footprint window" not in card_markdown(planted, judge(planted), facts(planted))
+
+
 def test_every_rung_stands_with_its_interval_and_verdict(planted):
     scores = section(card_markdown(planted, judge(planted), facts(planted)), "Scores")
     for rung in planted.rungs:

@@ -34,6 +34,8 @@ from orderflow_core.splits import TooFewRowsError
 
 # Below this a fold holds too few independent outcomes for an interval to mean anything.
 MIN_ROWS = 500
+# With the network every rung is judged on the rows that have a footprint window: at least this share.
+MIN_WINDOW_SHARE = 0.5
 # What the signal earns is told by these; what is learnt from, by each model's own tables.
 MARKET = ("flow.classified_trades", "raw.quotes")
 _CODE_VERSION = "3"
@@ -72,7 +74,7 @@ def _model(
         market = Market(
             store=opened, instrument=instrument(symbol), days=days, snapshot=snapshot, config=config
         )
-        n_rows, n_windows, found = 0, 0, {}
+        n_rows, n_windows, n_without, found = 0, 0, 0, {}
         for task in map(Task, getattr(config, tasks_setting)):
             dataset = load(opened, symbol, days, task, snapshot)
             if config.network:
@@ -83,6 +85,7 @@ def _model(
             )
             n_rows += len(dataset)
             n_windows += 0 if dataset.windows is None else len(dataset.windows)
+            n_without += dataset.n_without_window
             found[task.name] = register(context, tracking.get(), market, task, dataset, read)
         return dg.MaterializeResult(
             metadata={
@@ -90,6 +93,7 @@ def _model(
                 "elapsed_s": round(time.monotonic() - started, 3),
                 "days": ", ".join(map(str, days)),
                 "rows_with_windows": n_windows,
+                "rows_left_out_without_window": n_without,
             }
             | _of_tasks(found)
         )
@@ -100,11 +104,13 @@ def _model(
 def _windowed(
     dataset: Dataset, store: Store, symbol: str, config: Settings, snapshot: int
 ) -> Dataset:
-    # The rows with a footprint window, if they are enough to judge by; else all, without the network.
+    # The rows with a footprint window, if they are enough to judge by and most of all; else all, without
+    # the network: no rung's champion is chosen by the few rows that have one.
     found = with_windows(
         dataset, store, instrument(symbol), bar_clock=config.bar_clock, snapshot=snapshot
     )
-    return found if len(found) >= MIN_ROWS else dataset
+    is_enough = len(found) >= max(MIN_ROWS, MIN_WINDOW_SHARE * len(dataset))
+    return found if is_enough else dataset
 
 
 def _of_tasks(found: Mapping[str, Metadata]) -> Metadata:
