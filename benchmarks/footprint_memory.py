@@ -59,7 +59,7 @@ def _train(folder: str, n_days: int) -> tuple[int, float, float, float]:
     days: list[date] = [FIRST_DAY + timedelta(days=k) for k in range(n_days)]
     with Store.open(path=Path(folder)) as store:
         source = footprint_days(
-            store, instrument, days, task=TASK, head="direction", bar_clock=BAR_CLOCK,
+            store, instrument, days, tasks={"direction": TASK}, bar_clock=BAR_CLOCK,
             snapshot=store.snapshot(),
         )  # fmt: skip
         last_day_ns = instrument.trading_day_window(days[-1])[0]

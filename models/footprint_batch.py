@@ -1,6 +1,6 @@
 """What footprint networks take: the tensors of some decisions and what is known of their outcomes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -101,6 +101,50 @@ def target_of(head: str, label: NDArray[np.generic]) -> Float32:
     target = np.full((len(label), len(HEADS)), np.nan, np.float32)
     target[:, HEADS.index(head)] = label
     return target
+
+
+def joined_targets(
+    outcomes: Mapping[str, tuple[Int64, Int64, Int64, NDArray[np.generic]]],
+) -> tuple[Int64, Int64, Float32]:
+    """Return the outcomes of several heads, joined by decision.
+
+    Parameters
+    ----------
+    outcomes : mapping of head to (t0_ns, t1_ns, decision_id, label)
+        Each of shape (n,), a decision at most once; NaN labels are left out.
+
+    Returns
+    -------
+    t0_ns, t1_ns : ndarray of int64, shape (m,)
+        Every decision with an outcome, in time order, and when all its outcomes are known.
+    target : ndarray of float32, shape (m, 4)
+        NaN where a head's outcome is not known.
+
+    Raises
+    ------
+    ValueError
+        No such head, or a decision comes twice for one.
+    """
+    parts = []
+    for head, (t0_ns, t1_ns, decision_id, label) in outcomes.items():
+        if head not in HEADS:
+            raise ValueError(f"head must be one of {HEADS}, got {head!r}")
+        known = ~np.isnan(np.asarray(label, np.float64))
+        keys = np.column_stack([t0_ns, decision_id])[known]
+        if len(np.unique(keys, axis=0)) != len(keys):
+            raise ValueError(f"a decision must come once a head, {head} has one twice")
+        parts.append((HEADS.index(head), keys, t1_ns[known], label[known]))
+    every = np.concatenate([keys for _, keys, _, _ in parts] or [np.empty((0, 2), np.int64)])
+    decisions, row = np.unique(every, axis=0, return_inverse=True)
+    row = row.reshape(-1)
+    t1 = np.full(len(decisions), np.iinfo(np.int64).min)
+    target, start = np.full((len(decisions), len(HEADS)), np.nan, np.float32), 0
+    for column, keys, t1_ns, label in parts:
+        own = row[start : start + len(keys)]
+        start += len(keys)
+        t1[own] = np.maximum(t1[own], t1_ns)
+        target[own, column] = label
+    return decisions[:, 0], t1, target
 
 
 def cut(batch: FootprintBatch, size: int) -> Iterator[FootprintBatch]:

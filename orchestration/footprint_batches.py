@@ -4,7 +4,7 @@ A stored day is read, made into tensors piece by piece, and dropped before the n
 training holds does not grow with the number of days (`benchmarks/footprint_memory.py` measures it).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from models.datasets import Dataset
-from models.footprint_batch import FootprintBatch, target_of
+from models.footprint_batch import FootprintBatch, joined_targets
 from models.footprint_dataset import FootprintDays, ReadDay
 from models.footprint_windows import PIECE, DayFootprint, days_of_windows, windows_of
 from orchestration.arrays import column, without_depth
@@ -23,7 +23,7 @@ from orchestration.storage.store import Store
 from orderflow_core.footprint import FootprintCells
 from orderflow_core.footprint_tensor import WindowBars, bar_runs
 from orderflow_core.instrument import Instrument
-from orderflow_core.types import Int64
+from orderflow_core.types import Float64, Int64
 
 FOOTPRINT_TABLES = ("flow.footprint", "flow.bars", "raw.gaps")  # what windows are made of
 BARS = ["bar_id", "t0_ns", "t1_ns", "close_ticks"]
@@ -133,8 +133,7 @@ def footprint_days(
     instrument: Instrument,
     days: Sequence[date],
     *,
-    task: str,
-    head: str,
+    tasks: Mapping[str, str],
     bar_clock: str,
     snapshot: int,
     ticks_per_row: int | None = None,
@@ -144,13 +143,21 @@ def footprint_days(
 
     Parameters
     ----------
-    task : str
-        Whose labels are the targets; decisions without one are left out.
-    head : str
-        Which of `models.footprint_batch.HEADS` they are outcomes of.
+    tasks : mapping of head to task
+        Whose labels are the targets of each of `models.footprint_batch.HEADS` that is to learn, all of
+        one clock. They are joined by decision; decisions without a label of any are left out.
     piece : int
         Decisions that are made into tensors at once.
     """
+
+    def outcomes(day: date, task: str) -> tuple[Int64, Int64, Int64, Float64]:
+        names = ["t0_ns", "t1_ns", "decision_id", "label"]
+        labels = store.read(
+            "research.labels", instrument.symbol, day, snapshot=snapshot, columns=names,
+            where={"task": task},
+        )  # fmt: skip
+        t0, t1, ids, label = (column(labels, name) for name in names)
+        return t0, t1, ids, label
 
     def reader(day: date) -> ReadDay:
         def read() -> Iterator[FootprintBatch]:
@@ -158,17 +165,12 @@ def footprint_days(
                 store, instrument, day, bar_clock=bar_clock, snapshot=snapshot,
                 ticks_per_row=ticks_per_row,
             )  # fmt: skip
-            labels = store.read(
-                "research.labels", instrument.symbol, day, snapshot=snapshot,
-                columns=["t0_ns", "t1_ns", "label"], where={"task": task},
-            )  # fmt: skip
-            label = column(labels, "label")
-            known = ~np.isnan(label)
-            t0, t1 = column(labels, "t0_ns")[known], column(labels, "t1_ns")[known]
+            t0, t1, target = joined_targets(
+                {head: outcomes(day, task) for head, task in tasks.items()}
+            )
             position, windows = windows_of([footprint], np.zeros(len(t0), np.int64), t0)
-            target = target_of(head, label[known][position])
             yield from days_of_windows(
-                windows, target, t0[position], t1[position], piece=piece
+                windows, target[position], t0[position], t1[position], piece=piece
             ).pieces()
 
         return read

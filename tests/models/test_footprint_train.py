@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.footprint_batch import HEADS, FootprintBatch, cut, joined, target_of
+from models.footprint_batch import HEADS, FootprintBatch, cut, joined, joined_targets, target_of
 from models.footprint_cnn import CNNConfig, FastFootprintCNN
 from models.footprint_dataset import FootprintDays, held_out, in_memory
 from models.footprint_file import network_bytes
@@ -61,6 +61,47 @@ def test_each_head_learns_its_own_outcome(head):
     unseen = made_batch(300, seed=97, head=head)
     score = scores(found.net, cut(unseen, 64), head)
     assert np.corrcoef(score, unseen.target[:, HEADS.index(head)])[0, 1] > 0.5
+
+
+def two_signals(n, seed):
+    # Beside who bought near the close: volume far below it says whether something moves.
+    batch = made_batch(n, seed=seed)
+    rng = np.random.default_rng(seed + 1_000)
+    event = rng.integers(0, 2, n).astype(np.float32)
+    rows, target = batch.rows.copy(), batch.target.copy()
+    rows[event > 0, -3:, 1:5] += 1
+    target[:, HEADS.index("move")] = np.where(rng.random(n) < 0.7, event, np.nan)
+    return replace(batch, rows=rows, target=target), event
+
+
+def test_two_heads_learn_their_own_signals_together():
+    batch = two_signals(480, seed=5)[0]
+    fit, held = held_out(in_memory(batch), 360 * SECOND_NS, embargo_ns=SECOND_NS)
+    found = train_network(our_net, fit, held, replace(QUICK, max_epochs=12), seed=1)
+    unseen, event = two_signals(300, seed=96)
+    direction = scores(found.net, cut(unseen, 64), "direction")
+    assert (direction.argmax(axis=1) - 1 == unseen.target[:, 0]).mean() > 0.7
+    move = scores(found.net, cut(unseen, 64), "move")
+    assert np.corrcoef(move, event)[0, 1] > 0.5
+    # Neither head answers by the other one's signal.
+    assert abs(np.corrcoef(move, unseen.target[:, 0])[0, 1]) < 0.3
+
+
+def test_outcomes_of_heads_are_joined_by_decision():
+    t0, ids = np.array([5, 5, 7]), np.array([1, 2, 3])
+    move = (t0, t0 + 9, ids, np.array([1.0, np.nan, 0.0]))
+    direction = (np.array([7, 5]), np.array([8, 6]), np.array([3, 2]), np.array([-1.0, 1.0]))
+    got = joined_targets({"move": move, "direction": direction})
+    assert got[0].tolist() == [5, 5, 7]
+    assert got[1].tolist() == [14, 6, 16]
+    none = np.nan
+    np.testing.assert_array_equal(
+        got[2], [[none, 1, none, none], [1, none, none, none], [-1, 0, none, none]]
+    )
+    with pytest.raises(ValueError, match="head must be one of"):
+        joined_targets({"size": move})
+    with pytest.raises(ValueError, match="once a head, move has one twice"):
+        joined_targets({"move": (t0, t0, np.array([1, 1, 3]), np.zeros(3))})
 
 
 def test_the_reference_learns_too_and_mixed_precision_reaches_the_same():

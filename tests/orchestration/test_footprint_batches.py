@@ -38,8 +38,8 @@ def days(store, instrument):
 
 def source(store, instrument, days, **terms):
     return footprint_days(
-        store, instrument, days, task=TASK, head="direction", bar_clock=BAR_CLOCK,
-        snapshot=store.snapshot(), **terms,
+        store, instrument, days, bar_clock=BAR_CLOCK, snapshot=store.snapshot(),
+        **{"tasks": {"direction": TASK}} | terms,
     )  # fmt: skip
 
 
@@ -142,3 +142,34 @@ def test_no_window_reaches_over_a_recorded_gap(store, instrument):
     assert lost.min() > ts[k - 1]
     assert 99 <= len(lost) <= 103
     assert (np.diff(np.flatnonzero(~kept)) == 1).all()
+
+
+def test_labels_of_several_tasks_are_joined_by_decision(store, instrument, days):
+    day = FIRST_DAY + timedelta(days=50)
+    none = TABLES["raw.gaps"].arrow_schema().empty_table()
+    made = day_tables(market_trades(N_TRADES, day, seed=3), none)
+    first = made["research.labels"]
+    # A second task with later outcomes, unknown for two of three decisions, and one of its own.
+    n, t0 = first.num_rows, column(first, "t0_ns")
+    moved = np.where(np.arange(n) % 3 == 0, np.arange(n) % 2, np.nan).astype(np.float64)
+    second = first.set_column(1, "task", constant("move_9s", n).cast(first["task"].type))
+    second = second.set_column(3, "t1_ns", pa.array(column(first, "t1_ns") + 4_000_000_000))
+    second = second.set_column(5, "label", pa.array(moved))
+    made["research.labels"] = pa.concat_tables([first.slice(0, n - 1), second]).unify_dictionaries()
+    symbol = replace(instrument, symbol="TENSORS.HEADS")
+    publish(store, symbol.symbol, made, day=day, unit="file")
+    tasks = {"direction": TASK, "move": "move_9s"}
+    both = joined(source(store, symbol, [day], tasks=tasks).pieces())
+    direction = joined(source(store, symbol, [day]).pieces())
+    move = joined(source(store, symbol, [day], tasks={"move": "move_9s"}).pieces())
+    for head, alone in ((0, direction), (1, move)):
+        known = ~np.isnan(both.target[:, head])
+        assert (both.t0_ns[known] == alone.t0_ns).all()
+        assert (both.target[known, head] == alone.target[:, head]).all()
+        assert both.rows[known].tobytes() == alone.rows.tobytes()
+    assert np.isnan(both.target[:, 2:]).all()
+    has_both = ~np.isnan(both.target[:, :2]).any(axis=1)
+    assert 30 < has_both.sum() < len(both)
+    assert (both.t1_ns[has_both] == move.t1_ns[np.isin(move.t0_ns, both.t0_ns[has_both])]).all()
+    assert (np.diff(both.t0_ns) > 0).all()
+    assert both.t0_ns.max() <= t0[-1]
