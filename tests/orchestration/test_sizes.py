@@ -24,9 +24,7 @@ from orchestration.sizes import asked_sizes, largest_sizes, sizing_versions
 from orchestration.tracking.tracking import Tracking
 from tests.orchestration.rows import NS_PER_S, classified, no_gaps, raw_quotes
 from tests.orchestration.test_research_tables import ONE
-from tests.tracking.conftest import THIRD_PARTY
 
-pytestmark = [pytest.mark.filterwarnings(text) for text in THIRD_PARTY]
 SYMBOL, DAY = "SIZES", date(1970, 1, 1)
 TASK, N = Task("sizing_1s"), 500
 TERMS = {"budget_bp": 30.0, "probability": 0.75}
