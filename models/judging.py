@@ -7,6 +7,7 @@ import numpy as np
 
 from models.economics import Economics, Untraded
 from models.learning_curve import CurvePoint, learning_curve
+from models.levels import TouchLift
 from models.results import WalkForward
 from models.stability import GroupSkill, skill_by_regime, skill_over_time, volatility_feature
 
@@ -26,6 +27,8 @@ class Judging:
     learning : tuple of CurvePoint
         Empty: not computed.
     economics : Economics or Untraded
+    lift : TouchLift or None
+        Of levels over random ones; None of other tasks, or not computed.
     leak_checks : dict of str to bool
         What was recomputed from the predictions' own times; see `leak_checks`.
     """
@@ -36,6 +39,7 @@ class Judging:
     volatility_range: tuple[float, float] | None
     learning: tuple[CurvePoint, ...]
     economics: Economics | Untraded
+    lift: TouchLift | None
     leak_checks: dict[str, bool]
 
 
@@ -43,6 +47,7 @@ def judge(
     found: WalkForward,
     *,
     economics: Economics | Untraded | None = None,
+    lift: TouchLift | None = None,
     with_learning_curve: bool = False,
     on_fit: Callable[[int, int], None] | None = None,
 ) -> Judging:
@@ -53,6 +58,8 @@ def judge(
     found : WalkForward
     economics : Economics or Untraded, optional
         From `models.economics.economic_value`, which needs the market; None: not computed.
+    lift : TouchLift, optional
+        From `models.levels.touch_lift`, which needs the levels' touches.
     with_learning_curve : bool
         Costs three fits a rung and fold.
     on_fit : callable, optional
@@ -66,6 +73,7 @@ def judge(
         volatility_range=None if volatility is None else _usual_range(found, volatility),
         learning=learning_curve(found, on_fit=on_fit) if with_learning_curve else (),
         economics=economics or Untraded(reason="the market was not given to this training"),
+        lift=lift,
         leak_checks=leak_checks(found),
     )
 

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from models.judging import Judging, judge
 from models.results import WalkForward
 from models.tasks import Task
+from orchestration.tracking.card_levels import lift_metrics
 from orchestration.tracking.database import Database, mlflow_module
 from orchestration.tracking.errors import UnknownModelError
 from orchestration.tracking.fingerprint import fingerprint
@@ -156,6 +157,8 @@ class Tracking:
         held = judged.leak_checks | dict(checks or {})
         run_id = log_parent(client, self._experiment(name), found, origin)
         try:
+            if judged.lift is not None:
+                log_batch(client, run_id, lift_metrics(judged.lift))
             model_uri = self._log_model(found, run_id, origin)
             with self._database.locked(self._lock_timeout_s):
                 incumbent = self._incumbent(found.task, name)

@@ -1,5 +1,6 @@
 """Touches of levels as labels and as rows to learn from, on a made day."""
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -7,14 +8,17 @@ import pyarrow as pa
 import pytest
 
 from models.datasets import assemble
+from models.tasks import Task
 from orchestration.arrays import column
 from orchestration.config import Settings
 from orchestration.defs.features import level_tables, tables
 from orchestration.defs.flow.event_rows import SCHEMA, event_rows
+from orchestration.defs.training.level_lift import lift_over_random
 from orchestration.instruments import load_instruments
 from orchestration.storage.tables import TABLES
 from orderflow_core.level_features import LEVEL_NAMES
 from tests.orchestration.rows import NS_PER_S, classified, gaps, no_gaps, raw_quotes
+from tests.storage.conftest import publish
 
 TASK = "level_60s"
 TERMS = level_tables.level_terms(
@@ -154,3 +158,27 @@ def test_training_makes_the_touches_again_and_refuses_labels_of_others(store, tr
     assert len(load_level_dataset(store, "ES", [], task, snapshot)) == 0
     with pytest.raises(StaleLabelsError, match="1 labels of level_300s on 2024-08-09"):
         load_level_dataset(store, "ES", [other], task, snapshot)
+
+
+def test_the_lift_compares_the_stored_labels_with_random_levels(trades, store):
+    config = Settings(level_turn_rows=2, level_pass_rows=3, bar_seconds=10, imbalance_min_lots=2)
+    known, day = replace(load_instruments()["ES"], symbol="LIFT"), date(1970, 1, 1)
+    tables_of_day = {
+        "flow.classified_trades": trades, "raw.gaps": TABLES["raw.gaps"].arrow_schema().empty_table(),
+        "flow.events": NAKED,
+    }  # fmt: skip
+    publish(store, known.symbol, tables_of_day, day=day, unit="file")
+    terms = {"config": config, "snapshot": store.snapshot()}
+    found = lift_over_random(store, known, [day], Task(TASK), **terms)
+    label = column(labels(trades), "label")
+    label = label[~np.isnan(label)]
+    assert found.n == len(label)
+    assert found.rate == pytest.approx(label.mean())
+    assert found.n_random > found.n > 50
+    assert found.lift.value == pytest.approx(found.rate - found.random_rate)
+    # Levels of a random walk mean nothing.
+    assert found.lift.low < 0 < found.lift.high
+    again = lift_over_random(store, known, [day], Task(TASK), **terms)
+    assert again == found
+    none = lift_over_random(store, known, [], Task(TASK), **terms)
+    assert (none.n, none.n_random) == (0, 0)

@@ -1,11 +1,13 @@
 from dataclasses import replace
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pytest
 
 from models.economics import Economics
 from models.judging import judge, leak_checks
+from models.levels import touch_lift
 from models.tasks import Task
 from orchestration.tracking.card_words import label_in_words
 from orchestration.tracking.fingerprint import fingerprint
@@ -180,3 +182,22 @@ def test_the_registered_card_is_the_one_that_the_path_names(tracking, champion):
 )
 def test_each_task_has_words(task, words):
     assert words in label_in_words(Task(task))
+
+
+def test_levels_are_told_and_logged_beside_random_ones(tracking, register, planted):
+    cells = np.repeat(np.arange(400), 2)
+    held = (np.arange(800) % 4 != 0).astype(np.float64)
+    random = (np.arange(800) % 2).astype(np.float64)
+    lift = touch_lift((cells * 10, held), (cells * 10, random), cell_ns=10)
+    judging = judge(planted, lift=lift)
+    told = section(card_markdown(planted, judging, facts(planted)), "Lift over random levels")
+    assert "| levels | 800 | 0.75 |" in told
+    assert "| random | 800 | 0.5 |" in told
+    assert "Lift +0.25 [" in told
+    assert "often than random ones: **yes**" in told
+    assert "Lift over random levels" not in card_markdown(planted, judge(planted), facts(planted))
+    run_id = register(planted, judging=judging).run_id
+    metrics = mlflow.MlflowClient(tracking.uri).get_run(run_id).data.metrics
+    assert metrics["lift_over_random"] == 0.25
+    assert metrics["lift_over_random_low"] == lift.lift.low
+    assert (metrics["n_touches"], metrics["hold_rate_random"]) == (800, 0.5)

@@ -16,8 +16,8 @@ from orchestration.defs.flow.events import AT_PRICE
 from orchestration.defs.flow.tables import STACKED_MIN_LEVELS, bar_index, imbalance_rule
 from orderflow_core.features import ALL_FEATURES
 from orderflow_core.instrument import Instrument
-from orderflow_core.labels_levels import hold_labels
-from orderflow_core.level_rows import LevelRows, level_rows
+from orderflow_core.labels_levels import HoldLabels, hold_labels, random_levels
+from orderflow_core.level_rows import LevelRows, level_rows, rows_of
 from orderflow_core.level_touches import HoldRule
 from orderflow_core.live_levels import LevelRules
 from orderflow_core.types import Int64, TradeArrays
@@ -162,6 +162,49 @@ def level_features(
     made, values = touch_columns(day.rows.values, known, names)
     table = {"t0_ns": keys[0], "decision_id": np.arange(len(last), dtype=np.int64)}
     return table | dict(zip(made, values.T, strict=True))
+
+
+def level_holds(
+    classified: pa.Table,
+    gaps: pa.Table,
+    events: pa.Table,
+    *,
+    task: str,
+    terms: LevelTerms,
+    n_random: int,
+    seed: int,
+) -> tuple[HoldLabels, HoldLabels]:
+    """Return whether the day's touched levels held, and the same of random levels.
+
+    Parameters
+    ----------
+    classified, gaps, events : pyarrow.Table
+        As in `level_labels`.
+    task : str
+    terms : LevelTerms
+    n_random : int, > 0
+        Random levels for each real one; see `orderflow_core.labels_levels.random_levels`.
+    seed : int
+    """
+    hold = terms.hold(task)
+    day = _day(classified, gaps, events, terms, hold)
+    random = random_levels(
+        day.rows.levels, day.trades.price_ticks,
+        bar_index(day.trades.ts_event_ns, terms.bar_seconds), start_idx=day.start_idx,
+        ticks_per_row=terms.rules.ticks_per_row, n_each=n_random, seed=seed,
+    )  # fmt: skip
+    of_random = rows_of(
+        day.trades, column(classified, "sweep"), random, start_idx=day.start_idx,
+        ticks_per_row=terms.rules.ticks_per_row, hold=hold,
+    )  # fmt: skip
+    own, other = (
+        hold_labels(
+            day.trades.price_ticks, day.trades.ts_event_ns, rows.levels, rows.touches,
+            rows.end_idx, start_idx=day.start_idx, rule=hold,
+        )
+        for rows in (day.rows, of_random)
+    )  # fmt: skip
+    return own, other
 
 
 def _day(

@@ -9,9 +9,11 @@ import pyarrow.compute as pc
 
 from models.economics import Economics, TradingDay, Untraded, economic_value, why_untradable
 from models.judging import Judging, judge
+from models.levels import TouchLift
 from models.results import WalkForward
 from orchestration.config import Settings
 from orchestration.defs.backtest.tables import market_path, rules
+from orchestration.defs.training.level_lift import lift_over_random
 from orchestration.storage.store import Store
 from orderflow_core.instrument import Instrument
 
@@ -40,9 +42,19 @@ def judged(
     return judge(
         found,
         economics=traded(found, market, n_trials=n_trials),
+        lift=_lift(found, market),
         with_learning_curve=market.config.learning_curve,
         on_fit=lambda done, of: log(f"learning curve, point {done} of {of}"),
     )
+
+
+def _lift(found: WalkForward, market: Market) -> TouchLift | None:
+    if found.task.subject != "level":
+        return None
+    return lift_over_random(
+        market.store, market.instrument, market.days, found.task, config=market.config,
+        snapshot=market.snapshot,
+    )  # fmt: skip
 
 
 def traded(found: WalkForward, market: Market, *, n_trials: int) -> Economics | Untraded:
