@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.combinatorial import PathLosses
 from models.economics import Economics, Untraded
 from models.learning_curve import CurvePoint, learning_curve
 from models.levels import TouchLift
@@ -29,6 +30,8 @@ class Judging:
     economics : Economics or Untraded
     lift : TouchLift or None
         Of levels over random ones; None of other tasks, or not computed.
+    paths : PathLosses or None
+        None: not computed.
     leak_checks : dict of str to bool
         What was recomputed from the predictions' own times; see `leak_checks`.
     """
@@ -40,6 +43,7 @@ class Judging:
     learning: tuple[CurvePoint, ...]
     economics: Economics | Untraded
     lift: TouchLift | None
+    paths: PathLosses | None
     leak_checks: dict[str, bool]
 
 
@@ -48,6 +52,7 @@ def judge(
     *,
     economics: Economics | Untraded | None = None,
     lift: TouchLift | None = None,
+    paths: PathLosses | None = None,
     with_learning_curve: bool = False,
     on_fit: Callable[[int, int], None] | None = None,
 ) -> Judging:
@@ -60,6 +65,8 @@ def judge(
         From `models.economics.economic_value`, which needs the market; None: not computed.
     lift : TouchLift, optional
         From `models.levels.touch_lift`, which needs the levels' touches.
+    paths : PathLosses, optional
+        From `models.combinatorial.combinatorial_losses`.
     with_learning_curve : bool
         Costs three fits a rung and fold.
     on_fit : callable, optional
@@ -74,6 +81,7 @@ def judge(
         learning=learning_curve(found, on_fit=on_fit) if with_learning_curve else (),
         economics=economics or Untraded(reason="the market was not given to this training"),
         lift=lift,
+        paths=paths,
         leak_checks=leak_checks(found),
     )
 

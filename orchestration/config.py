@@ -148,6 +148,10 @@ class Settings(BaseSettings):
     learning_curve: bool = Field(
         False, description="train on parts of the data as well, for the model card's learning curve"
     )
+    combinatorial: bool = Field(
+        False,
+        description="judge each rung over combinatorial purged paths as well, for the model card",
+    )
     latency_ms: float = Field(50, description="from decision to the venue", ge=0)
     slippage_ticks: int = Field(0, description="added to every fill, in quote ticks", ge=0)
     live_segment_s: float = Field(

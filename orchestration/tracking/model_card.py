@@ -14,6 +14,7 @@ from models.stability import GroupSkill
 from models.tasks import ALL_RUNGS, BASE_RATE, Task
 from models.verdict import comparison_verdict
 from orchestration.tracking.card_levels import lift_section
+from orchestration.tracking.card_paths import paths_section
 from orchestration.tracking.card_plots import ladder_png, learning_curve_png, stability_png
 from orchestration.tracking.card_words import forbidden_uses, forecast_in_words, label_in_words
 from orchestration.tracking.fingerprint import Fingerprint
@@ -80,6 +81,7 @@ def card_markdown(found: WalkForward, judging: Judging, facts: CardFacts) -> str
         _stability(judging),
         *([] if judging.lift is None else [lift_section(judging.lift)]),
         _learning(judging.learning),
+        paths_section(judging.paths),
         _economics(found.task, judging),
         _trials(found, facts),
         _leaks(facts),

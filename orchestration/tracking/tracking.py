@@ -15,6 +15,7 @@ from models.judging import Judging, judge
 from models.results import WalkForward
 from models.tasks import Task
 from orchestration.tracking.card_levels import lift_metrics
+from orchestration.tracking.card_paths import path_metrics
 from orchestration.tracking.database import Database, mlflow_module
 from orchestration.tracking.errors import UnknownModelError
 from orchestration.tracking.fingerprint import fingerprint
@@ -159,6 +160,8 @@ class Tracking:
         try:
             if judged.lift is not None:
                 log_batch(client, run_id, lift_metrics(judged.lift))
+            if judged.paths is not None:
+                log_batch(client, run_id, path_metrics(judged.paths))
             model_uri = self._log_model(found, run_id, origin)
             with self._database.locked(self._lock_timeout_s):
                 incumbent = self._incumbent(found.task, name)

@@ -85,6 +85,16 @@ def test_the_learning_curve_is_made_where_it_is_asked_for(found, market):
     assert said[-1] == "learning curve, point 12 of 12"
 
 
+def test_combinatorial_paths_are_made_where_they_are_asked_for(found, market):
+    assert judged(found, market, n_trials=1, log=str).paths is None
+    said = []
+    wanted = replace(market, config=market.config.model_copy(update={"combinatorial": True}))
+    paths = judged(found, wanted, n_trials=1, log=said.append).paths
+    assert (paths.n_folds, len(paths.losses["linear"])) == (15, 5)
+    assert set(paths.losses) == {"base_rate", *found.rungs}
+    assert said == ["combinatorial paths: 6 groups, 2 of them judged at a time"]
+
+
 def test_the_mid_of_the_labels_is_named(market, store, ran):
     labels = store.read("research.labels", SYMBOL, ran.day, where={"task": "direction_20"})
     assert mid_proxy(market, "direction_20") == labels["mid_proxy"][0].as_py()

@@ -5,6 +5,7 @@ import mlflow
 import numpy as np
 import pytest
 
+from models.combinatorial import PathLosses
 from models.economics import Economics
 from models.judging import judge, leak_checks
 from models.levels import touch_lift
@@ -201,3 +202,22 @@ def test_levels_are_told_and_logged_beside_random_ones(tracking, register, plant
     assert metrics["lift_over_random"] == 0.25
     assert metrics["lift_over_random_low"] == lift.lift.low
     assert (metrics["n_touches"], metrics["hold_rate_random"]) == (800, 0.5)
+
+
+def test_combinatorial_paths_are_told_and_logged_where_they_were_asked_for(
+    tracking, register, planted
+):
+    losses = {"base_rate": np.array([1.0, 1.2]), "linear": np.array([0.5, 0.75])}
+    paths = PathLosses(task=planted.task, n_groups=6, n_test_groups=2, n_folds=15, losses=losses)
+    judging = judge(planted, paths=paths)
+    told = section(card_markdown(planted, judging, facts(planted)), "Combinatorial paths")
+    assert "| linear | 0.625 | 0.5 | 0.75 |" in told
+    assert "15 folds make 2 paths" in told
+    metrics = (
+        mlflow.MlflowClient(tracking.uri)
+        .get_run(register(planted, judging=judging).run_id)
+        .data.metrics
+    )
+    assert (metrics["linear.paths_mean"], metrics["base_rate.paths_most"]) == (0.625, 1.2)
+    bare = card_markdown(planted, judge(planted), facts(planted))
+    assert "ORDERFLOW_COMBINATORIAL=true" in section(bare, "Combinatorial paths")

@@ -7,6 +7,7 @@ from datetime import date
 import numpy as np
 import pyarrow.compute as pc
 
+from models.combinatorial import PathLosses, combinatorial_losses
 from models.economics import Economics, TradingDay, Untraded, economic_value, why_untradable
 from models.judging import Judging, judge
 from models.levels import TouchLift
@@ -16,7 +17,9 @@ from orchestration.defs.backtest.tables import market_path, rules
 from orchestration.defs.training.level_lift import lift_over_random
 from orchestration.storage.store import Store
 from orderflow_core.instrument import Instrument
+from orderflow_core.splits import TooFewRowsError
 
+N_GROUPS, N_TEST_GROUPS = 6, 2  # 15 folds, 5 paths
 _EPOCH = date(1970, 1, 1)
 _BP = 1e4
 
@@ -43,9 +46,24 @@ def judged(
         found,
         economics=traded(found, market, n_trials=n_trials),
         lift=_lift(found, market),
+        paths=_paths(found, market, log),
         with_learning_curve=market.config.learning_curve,
         on_fit=lambda done, of: log(f"learning curve, point {done} of {of}"),
     )
+
+
+def _paths(found: WalkForward, market: Market, log: Callable[[str], None]) -> PathLosses | None:
+    if not market.config.combinatorial:
+        return None
+    log(f"combinatorial paths: {N_GROUPS} groups, {N_TEST_GROUPS} of them judged at a time")
+    try:
+        return combinatorial_losses(
+            found.dataset, found.task, n_groups=N_GROUPS, n_test_groups=N_TEST_GROUPS,
+            embargo_ns=found.embargo_ns, config=found.config, seed=found.seed, rungs=found.rungs,
+        )  # fmt: skip
+    except TooFewRowsError as error:
+        log(f"no combinatorial paths: {error}")
+        return None
 
 
 def _lift(found: WalkForward, market: Market) -> TouchLift | None:
