@@ -29,6 +29,7 @@ def made(ran, day):
     terms = label_rows.LabelTerms(
         tasks=config.label_tasks, n_sigmas=config.move_sigmas,
         sigma_window_s=config.sigma_window_seconds, without_quotes=config.mid_without_quotes,
+        direction_costs=config.direction_costs,
     )  # fmt: skip
     session_end_ns = known.trading_day_window(ran.day)[1]
 
