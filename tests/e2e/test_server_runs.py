@@ -125,7 +125,7 @@ def cuts(n_requests, rng):
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(600 + 10 * N_CUTS)
+@pytest.mark.timeout(600 + 40 * N_CUTS)
 def test_cut_connections_lose_and_double_nothing(server, runners, capture, undisturbed):
     expected, n_requests = undisturbed
     rng, struck, errors = random.Random(SEED), 0, Counter()
