@@ -2,11 +2,12 @@
 
     ORDERFLOW_HOME=... python -m benchmarks.model_ladders SYMBOL [SYMBOL ...]
 
-Rows are those of `orderflow models`: out-of-fold loss with its 95 % interval, and the paired difference to
-the rung below.
+One line a task: each rung's out-of-fold loss with its 95 % interval, and whether it beats the rung below (the
+naive one: the base rate), as `orderflow models` says.
 """
 
 import sys
+from itertools import groupby
 
 from orchestration.ladder_rows import ladder_rows, shown_versions
 from orchestration.runtime import open_tracking
@@ -15,19 +16,21 @@ from orchestration.runtime import open_tracking
 def main() -> None:
     models = open_tracking().models()
     for symbol in sys.argv[1:]:
+        rows = ladder_rows(shown_versions([m for m in models if m["symbol"] == symbol]))
         print(f"\n### {symbol}\n")
-        print("| task | rows | rung | loss | less the rung below | beats it |")
-        print("|---|---|---|---|---|---|")
-        for row in ladder_rows(shown_versions([m for m in models if m["symbol"] == symbol])):
-            champion = (
-                " (champion)" if row["is_registered"] and "champion" in row["aliases"] else ""
-            )
-            print(
-                f"| `{row['task']}` | {row['n']:,} | {row['rung']}{champion} | {row['metric']} "
-                f"{row['value']:.4g} [{row['low']:.4g}, {row['high']:.4g}] | "
-                f"{row['difference']:+.3g} [{row['difference_low']:+.3g}, {row['difference_high']:+.3g}] "
-                f"{row['below']} | {row['beats_below']} |"
-            )
+        print("| task | rows | loss | naive | linear | LightGBM |\n|---|---|---|---|---|---|")
+        for task, group in groupby(rows, key=lambda row: row["task"]):
+            rungs = {row["rung"]: row for row in group}
+            first = rungs["naive"]
+            cells = [cell(rungs[rung]) for rung in ("naive", "linear", "lightgbm")]
+            print(f"| `{task}` | {first['n']:,} | {first['metric']} | {' | '.join(cells)} |")
+
+
+def cell(row: dict) -> str:
+    champion = ", champion" if row["is_registered"] and "champion" in row["aliases"] else ""
+    return (
+        f"{row['value']:.4g} [{row['low']:.4g}, {row['high']:.4g}] {row['beats_below']}{champion}"
+    )
 
 
 if __name__ == "__main__":
