@@ -15,7 +15,11 @@ READ = ("flow.classified_trades", "raw.gaps", "raw.quotes")
 
 @pytest.fixture(scope="module")
 def day(ran, store):
-    return {name: store.read(name, SYMBOL, ran.day) for name in READ}
+    # As the day job found them: other tests publish gaps and corrections of the same day.
+    (features,) = [
+        row for row in store.published("research.features", SYMBOL) if row.trading_day == ran.day
+    ]
+    return {name: store.read(name, SYMBOL, ran.day, snapshot=features.seq) for name in READ}
 
 
 @pytest.fixture(scope="module")
