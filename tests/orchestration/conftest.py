@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from orchestration import runtime
@@ -77,12 +78,16 @@ def date_of(day: int) -> date:
     return _CAPTURE_DAY + timedelta(days=day)
 
 
+KEPT_TABLES = ("flow.classified_trades", "raw.gaps", "raw.quotes", "research.features")
+
+
 @dataclass(frozen=True)
 class Ran:
     """A day that the day job made, and what it said."""
 
     day: date
     made: list[Materialized]
+    tables: dict[str, pa.Table]  # as published then: later tests correct and replace the day
 
 
 @pytest.fixture(scope="session")
@@ -97,4 +102,7 @@ def ran(
     known = runtime.instrument(SYMBOL)
     path = write_capture(tmp_path_factory.mktemp("capture") / "a.gz", n_trades=N_TRADES, day=n)
     ingest(store, SOURCES["capture"].read([path], known), known, run_id="test")
-    return Ran(date_of(n), run_jobs(SYMBOL, [date_of(n)], jobs=("day",)))
+    made = run_jobs(SYMBOL, [date_of(n)], jobs=("day",))
+    return Ran(
+        date_of(n), made, {name: store.read(name, SYMBOL, date_of(n)) for name in KEPT_TABLES}
+    )

@@ -14,12 +14,8 @@ READ = ("flow.classified_trades", "raw.gaps", "raw.quotes")
 
 
 @pytest.fixture(scope="module")
-def day(ran, store):
-    # As the day job found them: other tests publish gaps and corrections of the same day.
-    (features,) = [
-        row for row in store.published("research.features", SYMBOL) if row.trading_day == ran.day
-    ]
-    return {name: store.read(name, SYMBOL, ran.day, snapshot=features.seq) for name in READ}
+def day(ran):
+    return {name: ran.tables[name] for name in READ}
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +66,8 @@ def columns_of(features):
 END_NS = 2**62
 
 
-def test_the_published_features_are_those_of_the_cut_day(ran, store, made, cuts):
-    stored = columns_of(store.read("research.features", SYMBOL, ran.day))
+def test_the_published_features_are_those_of_the_cut_day(ran, made, cuts):
+    stored = columns_of(ran.tables["research.features"])
     again = columns_of(made(END_NS)[0])
     for name, values in again.items():
         np.testing.assert_array_equal(values, stored[name])
