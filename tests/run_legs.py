@@ -28,7 +28,7 @@ SOAK = {
 SMALL = {"ORDERFLOW_TEST_EXAMPLES": "15"}
 N_CORES = 2
 # Folders of the parts of the suite but the last, the longest first.
-PARTS = (("core",), ("sources",), ("orchestration", "charts", "tracking"))
+PARTS = (("core",), ("sources",), ("orchestration", "charts", "tracking"), ("models",))
 
 
 def run_leg(
