@@ -20,7 +20,13 @@ from orchestration.defs.training.datasets import (
     manifest_rows,
     training_days,
 )
-from orchestration.defs.training.judging import Market, judged, mid_proxy
+from orchestration.defs.training.judging import (
+    N_GROUPS,
+    N_TEST_GROUPS,
+    Market,
+    judged,
+    mid_proxy,
+)
 from orchestration.defs.training.level_rows import LEVEL_TABLES, load_level_dataset
 from orchestration.footprint_batches import FOOTPRINT_TABLES, with_windows
 from orchestration.partitions import symbols
@@ -140,7 +146,7 @@ def register(
     training for the metadata.
     """
     symbol, config = context.partition_key, market.config
-    code_version = _terms(config)
+    code_version = training_terms(config)
     digest = fingerprint(dataset, read).digest
     for model in tracker.models():
         origin = (model["code_version"], model["data_fingerprint"], model["symbol"], model["task"])
@@ -179,12 +185,15 @@ def leak_checks(task: Task, dataset: Dataset) -> dict[str, bool]:
     return {f"no feature foretells too much{f' ({named} does)' if suspects else ''}": not suspects}
 
 
-def _terms(config: Settings) -> str:
-    # What besides the data decides a training; part of the version, so that a change retrains.
+def training_terms(config: Settings) -> str:
+    """Return what besides the data decides a training and its card: a change trains again."""
+    network = f"; with the network, {config.network_epochs} epochs"
+    paths = f"; combinatorial paths of {N_GROUPS} groups, {N_TEST_GROUPS} judged at a time"
     return (
         f"{_CODE_VERSION}; {config.n_blocks} blocks, embargo {config.embargo_seconds} s, "
         f"seed {config.seed}, {config.n_tuning_trials} tuning trials"
-        f"{f'; with the network, {config.network_epochs} epochs' if config.network else ''}"
+        f"{network if config.network else ''}{paths if config.combinatorial else ''}"
+        f"{'; learning curve' if config.learning_curve else ''}"
     )
 
 
