@@ -206,7 +206,7 @@ class ClickHouseStaging:
         self._commit_lock = commit_lock
         self.manifest = engine.manifest
         self.remove = engine.delete_generations
-        self.append = engine.manifest.append
+        self._is_in_doubt = False
 
     def select_rows(
         self,
@@ -239,14 +239,23 @@ class ClickHouseStaging:
         except DatabaseError as error:
             raise StoreError(f"{table.name} refused the rows: {error}") from error
 
+    def append(self, rows: Sequence[ManifestRow]) -> bool:
+        """Insert the manifest rows; an insert whose answer is lost may be done, at once or later."""
+        self._is_in_doubt = True
+        is_mine = self.manifest.append(rows)
+        self._is_in_doubt = False
+        return is_mine
+
     def committing(self) -> AbstractContextManager[object]:
         """Keep the committers of this process apart; those of others meet at the manifest's token."""
         return self._commit_lock
 
     def close(self, unpublished: Iterable[tuple[Table, date, int]]) -> None:
-        """Remove what was inserted and is not published."""
+        """Remove what was inserted and is not published; what may be published stays for vacuum."""
         from clickhouse_connect.driver.exceptions import Error
 
+        if self._is_in_doubt:
+            return
         try:
             for table, day, generation in unpublished:
                 self._engine.delete_generations(table, day, [generation])

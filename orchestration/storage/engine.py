@@ -152,6 +152,8 @@ class Staging(RowSource, Protocol):
     def close(self, unpublished: Iterable[tuple[Table, date, int]]) -> None:
         """End: of the generations named, which are not published, nothing stays.
 
+        Where the answer to ``append`` was lost they may be published: they stay for ``vacuum``.
+
         Raises
         ------
         StoreError

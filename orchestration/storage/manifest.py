@@ -162,8 +162,10 @@ class Manifest:
             value["inputs"] = [entry._asdict() for entry in value["inputs"]]
         block = pa.Table.from_pylist(values, schema=MANIFEST_SCHEMA)
         # Of two inserts with one token the store keeps the first, so one seq has one writer.
-        self._connection.insert("meta.manifest", block, token=f"publication-{seq}")
-        self.n_appended += 1
+        try:
+            self._connection.insert("meta.manifest", block, token=f"publication-{seq}")
+        finally:  # one whose answer is lost may be done all the same
+            self.n_appended += 1
         return self.generations_at(seq) == sorted(row.generation for row in rows)
 
 

@@ -53,6 +53,28 @@ def test_a_commit_whose_answer_was_lost_is_one_publication(http_store, http_serv
     assert len(http_store.read("flow.bars", symbol)) == 5
 
 
+def test_rows_stay_where_a_commit_whose_answer_was_lost_is_not_repeated(http_server, symbol):
+    rows = {"flow.bars": sample_rows(BARS, 5)}
+    with Store.open(url=http_server.url(), retry_s=0) as impatient:
+        http_server.fail_once(("cut_reply", "INSERT INTO `meta`.`manifest`"))
+        with pytest.raises(StoreError, match=r"an insert into meta\.manifest failed"):
+            publish(impatient, symbol, rows)
+        assert impatient.days("flow.bars", symbol) == [DAY]  # it was done
+        assert len(impatient.read("flow.bars", symbol)) == 5
+        assert publish(impatient, symbol, rows) == []  # and is not done again
+        assert [p for p in impatient.verify(deep=True) if symbol in str(p)] == []
+
+
+def test_rows_of_a_commit_that_never_came_are_left_for_vacuum(http_server, symbol):
+    with Store.open(url=http_server.url(), retry_s=0) as impatient:
+        http_server.fail_once(("refuse", "INSERT INTO `meta`.`manifest`"))
+        with pytest.raises(StoreError, match=r"an insert into meta\.manifest failed"):
+            publish(impatient, symbol, {"flow.bars": sample_rows(BARS, 5)})
+        assert impatient.published(symbol=symbol) == []
+        (orphan,) = (o for o in impatient.orphans(min_age_s=0) if o.symbol == symbol)
+        assert (orphan.table, orphan.rows) == ("flow.bars", 5)
+
+
 @pytest.mark.parametrize("kind", ["refuse", "cut_reply", "cut_stream", "busy"])
 def test_a_read_that_was_cut_is_read_again_whole(http_store, http_server, symbol, kind):
     publish(http_store, symbol, {"raw.trades": sample_rows(TRADES, N)}, unit="u")
