@@ -1,7 +1,7 @@
 """Looking after the store: removing what was never published, comparing it with its manifest."""
 
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -24,24 +24,21 @@ class Problem:
     what: str
 
 
-def orphans(
-    engine: Engine,
-    published: Iterable[ManifestRow],
-    *,
-    in_progress: Collection[int],
-    min_age_s: float,
-) -> list[Stored]:
-    """Return generations that no manifest row names, and that nobody is writing.
+def orphans(engine: Engine, *, in_progress: Collection[int], min_age_s: float) -> list[Stored]:
+    """Return generations that no manifest row names, or that retention retired, and that nobody writes.
 
     A generation is the time of its making in nanoseconds: one younger than ``min_age_s`` may belong
     to another process's publication and is left alone.
     """
-    known = {row.generation for row in published} | set(in_progress)
     newest = time.time_ns() - int(min_age_s * 1e9)
+    # In this order: a publication that ends meanwhile is among those in progress or in the manifest.
+    found = [stored for table in TABLES.values() for stored in engine.stored_generations(table)]
+    known = set(in_progress)
+    gone = engine.retired()
+    known |= {row.generation for row in engine.manifest.rows() if row.generation not in gone}
     return [
         stored
-        for table in TABLES.values()
-        for stored in engine.stored_generations(table)
+        for stored in found
         if stored.generation not in known and (min_age_s == 0 or stored.generation <= newest)
     ]
 

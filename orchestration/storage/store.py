@@ -326,10 +326,8 @@ class Store:
         Those younger than ``min_age_s`` may be of a writer that is at work: left out, it is a day on
         a server; an embedded store has no other writer.
         """
-        gone = self._engine.retired()
         return maintenance.orphans(
             self._engine,
-            [row for row in self._manifest.rows() if row.generation not in gone],
             in_progress=self._in_progress,
             min_age_s=self._engine.orphan_age_s if min_age_s is None else min_age_s,
         )

@@ -253,6 +253,28 @@ def test_of_two_writers_of_one_day_the_later_commit_fails(store, symbol):
     assert [row.run_id for row in store.published(symbol=symbol)] == ["quick"]
 
 
+@pytest.mark.parametrize("call", ["retired", "stored_generations", "rows"])
+def test_what_is_published_while_orphans_are_sought_is_none(store, symbol, monkeypatch, call):
+    with store.publish(symbol, DAY, run_id="r", code_version="1") as publication:
+        publication.write("flow.bars", sample_rows(BARS, 3))
+        publication.audit()
+        owner = store._engine.manifest if call == "rows" else store._engine
+        original = getattr(owner, call)
+
+        def publishing(*args, **kwargs):
+            found = original(*args, **kwargs)
+            # Another thread's commit, once.
+            monkeypatch.setattr(owner, call, original)
+            publication.commit()
+            publication.__exit__(None, None, None)
+            return found
+
+        monkeypatch.setattr(owner, call, publishing)
+        orphans = store.orphans(min_age_s=0)
+    assert [stored for stored in orphans if stored.symbol == symbol] == []
+    assert len(store.published(symbol=symbol)) == 1
+
+
 def test_writers_of_other_days_and_units_do_not_disturb(store, symbol):
     with store.publish(symbol, DAY, run_id="slow", code_version="1") as slow:
         slow.write("raw.trades", sample_rows(TRADES, 3, seed=1), unit="a")
