@@ -2,8 +2,10 @@
 
 import json
 from datetime import date
+from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,6 +25,16 @@ def store(each_database):
     return each_database
 
 
+def _publish_live_day(store, symbol):
+    """Tables as a live session leaves them: made whole, then segments beside them."""
+    bars = TABLES["flow.bars"]
+    publish(store, symbol, {"flow.bars": sample_rows(bars, 20)}, day=LIVE_DAY)
+    for name in ("a", "b"):
+        with store.publish(symbol, LIVE_DAY, run_id="live", code_version="1") as publication:
+            publication.write("flow.bars", sample_rows(bars, 3, ord(name)), segment=name)
+            publication.commit()
+
+
 def _publish_everything(store, symbol):
     for unit in ("a", "b"):
         raw = {n: sample_rows(t, 40, ord(unit)) for n, t in TABLES.items() if t.has_units}
@@ -30,6 +42,9 @@ def _publish_everything(store, symbol):
     rest = {n: sample_rows(t, 60) for n, t in TABLES.items() if not t.has_units}
     publish(store, symbol, rest, inputs=tuple(store.published("raw.trades", symbol, DAY)))
     publish(store, symbol, {"flow.bars": sample_rows(TABLES["flow.bars"], 5)}, day=NEXT_DAY)
+
+
+LIVE_DAY = date(2013, 9, 5)
 
 
 def _hashes(store, symbol):
@@ -49,6 +64,7 @@ def _take_back(folder: Path, exported: Path, symbol: str):
 def test_what_was_exported_comes_back_in_another_store_with_equal_hashes(embedded_store, tmp_path):
     symbol = "ES/..\\ ütf 50%"  # a path must not follow it
     _publish_everything(embedded_store, symbol)
+    _publish_live_day(embedded_store, symbol)
     files = export_tables(embedded_store, tmp_path / "out", symbol)
     assert {file.path.parent.parent.parent.parent for file in files} == {tmp_path / "out"}
     n_new, n_again, hashes, inputs = in_own_process(
@@ -84,6 +100,76 @@ def test_days_tables_and_an_earlier_state_can_be_chosen(store, symbol, tmp_path)
         export_tables(store, tmp_path, symbol, tables=["flow.bars"], days=[date(2000, 1, 1)])
 
 
+def test_a_folder_holds_one_state_of_what_is_exported_into_it(store, symbol, tmp_path):
+    trades = TABLES["raw.trades"]
+    publish(store, symbol, {"raw.trades": sample_rows(trades, 5)}, unit="live")
+    (old,) = export_tables(store, tmp_path, symbol, tables=["raw.trades"])
+    kept = old.path.read_bytes()
+    with store.publish(symbol, DAY, run_id="r", code_version="1") as publication:
+        publication.write("raw.trades", sample_rows(trades, 7), unit="file", replaces_all=True)
+        publication.commit()
+    (tmp_path / "raw.trades" / "mine.csv").write_text("a user's own")
+    (new,) = export_tables(store, tmp_path, symbol, tables=["raw.trades"])
+    assert list(tmp_path.rglob("*.parquet")) == [new.path]
+    assert (tmp_path / "raw.trades" / "mine.csv").exists()
+    assert import_tables(store, tmp_path, run_id="import") == []
+    # As a copy that was put into the folder afterwards, or an export that was killed.
+    old.path.write_bytes(kept)
+    with pytest.raises(StoreCorruptError, match=r"was exported as one of .*there are \[.*, .*\]"):
+        import_tables(store, tmp_path, run_id="import")
+
+
+def test_a_missing_and_a_doubled_file_of_a_day_are_noticed(store, symbol, tmp_path):
+    for unit in ("a", "b"):
+        rows = {"raw.trades": sample_rows(TABLES["raw.trades"], 5, ord(unit))}
+        publish(store, symbol, rows, unit=unit)
+    one, two = export_tables(store, tmp_path, symbol, tables=["raw.trades"])
+    (tmp_path / "copy").mkdir()
+    doubled = tmp_path / "copy" / one.path.name
+    doubled.write_bytes(one.path.read_bytes())
+    with pytest.raises(StoreCorruptError, match="export that day again"):
+        import_tables(store, tmp_path, run_id="import")
+    doubled.unlink()
+    two.path.unlink()
+    with pytest.raises(StoreCorruptError, match="export that day again"):
+        import_tables(store, tmp_path, run_id="import")
+
+
+def test_an_export_is_of_one_state_while_others_publish(store, symbol, tmp_path):
+    names = ["flow.bars", "flow.footprint"]
+    publish(store, symbol, {n: sample_rows(TABLES[n], 5) for n in names})
+
+    def publish_anew(file):
+        if file.table == "flow.bars":
+            publish(store, symbol, {n: sample_rows(TABLES[n], 6) for n in names})
+
+    files = export_tables(store, tmp_path, symbol, tables=names, on_file=publish_anew)
+    assert [file.rows for file in files] == [5, 5]
+
+
+def test_no_byte_of_a_file_can_change_unnoticed(store, symbol, tmp_path):
+    # Also of the columns that the content hash leaves out: line, source.
+    publish(store, symbol, {"raw.trades": sample_rows(TABLES["raw.trades"], 200)}, unit="u")
+    (file,) = export_tables(store, tmp_path, symbol, tables=["raw.trades"])
+    whole = file.path.read_bytes()
+    names = TABLES["raw.trades"].arrow_schema().names
+    expected = pq.ParquetFile(file.path).read().select(names).to_pylist()
+    n_refused = 0
+    for at in np.random.default_rng(5).integers(4, len(whole), 400):
+        damaged = bytearray(whole)
+        damaged[at] ^= 0x40
+        file.path.write_bytes(damaged)
+        try:
+            new = import_tables(store, tmp_path, run_id="import")
+        except StoreError:
+            n_refused += 1
+        else:  # nothing that is read
+            assert new == []
+            found = pq.ParquetFile(file.path).read()
+            assert found.select(names).to_pylist() == expected
+    assert n_refused > 200
+
+
 @pytest.fixture
 def exported(store, symbol, tmp_path):
     """Two tables of one day as files, of a symbol that is then renamed: the store has none of it."""
@@ -93,8 +179,9 @@ def exported(store, symbol, tmp_path):
 
 
 def _rewrite(path, rows, **told):
-    metadata = json.loads(pq.read_schema(path).metadata[b"orderflow"]) | told
-    pq.write_table(rows.replace_schema_metadata({b"orderflow": json.dumps(metadata)}), path)
+    text = json.dumps(json.loads(pq.read_schema(path).metadata[b"orderflow"]) | told).encode()
+    metadata = {b"orderflow": text, b"orderflow.sha256": sha256(text).hexdigest()}
+    pq.write_table(rows.replace_schema_metadata(metadata), path)
 
 
 @pytest.mark.parametrize("damage", ["value", "row", "hash"])
@@ -129,10 +216,10 @@ def test_foreign_and_broken_files_are_named(store, tmp_path):
 def test_a_later_format_and_missing_columns_are_refused(store, exported):
     path = exported["flow.bars"]
     rows = pq.ParquetFile(path).read()
-    _rewrite(path, rows, format=2)
-    with pytest.raises(StoreError, match="has format 2, this version reads 1"):
+    _rewrite(path, rows, format=3)
+    with pytest.raises(StoreError, match="has format 3, this version reads 2"):
         import_tables(store, path.parents[3], run_id="import")
-    _rewrite(path, rows.drop_columns(["open_ticks"]), format=1)
+    _rewrite(path, rows.drop_columns(["open_ticks"]), format=2)
     with pytest.raises(StoreError, match=r"does not hold the columns of flow\.bars"):
         import_tables(store, path.parents[3], run_id="import")
 
