@@ -8,8 +8,9 @@ import tomllib
 from datetime import date
 from pathlib import Path
 from typing import Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -182,6 +183,16 @@ class Settings(BaseSettings):
     kinetick_folder: Path | None = Field(
         None, description="folder of NinjaTrader's exports: Kinetick itself has no download"
     )
+    kinetick_export_timezone: str = Field(
+        "UTC", description="zone of the stamps in NinjaTrader's text exports"
+    )
+    kinetick_replay_timezone: str = Field(
+        "", description="zone of the PC that wrote market-replay dumps; without it they are refused"
+    )
+    kinetick_check_halt: bool = Field(
+        True, description="refuse NinjaTrader's files with trades in the daily halt"
+    )
+    sierra_timezone: str = Field("UTC", description="zone of the stamps in Sierra Chart's texts")
     quote_proxy: bool = Field(
         False, description="let bars and footprints be made of quotes where there are no trades"
     )
@@ -199,6 +210,18 @@ class Settings(BaseSettings):
     def _a_level(cls, value: float) -> float:
         if value not in LEVELS:
             raise ValueError(f"sizing_probability must be one of {LEVELS}, got {value}")
+        return value
+
+    @field_validator("kinetick_export_timezone", "kinetick_replay_timezone", "sierra_timezone")
+    @classmethod
+    def _a_zone(cls, value: str, info: ValidationInfo) -> str:
+        if value or info.field_name != "kinetick_replay_timezone":
+            try:
+                ZoneInfo(value)
+            except (OSError, ValueError, ZoneInfoNotFoundError) as error:
+                raise ValueError(
+                    f"must be a time zone such as America/New_York, got {value!r}"
+                ) from error
         return value
 
     @model_validator(mode="after")

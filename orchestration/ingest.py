@@ -5,6 +5,7 @@ replaces its own rows, and a record that another unit has published is quarantin
 trade ids are found over all units of a day (:mod:`orchestration.day_gaps`).
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -359,14 +360,14 @@ def ingest(
     """
     offered = stored = quarantined = 0
     depth_offered = depth_stored = depth_quarantined = 0
-    other: dict[str, int] = {}
+    other, counts = Counter[str](), Counter[str]()
     days: set[date] = set()
     times: list[int] = []
     for batch in batches:
         offered += batch.offered
         depth_offered += batch.depth_offered
-        for kind, n in batch.other.items():
-            other[kind] = other.get(kind, 0) + n
+        other.update(batch.other)
+        counts.update(batch.counts)
         for made in day_tables(store, batch, instrument):
             publish_day(store, instrument.symbol, made, run_id=run_id)
             on_day(made)
@@ -380,7 +381,8 @@ def ingest(
         offered=offered,
         stored=stored,
         quarantined=quarantined,
-        other=other,
+        other=dict(other),
+        counts=dict(sorted(counts.items())),
         first_ns=min(times, default=None),
         last_ns=max(times, default=None),
         days=tuple(sorted(days)),

@@ -98,6 +98,7 @@ def ingest(
         result = summary_json(summary, store, symbol) | ({"missing": missing} if missing else {})
     _show(symbol, result, as_json=as_json)
     _warn_of_grid(symbol, reasons["off_grid"], summary.offered)
+    _warn_of_sessions(known, summary.counts.get("trades_outside_session", 0), summary.stored)
 
 
 def _require_known(source: str, kind: list[str] | None) -> None:
@@ -133,11 +134,24 @@ def _require_one_way(
 def _warn_of_grid(symbol: str, n_off_grid: int, offered: int) -> None:
     # Some vendors' files do not name their symbol: that most prices do not fit is all that tells.
     if n_off_grid * 2 > offered:
-        err.print(
-            f"note: {n_off_grid:,} of {offered:,} records are off the grid of {symbol}:"
-            " is it the symbol of these files?",
-            style="yellow", highlight=False, markup=False,
-        )  # fmt: skip
+        _note(
+            f"{n_off_grid:,} of {offered:,} records are off the grid of {symbol}:"
+            " is it the symbol of these files?"
+        )
+
+
+def _warn_of_sessions(known: "Instrument", n_outside: int, stored: int) -> None:
+    # An equity trades before and after its session. Where nothing trades between two sessions,
+    # times that lie there are mostly those of another zone.
+    if known.day_rule == "roll" and n_outside * 1000 > stored:
+        _note(
+            f"{n_outside:,} of {stored:,} records are trades between two sessions of {known.calendar},"
+            " when nothing trades: are their times of another zone?"
+        )
+
+
+def _note(text: str) -> None:
+    err.print(f"note: {text}", style="yellow", highlight=False, markup=False)
 
 
 def _show(symbol: str, result: dict[str, Any], *, as_json: bool) -> None:

@@ -1,8 +1,12 @@
 """What became of the records of an ingest, and the object that the command prints of it."""
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
+
+import pyarrow as pa
 
 from orchestration.across_units import KEYS
 from orchestration.storage.store import Store
@@ -14,6 +18,8 @@ class IngestSummary:
 
     The same holds for updates of the book, whose account is kept apart.
     ``days`` are all days that a unit touched, also where another unit had brought all of it.
+    ``counts`` are findings about records that the gate let pass: crossed quotes, jumps, trades outside
+    sessions, and what else a source counts.
     """
 
     offered: int
@@ -23,6 +29,7 @@ class IngestSummary:
     first_ns: int | None
     last_ns: int | None
     days: tuple[date, ...]
+    counts: dict[str, int] = field(default_factory=dict)
     depth_offered: int = 0
     depth_stored: int = 0
     depth_quarantined: int = 0
@@ -37,6 +44,11 @@ class IngestSummary:
                     f"{what} were lost: offered {offered}, stored {stored}, "
                     f"quarantined {quarantined}"
                 )
+
+
+# What a file shows of these by itself; which records a day lacks its other files tell as well.
+_OF_DAYS = ("gaps", "missing_ids")
+_HOUR_NS = 3_600_000_000_000
 
 
 def iso_utc(ts_ns: int | None) -> str | None:
@@ -64,9 +76,39 @@ def summary_json(summary: IngestSummary, store: Store, symbol: str) -> dict[str,
         "hashes": hashes,
         "days": [day.isoformat() for day in summary.days],
         "other": summary.other,
+        "counts": {name: n for name, n in summary.counts.items() if name not in _OF_DAYS},
+        "missing_ids": missing_by_hour(store.read("raw.gaps", symbol, day) for day in summary.days),
         "depth": {
             "offered": summary.depth_offered,
             "stored": summary.depth_stored,
             "quarantined": summary.depth_quarantined,
         },
     }
+
+
+def missing_by_hour(gaps: Iterable[pa.Table]) -> dict[str, int]:
+    """Return how many trades are missing by the UTC hour in which each gap begins.
+
+    Parameters
+    ----------
+    gaps : iterable of pyarrow.Table
+        ``raw.gaps`` of days in their order. A gap over midnight stands on both days and counts once.
+
+    Notes
+    -----
+    Counted are ids of trades (fills where aggregates leave some out, messages of a feed that numbers
+    those), without leaps to another stream of ids. Hours in which no gap begins are left out.
+    """
+    first: dict[tuple[str, int], tuple[int, int]] = {}
+    for day in gaps:
+        columns = ("kind", "reason", "first_missing_id", "start_ns", "n_missing")
+        for kind, reason, missing, start_ns, n in zip(
+            *(day[name].to_pylist() for name in columns), strict=True
+        ):
+            if kind == "trade" and reason != "id_leap":
+                first.setdefault((reason, missing), (start_ns, n))
+    found = Counter[str]()
+    for start_ns, n in sorted(first.values()):
+        hour = datetime.fromtimestamp(start_ns // _HOUR_NS * 3600, UTC)
+        found[f"{hour:%Y-%m-%dT%H:00Z}"] += n
+    return {hour: n for hour, n in found.items() if n}

@@ -13,13 +13,15 @@ from orderflow_core.instrument import Instrument
 
 PACKAGED = Path(__file__).with_name("instruments.toml")
 FILE_NAME = "instruments.toml"
+CHICAGO_HALT = "16:00-17:00"
 _DECIMALS = (
     "price_step", "tick_size", "lot_step", "contract_value",
     "maker_fee", "taker_fee", "fee_per_contract",
 )  # fmt: skip
 _INTEGERS = ("quote_lag_ms", "max_id_step")
 _TEXTS = (
-    "venue", "venue_symbol", "kind", "quote_currency", "day_rule", "calendar", "timezone", "source",
+    "venue", "venue_symbol", "kind", "quote_currency", "day_rule", "calendar", "timezone", "daily_halt",
+    "source",
 )  # fmt: skip
 _REQUIRED = (
     "venue", "venue_symbol", "kind", "price_step", "tick_size", "lot_step", "contract_value",
@@ -136,6 +138,8 @@ def _build(symbol: str, table: dict[str, Any], path: Path) -> Instrument:
     missing = [key for key in _REQUIRED if key not in table]
     if missing:
         raise InstrumentError(f"{path}: [{symbol}] misses {', '.join(missing)}")
+    if table["kind"] == "future" and table.get("timezone") == "America/Chicago":
+        table = {"daily_halt": CHICAGO_HALT} | table
     try:
         return Instrument(symbol=symbol, **dict(_fields(table)))
     except ValueError as error:

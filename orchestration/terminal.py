@@ -61,6 +61,14 @@ def ingest_table(symbol: str, result: Mapping[str, Any]) -> Table:
         table.add_row(f"updates of the book {name}", f"{depth[name]:,}")
     for kind, n in result["other"].items():
         table.add_row(f"other: {kind}", f"{n:,}")
+    for finding, n in result["counts"].items():
+        table.add_row(f"stored: {finding.replace('_', ' ')}", f"{n:,}")
+    if missing := result["missing_ids"]:
+        worst = max(missing, key=missing.__getitem__)
+        table.add_row(
+            "missing ids",
+            f"{sum(missing.values()):,} in {len(missing)} hours, most in {worst}: {missing[worst]:,}",
+        )
     return table
 
 

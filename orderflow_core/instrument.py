@@ -25,6 +25,9 @@ EPOCH = date(1970, 1, 1)
 
 # ASCII digits only: Decimal also takes "1_000", "Infinity", " 1 " and digits of other scripts.
 _DECIMAL_TEXT = re.compile(r"([+-]?)([0-9]+)(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]{1,3}))?")
+_HALT = re.compile(r"([0-9]{2}):([0-9]{2})-([0-9]{2}):([0-9]{2})")
+_MINUTE_NS = 60_000_000_000
+_QUARTER_NS = 15 * _MINUTE_NS
 # A longer text is no price; the limit keeps a damaged file from asking for huge powers of ten.
 _MAX_TEXT = 64
 _MAX_SEEN = 1 << 20
@@ -151,6 +154,9 @@ class Instrument:
         Quote currency a contract and side.
     quote_lag_ms : int
         Subtracted from the time of a trade when its quote has a receive time only.
+    daily_halt : str
+        Local hours of ``timezone`` in which the market pauses inside a session or between two, such
+        as ``16:00-17:00``; the end is excluded. Empty: none.
     max_id_step : int
         Largest step of consecutive trade ids that is no gap: 1, or 2 where the venue leaves
         single holes on purpose; 0 where ids carry no meaning.
@@ -180,6 +186,7 @@ class Instrument:
     maker_fee: Decimal = Decimal(0)
     taker_fee: Decimal = Decimal(0)
     fee_per_contract: Decimal = Decimal(0)
+    daily_halt: str = ""
     quote_lag_ms: int = 0
     max_id_step: int = 1
     source: str = ""
@@ -204,6 +211,7 @@ class Instrument:
         for name in ("quote_lag_ms", "max_id_step"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{self.symbol}: {name} must be >= 0, got {getattr(self, name)}")
+        self._halt_minutes()
         object.__setattr__(self, "_price_grid", _Grid("price", self.price_step))
         object.__setattr__(self, "_lot_grid", _Grid("quantity", self.lot_step))
 
@@ -330,13 +338,43 @@ class Instrument:
         return int(sessions.open_ns[i]), int(sessions.close_ns[i])
 
     def is_outside_session(self, ts_ns: ArrayLike) -> Bool:
-        """Return which times lie in no session; none does where the market never closes."""
+        """Return which times lie in no session or in the daily halt; none where the market never closes."""
         ts = require_int64("ts_ns", ts_ns)
+        halted = self.is_in_halt(ts)
         if self.day_rule == "utc" or (self.sessions is None and self.day_rule == "local"):
-            return np.zeros(len(ts), np.bool_)
+            return halted
         sessions = self._known_sessions()
         i = np.searchsorted(sessions.open_ns, ts, side="right") - 1
-        return (i < 0) | (ts >= sessions.close_ns[np.maximum(i, 0)])
+        return halted | (i < 0) | (ts >= sessions.close_ns[np.maximum(i, 0)])
+
+    def is_in_halt(self, ts_ns: ArrayLike) -> Bool:
+        """Return which times lie in the daily halt, on any day of the week."""
+        ts = require_int64("ts_ns", ts_ns)
+        halt = self._halt_minutes()
+        if halt is None or not len(ts):
+            return np.zeros(len(ts), np.bool_)
+        zone = ZoneInfo(self.timezone)
+        # Offsets change at quarters of an hour at most, so one conversion each is enough.
+        quarters, which = np.unique(ts // _QUARTER_NS, return_inverse=True)
+        minutes = np.array([_local_minute(int(q), zone) for q in quarters], np.int64)
+        minute = minutes[which] + ts % _QUARTER_NS // _MINUTE_NS
+        found: Bool = (minute >= halt[0]) & (minute < halt[1])
+        return found
+
+    def _halt_minutes(self) -> tuple[int, int] | None:
+        if not self.daily_halt:
+            return None
+        match = _HALT.fullmatch(self.daily_halt)
+        hours = [int(text) for text in match.groups()] if match else []
+        if (
+            not hours
+            or max(hours[1::2]) > 59
+            or not 0 <= _minutes(hours[:2]) < _minutes(hours[2:]) <= 1440
+        ):
+            raise ValueError(
+                f"{self.symbol}: daily_halt must be HH:MM-HH:MM within a day, got {self.daily_halt!r}"
+            )
+        return _minutes(hours[:2]), _minutes(hours[2:])
 
     def _known_sessions(self) -> Sessions:
         if self.sessions is None:
@@ -362,6 +400,15 @@ class Instrument:
         last = int(ts.max()) // DAY_NS + 1
         days = [EPOCH + timedelta(days=d) for d in range(first, last + 1)]
         return first, np.array([self._local_midnight(day) for day in days], np.int64)
+
+
+def _minutes(clock: Sequence[int]) -> int:
+    return clock[0] * 60 + clock[1]
+
+
+def _local_minute(quarter: int, zone: ZoneInfo) -> int:
+    local = datetime.fromtimestamp(quarter * 900, UTC).astimezone(zone)
+    return local.hour * 60 + local.minute
 
 
 def _convert_all(grid: _Grid, texts: Sequence[str]) -> tuple[Int64, list[tuple[int, str]]]:

@@ -5,6 +5,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from orchestration.quality.outcome import CheckOutcome, rule
+from orchestration.sources.jumps import jumps
+from orderflow_core.instrument import Instrument
 
 
 def _total(table: pa.Table, *columns: str) -> int:
@@ -32,6 +34,29 @@ def check_order(table: pa.Table) -> CheckOutcome:
     )
     passed = not (backward or tied or inverted or repeated)
     return CheckOutcome(name="order", passed=passed, rows=rows)
+
+
+def check_jumps(table: pa.Table, tick_steps: int) -> CheckOutcome:
+    """No trade should leap from the one before it (:func:`~orchestration.sources.jumps.jumps`).
+
+    Not blocking: whether a leap is a wrong print or a true move only what comes later can tell.
+    """
+    found = jumps(table["price_ticks"].to_numpy(), tick_steps)
+    at = [table[name].to_numpy()[found[:1]].tolist() for name in ("ts_event_ns", "line")]
+    where = f", the first at {at[0][0]} ns, line {at[1][0]}" if len(found) else ""
+    said = rule("no price leaps by 5 % and ten ticks", not len(found), f"{len(found)}{where}")
+    return CheckOutcome(name="jumps", passed=not len(found), blocking=False, rows=(said,))
+
+
+def check_sessions(table: pa.Table, instrument: Instrument) -> CheckOutcome:
+    """Where nothing trades between two sessions (``roll``), no trade should lie there.
+
+    Not blocking: such trades are stored with a mark. Equities trade before and after theirs.
+    """
+    n = int(np.count_nonzero(table["is_outside_session"].to_numpy()))
+    passed = not n or instrument.day_rule != "roll"
+    said = rule("no trade while the calendar is shut", passed, f"{n} of {len(table)}")
+    return CheckOutcome(name="sessions", passed=passed, blocking=False, rows=(said,))
 
 
 def _counts_of_ids(table: pa.Table) -> list[np.ndarray]:

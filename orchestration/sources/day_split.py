@@ -61,7 +61,7 @@ def split_by_day(batch: SourceBatch, instrument: Instrument) -> dict[date, Sourc
             counts={},
         )
         part = replace(part, depth_offered=part.depth_stored + n_depth_refused)
-        days[day] = with_figures(part)
+        days[day] = with_figures(part, instrument.tick_steps)
     return days
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from orchestration.sources.records import SourceBatch, with_figures
 
 
-def joined(batches: Sequence[SourceBatch], names: Sequence[str]) -> SourceBatch:
+def joined(batches: Sequence[SourceBatch], names: Sequence[str], tick_steps: int) -> SourceBatch:
     """Return batches as one unit; their lines are numbered one file after the other.
 
     Parameters
@@ -20,6 +20,8 @@ def joined(batches: Sequence[SourceBatch], names: Sequence[str]) -> SourceBatch:
         In the order of time, no two with a common time or id.
     names : sequence of str
         What a refused record's detail calls its file.
+    tick_steps : int
+        The instrument's.
 
     Notes
     -----
@@ -56,7 +58,7 @@ def joined(batches: Sequence[SourceBatch], names: Sequence[str]) -> SourceBatch:
         other=dict(other),
         counts=dict(counts),
     )
-    return with_figures(made)
+    return with_figures(made, tick_steps)
 
 
 def _renamed(rows: pa.Table, unit: str, offset: int) -> pa.Table:

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from orchestration.sources.jumps import jumps
 from orderflow_core.instrument import Instrument
 
 REASONS = (
@@ -285,10 +286,11 @@ def make_batch(
         other=dict(sorted((other or {}).items())),
         counts=counts or {},
     )
-    return with_figures(replace(batch, depth_offered=batch.depth_stored + n_depth_refused))
+    whole = replace(batch, depth_offered=batch.depth_stored + n_depth_refused)
+    return with_figures(whole, instrument.tick_steps)
 
 
-def with_figures(batch: SourceBatch) -> SourceBatch:
+def with_figures(batch: SourceBatch, tick_steps: int) -> SourceBatch:
     """Return a batch with the range of its times and the counts that follow from its tables."""
     timed = [t for t in (batch.trades, batch.quotes) if len(t)] or [batch.depth]
     times = [t["ts_event_ns"].to_numpy() for t in timed if len(t)]
@@ -298,6 +300,9 @@ def with_figures(batch: SourceBatch) -> SourceBatch:
         "locked_quotes": int((bid == ask).sum()),
         "trades_without_order": int((batch.trades["is_market"].to_numpy() == 0).sum()),
         "trades_outside_session": int((batch.trades["is_outside_session"].to_numpy() != 0).sum()),
+        "price_jumps": len(jumps(batch.trades["price_ticks"].to_numpy(), tick_steps)),
+        "quote_jumps": len(jumps(bid // 2 + ask // 2, tick_steps)),
+        "id_leaps": int(pc.sum(pc.equal(batch.gaps["reason"], "id_leap")).as_py() or 0),
         "gaps": len(batch.gaps),
         "missing_ids": int(batch.gaps["n_missing"].to_numpy().sum()),
     }

@@ -6,7 +6,7 @@ A header names the columns, a semicolon or comma divides them. Needed are ``Date
 
 The digits after a second's point are a number of microseconds **without leading zeros**:
 ``.5000`` is 5 ms and ``.5001`` the next trade of the same millisecond, since the software counts on
-where times tie. Times are UTC unless another zone is named. ``Sequence`` orders the trades; it
+where times tie. Times are UTC unless another zone is named (``ORDERFLOW_SIERRA_TIMEZONE``). ``Sequence`` orders the trades; it
 counts messages of the feed, so its holes are no gaps.
 
 The two batches of a file are its trades, and the quotes that they met
@@ -55,9 +55,7 @@ def fetch(instrument: Instrument, cache_dir: Path) -> list[Path]:  # noqa: ARG00
     must_be_named(NAME, instrument)
 
 
-def read(
-    paths: Sequence[Path], instrument: Instrument, *, timezone: str = "UTC"
-) -> list[SourceBatch]:
+def read(paths: Sequence[Path], instrument: Instrument, *, timezone: str = "") -> list[SourceBatch]:
     """Read files: a batch of trades and one of quotes each.
 
     Parameters
@@ -65,13 +63,18 @@ def read(
     paths : sequence of Path
     instrument : Instrument
     timezone : str
-        Zone that the software was set to when it wrote the files.
+        Zone that the software was set to when it wrote the files; without one that of the
+        installation (``ORDERFLOW_SIERRA_TIMEZONE``, UTC unless set).
 
     Raises
     ------
     SourceError
         A file cannot be read or unpacked, or its first line lacks a column.
     """
+    if not timezone:
+        from orchestration.config import Settings
+
+        timezone = Settings().sierra_timezone
     return [
         batch
         for path in paths

@@ -1,6 +1,7 @@
 import re
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -281,3 +282,37 @@ def test_utc_market_never_closes():
 def test_impossible_sessions_are_refused(day, opens, closes):
     with pytest.raises(ValueError, match=r".+"):
         Sessions(day=day, open_ns=opens, close_ns=closes)
+
+
+# -- the daily halt -------------------------------------------------------------------------------
+
+
+@given(
+    st.integers(0, 37 * 365 * 86_400),
+    st.sampled_from(["America/Chicago", "Asia/Kolkata", "Australia/Lord_Howe"]),
+)
+def test_the_halt_is_of_the_clock_on_the_wall(seconds, zone):
+    known = make(timezone=zone, daily_halt="16:20-17:05")
+    moment = datetime.fromtimestamp(978_307_200 + seconds, UTC)
+    local = moment.astimezone(ZoneInfo(zone))
+    within = (16, 20) <= (local.hour, local.minute) < (17, 5)
+    ts = np.array([int(moment.timestamp()) * 10**9 + 999_999_999])
+    assert known.is_in_halt(ts).tolist() == known.is_outside_session(ts).tolist() == [within]
+
+
+def test_the_halt_is_outside_the_session_that_holds_it():
+    # A session of 60 to 180 minutes after 1970, a halt of 01:30-02:00, half-open.
+    sessions = Sessions(day=[0], open_ns=[HOUR], close_ns=[3 * HOUR])
+    known = make(day_rule="roll", sessions=sessions, daily_halt="01:30-02:00")
+    times = [HOUR - 1, HOUR, 3 * HOUR // 2 - 1, 3 * HOUR // 2, 2 * HOUR - 1, 2 * HOUR]
+    assert known.is_outside_session(times).tolist() == [True, False, False, True, True, False]
+    assert known.trading_day_of(times[1:]).tolist() == [0] * 5
+    assert known.is_in_halt(np.empty(0, np.int64)).tolist() == []
+
+
+@pytest.mark.parametrize(
+    "halt", ["16-17", "17:00-16:00", "16:00-16:00", "16:60-17:00", "16:00-24:01"]
+)
+def test_a_halt_must_be_hours_of_a_day(halt):
+    with pytest.raises(ValueError, match="X: daily_halt must be HH:MM-HH:MM"):
+        make(daily_halt=halt)

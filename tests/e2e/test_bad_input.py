@@ -186,3 +186,19 @@ def test_a_file_of_another_symbol_that_does_not_say_whose_it_is(tmp_path):
     found = orderflow(tmp_path / "home", *take)
     assert (found.json["offered"], found.json["quarantined"]) == (4, 3)
     assert "3 of 4 records are off the grid of ES: is it the symbol" in found.err
+
+
+def test_trades_while_the_market_is_shut_raise_the_question_of_the_zone(tmp_path):
+    # Half past four in Chicago, when futures do not trade.
+    path = tmp_path / "es.txt"
+    header = "Date;Time;Sequence;Price;Volume;TradeType;AskPrice;BidPrice;AskSize;BidSize"
+    rows = [f"2022-01-24;22:3{i}:00;{i};4347.75;1;2;4347.75;4347.5;12;34" for i in range(3)]
+    path.write_text("\n".join([header, *rows, ""]))
+    take = ("ingest", "sierra", "--path", str(path), "--symbol", "ES", "--json")
+    found = orderflow(tmp_path / "home", *take)
+    assert found.json["counts"] == {"trades_outside_session": 3}
+    assert "3 of 6 records are trades between two sessions of CMES" in found.err
+    zone = {"ORDERFLOW_SIERRA_TIMEZONE": "Europe/Berlin"}  # half past three in Chicago
+    found = orderflow(tmp_path / "other", *take, **zone)
+    assert (found.json["first"][:19], found.json["counts"]) == ("2022-01-24T21:29:59", {})
+    assert "sessions" not in found.err

@@ -176,3 +176,14 @@ def test_one_store_has_one_server(monkeypatch):
     with pytest.raises(ValidationError, match="are both set: one store, one server") as refused:
         Settings()
     assert "s3cr3t" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["kinetick_export_timezone", "kinetick_replay_timezone", "sierra_timezone"]
+)
+def test_a_zone_must_be_one(monkeypatch, name):
+    monkeypatch.setenv(f"ORDERFLOW_{name.upper()}", "Chicago")
+    with pytest.raises(ValidationError, match="must be a time zone such as America/New_York"):
+        Settings()
+    monkeypatch.setenv(f"ORDERFLOW_{name.upper()}", "America/Chicago")
+    assert getattr(Settings(), name) == "America/Chicago"

@@ -305,6 +305,19 @@ def test_summary_tells_range_and_hash_of_all_days(store, known, tmp_path):
     assert (told["first"], told["last"]) == (iso_utc(first), iso_utc(last))
 
 
+def test_summary_tells_findings_and_missing_ids_by_hour(store, known, tmp_path):
+    # Ids 1000 to 1059 of a minute at 00 h, then 1120 to 1179 a day later: 1020 to 1039 and 1060 to 1119 lack.
+    lines = capture_lines(n_trades=N) + capture_lines(n_trades=N, day=2)
+    lines = lines[:40] + lines[80:]
+    lines[2] = lines[2].replace('"b":"', '"b":"9')  # the second quote's bid, far above its ask
+    path = write_lines(tmp_path / "a.gz", lines)
+    told = summary_json(take(store, known, path), store, known.symbol)
+    assert told["counts"] == {"crossed_quotes": 1, "quote_jumps": 2}
+    assert told["missing_ids"] == {"2024-08-08T00:00Z": 80}  # the hole over midnight once
+    again = take(store, known, write_lines(tmp_path / "b.gz", capture_lines(n_trades=N)[40:80]))
+    assert summary_json(again, store, known.symbol)["missing_ids"] == {"2024-08-08T00:00Z": 60}
+
+
 def test_a_file_without_records_of_the_symbol_stores_nothing(store, known, tmp_path):
     path = write_lines(tmp_path / "a.gz", capture_lines(n_trades=3, symbol="ETHUSDT"))
     summary = take(store, known, path)

@@ -36,6 +36,25 @@ def test_es_has_the_short_labor_day_session_of_2013():
     assert es.is_outside_session([in_break]).all()
 
 
+def test_futures_of_chicago_pause_unless_the_home_file_says_otherwise(tmp_path):
+    known = load_instruments()
+    assert (known["ES"].daily_halt, known["SIM"].daily_halt) == ("16:00-17:00", "")
+    # The calendar's session of 2013-09-03 goes on to 22:00Z, 17:00 in Chicago.
+    at_half_past_four = 1_378_243_800 * 10**9
+    assert known["ES"].is_outside_session([at_half_past_four]).all()
+    (tmp_path / "instruments.toml").write_text(
+        '[ES]\ndaily_halt = "15:15-15:30"\n[MES]\ndaily_halt = ""\n'
+    )
+    known = load_instruments(tmp_path)
+    assert (
+        not known["ES"]
+        .is_outside_session([at_half_past_four, at_half_past_four - 5000 * 10**9])
+        .any()
+    )
+    assert known["ES"].is_outside_session([at_half_past_four - 4200 * 10**9]).all()  # 15:20
+    assert known["MES"].daily_halt == ""
+
+
 def test_calendar_span_does_not_depend_on_today():
     sessions = open_sessions("CMES")
     assert len(sessions) == 9285

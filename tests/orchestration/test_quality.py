@@ -2,9 +2,16 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from orchestration.instruments import load_instruments
 from orchestration.quality.contracts import CONTRACTS
 from orchestration.quality.expectations import check_contract
-from orchestration.quality.invariants import check_conservation, check_order, check_out_of_fold
+from orchestration.quality.invariants import (
+    check_conservation,
+    check_jumps,
+    check_order,
+    check_out_of_fold,
+    check_sessions,
+)
 from orchestration.storage.tables import TABLES
 
 
@@ -90,6 +97,22 @@ def test_order_sees_time_running_back_and_repeated_ids(column, values):
 def test_ids_never_run_back_along_the_day(ids, venue_ids, passes):
     table = trades(ts_event_ns=[1, 2, 3], trade_id=ids, venue_id=venue_ids)
     assert check_order(table).passed is passes
+
+
+@pytest.mark.parametrize(("price", "passes"), [([100, 105, 100], True), ([100, 120, 100], False)])
+def test_a_leap_of_the_price_is_told_and_blocks_nothing(price, passes):
+    outcome = check_jumps(trades(price_ticks=price, line=[7, 8, 9]), 1)
+    assert (outcome.passed, outcome.blocking) == (passes, False)
+    assert ("2, the first at 1 ns, line 8" in outcome.failures()) is not passes
+
+
+@pytest.mark.parametrize(("symbol", "passes"), [("ES", False), ("AAPL", True)])
+def test_trades_while_the_market_is_shut_are_told_where_nothing_trades_then(symbol, passes):
+    known = load_instruments()[symbol]
+    outcome = check_sessions(trades(is_outside_session=[0, 1, 1]), known)
+    assert (outcome.passed, outcome.blocking) == (passes, False)
+    assert ("2 of 3" in outcome.failures()) is not passes
+    assert check_sessions(trades(is_outside_session=[0, 0, 0]), known).passed
 
 
 def test_conservation_is_exact():

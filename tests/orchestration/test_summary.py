@@ -143,7 +143,10 @@ def test_a_model_without_champion_says_why():
 
 def test_an_ingest_shows_what_became_of_every_record():
     result = {"offered": 3000, "stored": 2999, "quarantined": 1, "first": "a", "last": "b",
-              "hash": "f" * 64, "days": ["2024-08-08"], "other": {"depth": 12}}  # fmt: skip
+              "hash": "f" * 64, "days": ["2024-08-08"], "other": {"depth": 12},
+              "counts": {"crossed_quotes": 1234},
+              "missing_ids": {"2024-08-08T01:00Z": 5, "2024-08-08T03:00Z": 70}}  # fmt: skip
     text = shown(ingest_table("BTCUSDT", result))
-    for part in ("3,000", "2,999", "f" * 64, "other: depth", "12"):
+    for part in ("3,000", "2,999", "f" * 64, "other: depth", "12", "stored: crossed quotes", "1,234",
+                 "75 in 2 hours, most in 2024-08-08T03:00Z: 70"):  # fmt: skip
         assert part in text, part

@@ -29,7 +29,7 @@ ES = Instrument(
     symbol="ES", venue="CME", venue_symbol="ES", kind="future",
     price_step=Decimal("0.25"), tick_size=Decimal("0.25"), lot_step=Decimal(1),
     contract_value=Decimal(50), quote_currency="USD", day_rule="utc",
-    timezone="America/Chicago", max_id_step=0,
+    timezone="America/Chicago", daily_halt="16:00-17:00", max_id_step=0,
 )  # fmt: skip
 BITSTAMP = Instrument(
     symbol="BTCUSD.BITSTAMP", venue="bitstamp", venue_symbol="btcusd", kind="spot",

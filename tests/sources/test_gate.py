@@ -13,6 +13,7 @@ from orchestration.sources.gate import (
     fewest_inversions,
 )
 from orchestration.sources.id_gaps import trade_gaps
+from orchestration.sources.jumps import jumps
 from tests.sources.cases import (
     PERP,
     SPOT,
@@ -157,6 +158,28 @@ def test_crossed_and_locked_quotes_are_stored_and_counted():
     assert batch.counts == {"crossed_quotes": 2, "locked_quotes": 1}
 
 
+def test_prices_that_leap_are_stored_and_counted():
+    # A wrong print leaps there and back; 5 % is no leap yet, and neither are nine ticks.
+    prices = ("100.00", "90.00", "100.00", "105.00")
+    batch = parse([trade(i, ms=i, p=p) for i, p in enumerate(prices)])
+    assert batch.stored == 4
+    assert batch.counts == {"price_jumps": 2}
+    bids = [quote(1), quote(2, ms=1, b="9.90", a="10.00"), quote(3, ms=2, b="9.90", a="10.00")]
+    assert parse(bids).counts == {"quote_jumps": 1}
+
+
+@pytest.mark.parametrize(
+    ("prices", "tick", "found"),
+    [
+        ([1000, 1051], 1, [1]), ([1000, 1050], 1, []), ([1000, 949], 1, [1]), ([1000, 950], 1, []),
+        ([100, 110], 1, [1]), ([100, 109], 1, []), ([1000, 1190], 20, []), ([1000, 1200], 20, [1]),
+        ([2**62, 1, 2**62], 1, [1, 2]), ([5], 1, []), ([], 1, []),
+    ],
+)  # fmt: skip
+def test_a_leap_is_more_than_five_percent_and_at_least_ten_ticks(prices, tick, found):
+    assert jumps(np.array(prices, np.int64), tick).tolist() == found
+
+
 # -- gaps -------------------------------------------------------------------------------------------
 
 
@@ -188,6 +211,7 @@ def test_a_refused_record_leaves_a_gap():
 def test_two_streams_of_ids_in_one_file_show_as_a_leap():
     batch = parse([trade(1), trade(2), trade(5_000_000, ms=1)])
     assert gaps_of(batch) == [(3, 4_999_997, "id_leap", "trade")]
+    assert batch.counts["id_leaps"] == 1
 
 
 def test_fills_between_aggregates():

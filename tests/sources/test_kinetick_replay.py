@@ -93,6 +93,22 @@ def test_a_dump_with_a_trade_in_the_halt_is_not_of_that_zone():
     assert batch.first_ns == int(datetime(2021, 1, 20, 21, 30, tzinfo=UTC).timestamp()) * 10**9
 
 
+def test_the_installation_names_the_zone(tmp_path, monkeypatch):
+    path = tmp_path / "dump.txt"
+    path.write_text("L1;2;20210120163000;0;5997.25;1\n")
+    monkeypatch.delenv("ORDERFLOW_KINETICK_REPLAY_TIMEZONE", raising=False)
+    with pytest.raises(SourceError, match="zone in ORDERFLOW_KINETICK_REPLAY_TIMEZONE"):
+        kinetick.read([path], ES)
+    monkeypatch.setenv("ORDERFLOW_KINETICK_REPLAY_TIMEZONE", CHICAGO)
+    with pytest.raises(
+        SourceError, match=r"Name one in ORDERFLOW_KINETICK_REPLAY_TIMEZONE.*CHECK_HALT=false"
+    ):
+        kinetick.read([path], ES)
+    monkeypatch.setenv("ORDERFLOW_KINETICK_CHECK_HALT", "false")
+    base = int(datetime(2021, 1, 20, 22, 30, tzinfo=UTC).timestamp()) * 10**9
+    assert kinetick.read([path], ES)[0].first_ns == base
+
+
 def test_the_locale_of_the_pc():
     rows = [row.replace(".", ",") for row in QUOTED[:2]]
     assert column(parse(*rows, instrument=GC).trades, "price_ticks") == [18560]

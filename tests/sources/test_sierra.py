@@ -1,5 +1,6 @@
 import pytest
 
+from orchestration.sources import sierra
 from orchestration.sources.records import SourceError
 from orchestration.sources.sierra import parse_sierra
 from tests.sources.cases import column, reasons, require_whole
@@ -50,6 +51,13 @@ def test_each_side_and_another_zone():
     assert column(trades.trades, "native_sign") == [0, -1, 1]
     assert set(column(trades.trades, "ts_event_ns")) == {T0_NS + 1000}
     assert reasons(trades) == {5: "malformed"}
+
+
+def test_the_installation_names_the_zone(tmp_path, monkeypatch):
+    path = tmp_path / "ES.txt"
+    path.write_text(f"{HEADER}\n{row('07:30:00.1', 1)}\n")
+    monkeypatch.setenv("ORDERFLOW_SIERRA_TIMEZONE", "America/Chicago")
+    assert sierra.read([path], ES)[0].first_ns == T0_NS + 1000
 
 
 @pytest.mark.parametrize(

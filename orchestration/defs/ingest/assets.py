@@ -11,7 +11,9 @@ from orchestration.defs import publishing
 from orchestration.defs.inputs import DayReader
 from orchestration.errors import IngestRefused
 from orchestration.fetching import BY_DAY, asked, units_of_day
+from orchestration.ingest_summary import missing_by_hour
 from orchestration.partitions import daily_by_symbol, symbol_and_day
+from orchestration.quality.invariants import check_jumps, check_sessions
 from orchestration.resources.store import StoreResource
 from orchestration.runtime import instrument, settings
 from orchestration.sources import SELF_FETCHING, SourceBatch, SourceError
@@ -42,7 +44,8 @@ TABLES = {
         for table, description in TABLES.items()
     ],
     check_specs=[spec for table in TABLES for spec in publishing.check_specs(table)]
-    + publishing.check_specs("raw.trades", "order")[1:],
+    + publishing.check_specs("raw.trades", "order")[1:]
+    + publishing.check_specs("raw.trades", "jumps", "sessions", blocking=False)[1:],
     partitions_def=daily_by_symbol,
     pool=publishing.WRITE_POOL,
     retry_policy=dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL),
@@ -60,6 +63,10 @@ def raw(context: dg.AssetExecutionContext, store: StoreResource) -> publishing.E
     tables = {table: day.read(table) for table in TABLES if table != DEPTH or day.has(DEPTH)}
     # Few sources bring a book. Where none does its asset is skipped, which its check cannot be.
     outcomes = ingest.judge({DEPTH: DEPTH_SCHEMA.empty_table()} | tables)
+    trades = tables["raw.trades"]
+    outcomes["raw.trades"] += [
+        check_jumps(trades, known.tick_steps), check_sessions(trades, known),
+    ]  # fmt: skip
     for name, judged in outcomes.items():
         yield from (publishing.check_result(name, outcome) for outcome in judged)
     publishing.refuse_failures(outcomes)
@@ -71,7 +78,8 @@ def raw(context: dg.AssetExecutionContext, store: StoreResource) -> publishing.E
             name: publishing.time_range(tables[name], "ts_event_ns")
             for name in ("raw.trades", "raw.quotes", DEPTH)
             if name in tables
-        },
+        }
+        | {"raw.gaps": {"missing_ids_by_hour": missing_by_hour([tables["raw.gaps"]])}},
     )
     for name, table in tables.items():
         metadata = publishing.table_metadata(name, table, draft, is_new=True)

@@ -61,7 +61,8 @@ def read_units(paths: Sequence[Path], instrument: Instrument) -> Iterator[tuple[
     """
     for group in groups_of_files(paths, instrument):
         found = _hours(group, instrument)
-        for batch in join_hours([batch for _, batch in found], [path for path, _ in found]):
+        batches, files = [batch for _, batch in found], [path for path, _ in found]
+        for batch in join_hours(batches, files, instrument.tick_steps):
             yield group[0], batch
 
 

@@ -39,7 +39,9 @@ def groups_of_files(paths: Sequence[Path], instrument: Instrument) -> Iterator[l
         yield [path]
 
 
-def join_hours(batches: Sequence[SourceBatch], paths: Sequence[Path]) -> list[SourceBatch]:
+def join_hours(
+    batches: Sequence[SourceBatch], paths: Sequence[Path], tick_steps: int
+) -> list[SourceBatch]:
     """Return the hours of a day as one batch; as they are where a time lies outside its hour."""
     times = [batch.quotes["ts_event_ns"].to_numpy() for batch in batches]
     whole = np.concatenate([np.zeros(0, np.int64), *times])
@@ -47,7 +49,7 @@ def join_hours(batches: Sequence[SourceBatch], paths: Sequence[Path]) -> list[So
         return list(batches)
     if any(a[-1] == b[0] for a, b in pairwise(times) if len(a) and len(b)):
         return list(batches)
-    return [joined(batches, ["/".join(path.parts[-4:]) for path in paths])]
+    return [joined(batches, ["/".join(path.parts[-4:]) for path in paths], tick_steps)]
 
 
 def _start_ms(path: Path) -> int | None:

@@ -30,15 +30,18 @@ _HEAD_BYTES = 64 * 1024
 
 
 def read(
-    paths: Sequence[Path], instrument: Instrument, settings: ReadSettings = DEFAULTS
+    paths: Sequence[Path], instrument: Instrument, settings: ReadSettings | None = None
 ) -> list[SourceBatch]:
     """Read exports, dumps and logs: one batch a file, one for a Bid and an Ask file together.
+
+    Without ``settings`` those of the installation count (``ORDERFLOW_KINETICK_...``).
 
     Raises
     ------
     SourceError
         A file is damaged, holds bars, is of another instrument, or its times cannot be right.
     """
+    settings = _installed() if settings is None else settings
     units: dict[str, SourceBatch] = {}
     for path in paths:
         name = export_name(path)
@@ -48,6 +51,17 @@ def read(
             batch = parse_file(read_file(path), instrument, settings)
         units.setdefault(batch.unit, batch)
     return list(units.values())
+
+
+def _installed() -> ReadSettings:
+    from orchestration.config import Settings
+
+    config = Settings()
+    return ReadSettings(
+        export_timezone=config.kinetick_export_timezone,
+        replay_timezone=config.kinetick_replay_timezone,
+        check_halt=config.kinetick_check_halt,
+    )
 
 
 def parse_file(

@@ -1,20 +1,22 @@
-"""Stamps of NinjaTrader's files: digits, zones, and the hour in which Chicago does not trade.
+"""Stamps of NinjaTrader's files: digits, zones, and the hours in which the market does not trade.
 
 Local stamps in the hour that autumn's clock change repeats are ambiguous. They mean its first pass
 until the stamps of the file run back within that hour, and its second pass from there; where they
 do not run back, nothing tells. Local stamps that spring's change skips are no times.
 """
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from orchestration.sources.kinetick.settings import HALT_ZONE, ReadSettings
+from orchestration.sources.kinetick.settings import ReadSettings
 from orchestration.sources.records import SourceError
 from orderflow_core.instrument import EPOCH, Instrument
 
+ZoneSetting: TypeAlias = Literal["export_timezone", "replay_timezone"]
 SECOND_NS = 1_000_000_000
 HOUR_NS = 3600 * SECOND_NS
 MINUTE_NS = 60 * SECOND_NS
@@ -122,59 +124,46 @@ def _second_pass(wall_ns: np.ndarray, repeated: np.ndarray) -> np.ndarray:
     return np.concatenate(later) if later else np.zeros(0, np.int64)
 
 
-def in_halt(ts_ns: np.ndarray, halt_minutes: tuple[int, int]) -> np.ndarray:
-    """Return which times (ns UTC) lie in the daily halt of Chicago."""
-    if not len(ts_ns):
-        return np.zeros(0, np.bool_)
-    place = ZoneInfo(HALT_ZONE)
-    hours, which = np.unique(ts_ns // HOUR_NS, return_inverse=True)
-    offsets = np.array(
-        [
-            round((datetime.fromtimestamp(int(h) * 3600, UTC).astimezone(place).utcoffset()
-                   or timedelta()).total_seconds())
-            for h in hours
-        ],
-        np.int64,
-    )  # fmt: skip
-    minute = (ts_ns // SECOND_NS + offsets[which]) % 86_400 // 60
-    first, end = halt_minutes
-    halted: np.ndarray = (minute >= first) & (minute < end)
-    return halted
+def zones_that_fit(wall_ns: np.ndarray, instrument: Instrument) -> list[str]:
+    """Return the usual zones in which all times exist and none lies in the market's daily halt."""
+    fits = []
+    for name in USUAL_ZONES:
+        ts, exists = to_utc(wall_ns, name)
+        if exists.all() and not instrument.is_in_halt(ts).any():
+            fits.append(name)
+    return fits
 
 
 def require_no_halt_trade(
-    path: Path, instrument: Instrument, ts_ns: np.ndarray, line: np.ndarray, zone: str,
-    wall_ns: np.ndarray, settings: ReadSettings,
+    path: Path, instrument: Instrument, ts_ns: np.ndarray, line: np.ndarray,
+    wall_ns: np.ndarray, settings: ReadSettings, which: ZoneSetting,
 ) -> None:  # fmt: skip
-    """Refuse a file whose trades lie in the hour in which CME futures do not trade.
+    """Refuse a file with trades in the instrument's daily halt.
 
     Parameters
     ----------
     ts_ns, line, wall_ns : ndarray of int64, shape (n,)
         Times in UTC, lines and wall-clock times of the trades that would be stored.
-    zone : str
-        What the times were converted from.
+    which : {"export_timezone", "replay_timezone"}
+        The setting whose zone the times were converted from.
 
     Raises
     ------
     SourceError
         Names the first such line, and the usual zones in which there is none.
     """
-    is_checked = instrument.kind == "future" and instrument.timezone == HALT_ZONE
-    if not settings.check_halt or not is_checked:
+    if not settings.check_halt:
         return
-    halted = np.flatnonzero(in_halt(ts_ns, settings.halt_minutes))
+    halted = np.flatnonzero(instrument.is_in_halt(ts_ns))
     if not len(halted):
         return
-    fits = []
-    for name in USUAL_ZONES:
-        moved, exists = to_utc(wall_ns, name)
-        if name != zone and exists.all() and not in_halt(moved, settings.halt_minutes).any():
-            fits.append(name)
-    first, end = ("{:02d}:{:02d}".format(*divmod(m, 60)) for m in settings.halt_minutes)
+    zone = getattr(settings, which)
+    fits = [name for name in zones_that_fit(wall_ns, instrument) if name != zone]
     raise SourceError(
         path,
-        f"line {line[halted[0]]}: {len(halted)} of {len(ts_ns)} trades lie between {first} and "
-        f"{end} Chicago, when the market is shut: the stamps are not {zone}. Zones in which none "
-        f"does: {', '.join(fits) or 'none of the usual ones'}",
+        f"line {line[halted[0]]}: {len(halted)} of {len(ts_ns)} trades lie in the daily halt, "
+        f"{instrument.daily_halt} {instrument.timezone}: the stamps are not {zone}. Zones in which none "
+        f"does: {', '.join(fits) or 'none of the usual ones'}. Name one in "
+        f"ORDERFLOW_KINETICK_{which.upper()}; if the market was open at those hours, set daily_halt "
+        f"of {instrument.symbol} in instruments.toml, or ORDERFLOW_KINETICK_CHECK_HALT=false",
     )

@@ -54,8 +54,8 @@ def parse_last(
     trades, gaps = gate.pass_trades(records, source=SOURCE, unit=file.unit, id_step=0)
     line = trades["line"].to_numpy()
     require_no_halt_trade(
-        file.path, instrument, trades["ts_event_ns"].to_numpy(), line, settings.export_timezone,
-        rows.wall_ns[np.searchsorted(rows.line, line)], settings,
+        file.path, instrument, trades["ts_event_ns"].to_numpy(), line,
+        rows.wall_ns[np.searchsorted(rows.line, line)], settings, "export_timezone",
     )  # fmt: skip
     return make_batch(
         path=file.path, instrument=instrument, source=SOURCE, unit=file.unit, n_lines=len(lines),

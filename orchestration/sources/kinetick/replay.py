@@ -23,14 +23,13 @@ from orchestration.sources.files import SourceFile, split_lines
 from orchestration.sources.gate import Gate, TradeRecords
 from orchestration.sources.kinetick.clock import (
     SECOND_NS,
-    USUAL_ZONES,
-    in_halt,
     require_no_halt_trade,
     stamp_digits,
     to_utc,
+    zones_that_fit,
 )
 from orchestration.sources.kinetick.rows import with_decimal_points
-from orchestration.sources.kinetick.settings import DEFAULTS, HALT_ZONE, ReadSettings
+from orchestration.sources.kinetick.settings import DEFAULTS, ReadSettings
 from orchestration.sources.kinetick.sides import SideRows, quotes_of_sides, readable_sides
 from orchestration.sources.records import SourceBatch, SourceError, make_batch
 from orderflow_core.instrument import Instrument
@@ -90,8 +89,8 @@ def parse_replay(
     )
     line = trades["line"].to_numpy()
     require_no_halt_trade(
-        file.path, instrument, trades["ts_event_ns"].to_numpy(), line, settings.replay_timezone,
-        timed.wall_ns[np.searchsorted(timed.line, line)], settings,
+        file.path, instrument, trades["ts_event_ns"].to_numpy(), line,
+        timed.wall_ns[np.searchsorted(timed.line, line)], settings, "replay_timezone",
     )  # fmt: skip
     sides = readable_sides(gate, _sides(timed, np.flatnonzero(~is_trade)))
     quotes = gate.pass_quotes(quotes_of_sides(gate, sides, other), source=SOURCE, unit=file.unit)
@@ -144,7 +143,7 @@ def _timed(
     if not zone:
         is_trade = np.array([kind == TRADE for kind in events.kind], np.bool_)
         trade_wall = wall[is_trade & (wall >= 0)]
-        raise SourceError(file.path, _which_zone(trade_wall, instrument, settings))
+        raise SourceError(file.path, _which_zone(trade_wall, instrument))
     ts = np.zeros(len(wall), np.int64)
     exists = np.zeros(len(wall), np.bool_)
     ts[at], exists[at] = to_utc(wall[at], zone)
@@ -167,19 +166,15 @@ def _timed(
     )  # fmt: skip
 
 
-def _which_zone(wall_ns: np.ndarray, instrument: Instrument, settings: ReadSettings) -> str:
+def _which_zone(wall_ns: np.ndarray, instrument: Instrument) -> str:
     text = (
         "its stamps are those of the PC that wrote it, and nothing in it says where that was: "
-        "name the zone (replay_timezone)"
+        "name the zone in ORDERFLOW_KINETICK_REPLAY_TIMEZONE"
     )
-    if instrument.kind != "future" or instrument.timezone != HALT_ZONE or not len(wall_ns):
+    if not instrument.daily_halt or not len(wall_ns):
         return text
-    fits = []
-    for zone in USUAL_ZONES:
-        ts, exists = to_utc(wall_ns, zone)
-        if exists.all() and not in_halt(ts, settings.halt_minutes).any():
-            fits.append(zone)
-    return f"{text}; no trade is in the market's halt in: {', '.join(fits) or 'no usual zone'}"
+    fits = ", ".join(zones_that_fit(wall_ns, instrument)) or "no usual zone"
+    return f"{text}; no trade is in the market's halt in: {fits}"
 
 
 def _trades(timed: _Timed, at: np.ndarray) -> TradeRecords:
