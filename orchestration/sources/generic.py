@@ -2,8 +2,8 @@
 
 What the columns are is told by a :class:`~orchestration.sources.column_map.ColumnMap`, which stands
 in ``$ORDERFLOW_HOME/instruments.toml`` under the instrument. Numbers are taken as the text that the
-file has; floating-point columns of Parquet as the shortest decimal that gives the same number,
-which is what was written unless it was computed. Text in quotation marks must not hold the
+file has; floating-point columns of Parquet as the decimal that was written
+(:func:`~orchestration.sources.whole_tables.decimal_texts`). Text in quotation marks must not hold the
 delimiter.
 
 Ids that are whole numbers (also as ``17.0`` or ``1.7E1``) order the records. Where most are not,

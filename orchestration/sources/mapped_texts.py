@@ -13,7 +13,7 @@ from orchestration.sources.gate import Gate
 from orchestration.sources.members import Member
 from orchestration.sources.records import SourceError
 from orchestration.sources.rows import text_rows
-from orchestration.sources.whole_tables import RowTexts, read_arrow
+from orchestration.sources.whole_tables import NUMBERS, RowTexts, decimal_texts, read_arrow
 from orderflow_core.instrument import Instrument
 
 
@@ -102,19 +102,21 @@ def arrow_table(
         )
     gate = Gate(instrument=instrument, lines=RowTexts(table))
     columns = {
-        name: _texts(member.file, table, str(column)) for name, column in one.columns().items()
+        name: _texts(member.file, table, str(column), is_number=name in NUMBERS)
+        for name, column in one.columns().items()
     }
     line = list(range(1, table.num_rows + 1))
     return one, TextTable(file=member.file, gate=gate, line=line, columns=columns)
 
 
-def _texts(file: SourceFile, table: pa.Table, name: str) -> list[str]:
+def _texts(file: SourceFile, table: pa.Table, name: str, *, is_number: bool) -> list[str]:
     column = table.column(name)
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     try:
         if pa.types.is_timestamp(column.type) and column.type.tz is not None:
             column = column.cast(pa.timestamp("ns", column.type.tz)).cast(pa.int64())
-        return column.cast(pa.string()).fill_null("").to_pylist()
+        texts = decimal_texts(column) if is_number else column.cast(pa.string()).to_pylist()
+        return [text or "" for text in texts]
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise SourceError(file.path, f"column {name} cannot be read as text: {error}") from error

@@ -6,7 +6,7 @@ so nothing may be taken here that is refused there, and both must say the same o
 """
 
 from collections.abc import Mapping, Sequence
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,7 @@ from orchestration.sources.records import SourceError
 
 # Distinct texts are converted one by one: where nearly all differ, nothing is won.
 _MAX_DISTINCT = 1_000_000
+NUMBERS = frozenset({"price", "qty", "bid", "bid_qty", "ask", "ask_qty"})
 PARQUET_MAGIC, FEATHER_MAGIC = b"PAR1", b"ARROW1"
 
 
@@ -62,6 +63,20 @@ def read_arrow(file: SourceFile) -> pa.Table:
         raise SourceError(file.path, f"is a damaged table: {error}") from error
 
 
+def decimal_texts(values: pa.Array | pa.ChunkedArray) -> list[Any]:
+    """Return a column of prices or sizes as decimal texts, None where there is none.
+
+    Notes
+    -----
+    A double holds each decimal of 15 digits apart from all others, and no more: so many are what was
+    written, also where a program computed with it and left ``0.00031099999999999997``. Of singles it
+    is the shortest decimal that gives the same number, of other types the text that the column has.
+    """
+    if pa.types.is_float64(values.type):
+        return [None if v is None else f"{v:.15g}" for v in values.to_pylist()]
+    return list(values.cast(pa.string()).to_pylist())
+
+
 def plain_trades(
     rows: pa.Table,
     one: ColumnMap,
@@ -98,7 +113,7 @@ def plain_trades(
     line = np.arange(first_line, first_line + n)
     ids = _whole_numbers(rows[names["id"]]) if "id" in names else line
     texts = {
-        name: _coded(rows[names[name]])
+        name: _coded(rows[names[name]], is_number=name in NUMBERS)
         for name in ("price", "qty", "side", "maker", "symbol")
         if name in names
     }
@@ -136,7 +151,7 @@ def _times(column: pa.ChunkedArray) -> np.ndarray | None:
     return numbers * factor if is_one_unit and FIRST_NS <= ends[0] <= ends[1] < END_NS else None
 
 
-def _coded(column: pa.ChunkedArray) -> CodedTexts | None:
+def _coded(column: pa.ChunkedArray, *, is_number: bool) -> CodedTexts | None:
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
     whole = column.unify_dictionaries().combine_chunks()
@@ -144,7 +159,8 @@ def _coded(column: pa.ChunkedArray) -> CodedTexts | None:
     if len(whole.dictionary) > _MAX_DISTINCT or whole.dictionary.null_count:
         return None
     try:
-        texts = whole.dictionary.cast(pa.string()).to_pylist()
+        found = whole.dictionary
+        texts = decimal_texts(found) if is_number else found.cast(pa.string()).to_pylist()
     except (pa.ArrowException, UnicodeDecodeError):
         return None
     return CodedTexts(texts, whole.indices.to_numpy())

@@ -81,7 +81,7 @@ READERS = {
         names=("timestamp", "price", "quantity", "buyer_maker"),
         reader=parquet.read_table,
         unit="date",
-        lot="0.000001",  # a quarter of its sizes are sums of floats, off any grid
+        lot="0.000001",
     ),
     "binance_vision/spot/BTCUSDT-aggTrades-2026-01-01.csv": partial(
         column_files,
@@ -187,7 +187,7 @@ COUNTS = {
     "binance_rest/split/um_trades_BTCUSDT.json": (1, 5),
     "binance_vision/cm/BTCUSD_260327-aggTrades-2025-09.csv": (1, 32_959),
     "binance_vision/derived/BNBUSDT-aggTrades-2023-06_9000Rows.parquet": (1, 8_999),
-    "binance_vision/derived/nautilus-btcusdt-trades-20210108.parquet": (1, 1_509),
+    "binance_vision/derived/nautilus-btcusdt-trades-20210108.parquet": (1, 2_001),
     "binance_vision/spot/BTCUSDT-aggTrades-2026-01-01.csv": (1, 5_000),
     "binance_ws/cryptofeed/BINANCE-b38f7c.0": (8, 1_240),
     "binance_ws/cryptofeed/BINANCE-ee25be.0": (3, 1_910),
@@ -248,7 +248,6 @@ COUNTS = {
 }
 
 DROPPED = {
-    "binance_vision/derived/nautilus-btcusdt-trades-20210108.parquet": {"off_grid": 492},
     "iqfeed/csharp/tick_protocol_lines_from_tests.txt": {"malformed": 1},
     "iqfeed/csharp/ticks_oldest.zip": {"out_of_range": 12},
     "iqfeed/csharp/ticks_oldest60.zip": {"out_of_range": 12},

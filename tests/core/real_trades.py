@@ -15,7 +15,7 @@ import re
 import zipfile
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +26,7 @@ MAKER = {"true": -1, "false": 1}  # the buyer was resting: a sell order made the
 SIDE = {"buy": 1, "sell": -1, "ANY": 0}
 DAY_2012, DAY_2013 = (np.datetime64(day, "ns").astype(int) for day in ("2012-06-21", "2013-10-07"))
 MS = 10**6
+_FIFTEEN = Context(prec=15)
 OFF_GRID = np.iinfo(np.int64).min
 
 
@@ -48,9 +49,12 @@ class Stream:
 
 
 def whole(values, step=None):
-    """Decimal texts, or floats by their shortest text, as whole numbers of steps; or OFF_GRID."""
+    """Decimal texts, or floats by their first 15 digits, as whole numbers of steps; or OFF_GRID."""
     encoded = _encoded(values)
-    numbers = [Decimal(str(value)) for value in encoded.dictionary.to_pylist()]
+    numbers = [
+        _FIFTEEN.create_decimal(value) if isinstance(value, float) else Decimal(value)
+        for value in encoded.dictionary.to_pylist()
+    ]
     finest = min((number.normalize().as_tuple().exponent for number in numbers), default=0)
     unit = Decimal(step) if step else Decimal(1).scaleb(min(finest, 0))
     counts = [number / unit for number in numbers]

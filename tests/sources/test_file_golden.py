@@ -222,13 +222,13 @@ FILES = {
     "binance_vision/derived/nautilus-btcusdt-trades-20210108.parquet": (
         by(generic, instrument("BTCUSDT", "0.01", lot="0.000001", max_id_step=1), maps=[TRADER]),
         [
-            (2001, 1509, 0, 492, 1610064000278000000, 1610064046302000000, "e0d9c369c54b06f0"),
+            (2001, 2001, 0, 0, 1610064000278000000, 1610064046355000000, "42532847dbdc55a7"),
         ],
     ),
     "binance_vision/derived/nautilus-btcusdt-quotes-20210108.parquet": (
         by(generic, instrument("BTC/USDT", "0.01", lot="0.000001"), maps=[TRADER_QUOTES]),
         [
-            (451, 0, 262, 189, 1610064001076000000, 1610064046674000000, "5e32cddaa6c33272"),
+            (451, 0, 451, 0, 1610064001076000000, 1610064046674000000, "591e0a4781f941d0"),
         ],
     ),
     "freqtrade/kraken/trades_csv/BCHEUR.csv": (
@@ -342,6 +342,14 @@ def test_the_snapshot_alone_gives_one_quote_and_the_book_no_unknown_order(test_d
     assert batches_of(test_data, path)[1].counts == {"crossed_quotes": 15}
 
 
+def test_sizes_that_a_program_computed_leave_no_hole(test_data):
+    # A quarter of this file's sizes are like 0.00031099999999999997. Its ids have no hole.
+    (batch,) = batches_of(
+        test_data, "binance_vision/derived/nautilus-btcusdt-trades-20210108.parquet"
+    )
+    assert (batch.counts, batch.quarantined) == ({}, 0)
+
+
 @pytest.mark.soak
 def test_four_million_rows(test_data):
     xrp = instrument("XRPUSDT", "0.0001", lot="0.1", max_id_step=1)
@@ -350,4 +358,4 @@ def test_four_million_rows(test_data):
     )
     assert (batch.offered, batch.stored) == (4_519_983, 4_519_983)
     # The list of runs beside the file names as many holes and as many ids.
-    assert batch.counts == {"gaps": 1_294, "missing_ids": 6_256_827}
+    assert batch.counts == {"gaps": 1_294, "id_leaps": 1, "missing_ids": 6_256_827}

@@ -228,12 +228,13 @@ def checksum(rows, names) -> str:
 RECORDED = {
     "ticks_oldest.zip": {
         "offered": 32_627, "first": 1_614_589_200_028_010_000, "last": 1_614_819_512_254_017_000,
-        "odd": 28, "quotes": {"locked_quotes": 720}, "days": [11_015, 11_637, 9_975],
+        "odd": {"trades_without_order": 28}, "quotes": {"locked_quotes": 720}, "days": [11_015, 11_637, 9_975],
         "volume": 4_810_873 + 6_612_776 + 4_813_134, "sums": ("34fc8ded4f707c0e", "cdb717a07b8c1190"),
     },
     "ticks_oldest60.zip": {
         "offered": 27_986, "first": 1_585_745_457_663_329_000, "last": 1_585_956_248_172_206_000,
-        "odd": 37, "quotes": {"crossed_quotes": 49, "locked_quotes": 425}, "days": [2_487, 21_753, 3_746],
+        "odd": {"trades_without_order": 37, "price_jumps": 88}, "days": [2_487, 21_753, 3_746],
+        "quotes": {"crossed_quotes": 49, "locked_quotes": 425, "quote_jumps": 6},
         "volume": 788_593 + 8_885_529 + 1_231_824, "sums": ("2b36505631bbcae4", "91d48862d369456a"),
     },
 }  # fmt: skip
@@ -248,7 +249,7 @@ def test_recorded_days(test_data, name):
     assert (trades.offered, trades.stored) == (golden["offered"], golden["offered"] - 12)
     assert set(reasons(trades).values()) == {"out_of_range"}  # sizes of 0: official prices
     assert trades.other == {"end": 1}
-    assert trades.counts == {"trades_without_order": golden["odd"]}  # volume and ids are whole
+    assert trades.counts == golden["odd"]  # volume and ids are whole
     assert (trades.first_ns, trades.last_ns) == (golden["first"], golden["last"])
     days = split_by_day(trades, EQUITY)
     assert [part.offered for part in days.values()] == golden["days"]
