@@ -237,11 +237,16 @@ def report(
 
 
 @app.command()
-def doctor(as_json: AsJson = False) -> None:
+def doctor(
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read and hash every published row, not only count.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Print the settings, secrets masked, and check the store and what it was built with."""
     from orchestration.doctor import doctor_tables, examine
 
-    found = examine()
+    found = examine(deep=deep)
     if as_json:
         print_json(found)
     else:

@@ -229,6 +229,8 @@ class Settings(BaseSettings):
         if self.clickhouse_url is not None and self.postgres_url is not None:
             raise ValueError("clickhouse_url and postgres_url are both set: one store, one server")
         is_postgres = (self.server_url or "").startswith(("postgresql://", "postgres://"))
+        if self.clickhouse_cluster is not None and self.clickhouse_url is None:
+            raise ValueError("clickhouse_cluster is a cluster of clickhouse_url, which is not set")
         if self.postgres_url is not None and not is_postgres:
             raise ValueError("postgres_url must be postgresql://user:password@host:port/database")
         if self.clickhouse_url is not None and is_postgres:

@@ -79,6 +79,7 @@ def vacuum(
         typer.Option(
             "--min-age-h",
             min=0,
+            max=1e6,
             help="Leave younger ones, whose writer may be at work. Default: 24 on a server, else 0.",
         ),
     ] = None,
@@ -107,7 +108,9 @@ def pages(symbol: Symbol, as_json: AsJson = False) -> None:
 
 @db.command()
 def retain(
-    days: Annotated[int, typer.Option("--days", min=1, help="Keep what was replaced since.")] = 30,
+    days: Annotated[
+        int, typer.Option("--days", min=1, max=36_500, help="Keep what was replaced since.")
+    ] = 30,
     model_data: Annotated[
         bool, typer.Option("--model-data", help="Also what registered models were trained on.")
     ] = False,
@@ -234,4 +237,6 @@ def _days(store: "Store", symbol: str, first: datetime | None, last: datetime | 
 
 
 def _ns(moment: datetime) -> int:
-    return int(moment.replace(tzinfo=UTC).timestamp()) * 1_000_000_000
+    # Nanoseconds end in 1677 and 2262; a state of the store is no older and no younger.
+    ns = int(moment.replace(tzinfo=UTC).timestamp()) * 1_000_000_000
+    return min(max(ns, -(2**63)), 2**63 - 1)

@@ -20,11 +20,14 @@ _PACKAGES = (
 _LOW_DISK_GB = 2
 
 
-def examine() -> dict[str, Any]:
-    """Return settings (secrets masked), versions, what the store holds, and every problem found."""
+def examine(*, deep: bool = False) -> dict[str, Any]:
+    """Return settings (secrets masked), versions, what the store holds, and every problem found.
+
+    With ``deep`` all published rows are read and hashed; else they are counted.
+    """
     config = settings()
     store = open_store()
-    problems = [str(problem) for problem in store.verify()]
+    problems = [str(problem) for problem in store.verify(deep=deep)]
     free_gb = shutil.disk_usage(config.root).free / 1e9
     if free_gb < _LOW_DISK_GB:
         problems.append(f"only {free_gb:.1f} GB are free under {config.root}")
@@ -52,9 +55,11 @@ def _in_words(value: object) -> str:
 
 
 def readable_secrets() -> list[str]:
-    """Return the settings file where it holds the server's password and others may read it."""
+    """Return the settings file where it holds a server's password and others may read it."""
     path = Path(str(Settings.model_config["toml_file"])).resolve()
-    if not path.exists() or "clickhouse_url" not in tomllib.loads(path.read_text()):
+    if not path.exists() or not {"clickhouse_url", "postgres_url"} & set(
+        tomllib.loads(path.read_text())
+    ):
         return []
     mode = stat.S_IMODE(path.stat().st_mode)
     if not mode & 0o077:

@@ -28,6 +28,9 @@ from orchestration.storage.tables import TABLES
 
 # On a server other processes may be staging: only what is a day old counts as abandoned.
 _SERVER_ORPHAN_AGE_S = 86_400.0
+# Files that are cut, changed or gone: cannot read all data, checksum does not match, cannot open, no file
+# in a part, no such file, corrupted data, cannot decompress.
+_DAMAGE = frozenset({33, 40, 76, 107, 226, 246, 271})
 # Settings of tables: seconds, number of inserts.
 _OLD_PARTS, _INSERT_WINDOW = (
     ("old_parts_lifetime", 10),
@@ -80,7 +83,8 @@ class ClickHouse:
         order += [_order_term(c) for c in table.order_of([column.name for column in columns])]
         chosen = ", ".join(f"`{column.name}`" for column in columns)
         sql = f"SELECT {chosen} FROM {table.quoted} WHERE {conditions} ORDER BY {', '.join(order)}"
-        return self.connection.select(sql, params)
+        with _damage_named(table, batch):
+            return self.connection.select(sql, params)
 
     def count_by_time(
         self,
@@ -262,6 +266,22 @@ class ClickHouseStaging:
         except Error as error:
             first = str(error).splitlines()[0][:300]
             raise StoreError(f"staged rows were left for vacuum: {first}") from error
+
+
+@contextmanager
+def _damage_named(table: Table, batch: Sequence[ManifestRow]) -> Iterator[None]:
+    from clickhouse_connect.driver.exceptions import DatabaseError
+
+    try:
+        yield
+    except DatabaseError as error:
+        if error.code not in _DAMAGE:
+            raise
+        days = f"{batch[0].trading_day}..{batch[-1].trading_day}"
+        raise StoreCorruptError(
+            f"{table.name} {batch[0].symbol} {days}: what is stored cannot be read: "
+            f"{str(error).splitlines()[0][:300]}"
+        ) from error
 
 
 @contextmanager

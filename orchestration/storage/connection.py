@@ -36,6 +36,11 @@ _PINNED = {
 # Fewer rows go by a file: starting the other way costs more than it saves. The manifest's rows, whose
 # tokens decide between writers, are always fewer.
 _ROWS_WORTH_SCANNING = 10_000
+# What a query may take, by ClickHouse's errors, and the settings that say so.
+_LIMITS = {
+    241: "memory than ORDERFLOW_STORE_MEMORY_GB",
+    159: "time than ORDERFLOW_STORE_QUERY_TIMEOUT_S",
+}
 _CODE = re.compile(r"\bCode: (\d+)")
 
 
@@ -152,10 +157,10 @@ class Connection:
                 f"{os.getpid()}: start the process with spawn and open the store there"
             )
         if self._folder is None:
-            with naming_a_full_disk(None):
+            with naming_a_full_disk(None), _naming_limits():
                 yield
             return
-        with self._call_lock, naming_a_full_disk(self._folder):
+        with self._call_lock, naming_a_full_disk(self._folder), _naming_limits():
             try:
                 yield
             except BaseException:
@@ -213,7 +218,8 @@ class _Scanner:
         try:
             return self._handle.query(sql, "RowBinary", params=bound).bytes()
         except ChdbError as error:
-            raise DatabaseError(str(error)) from error
+            found = _CODE.search(str(error))
+            raise DatabaseError(str(error), code=int(found[1]) if found else None) from error
 
     def close(self) -> None:
         """Give the handle back."""
@@ -236,8 +242,9 @@ def server_target(url: str) -> dict[str, Any]:
     """Split a server's URL into the client's arguments; StoreUrlError says what is wrong with it."""
     expected = "http[s]://user:password@host:port[/database]"
     parts = split_server_url(url, ("http", "https"), expected=expected)
-    if not parts.hostname:
-        raise StoreUrlError(f"the store's url must be {expected}")
+    # Options that nothing reads would be taken for heeded.
+    if not parts.hostname or parts.query or parts.fragment:
+        raise StoreUrlError(f"the store's url must be {expected}, without options")
     return {
         "interface": parts.scheme,
         "host": parts.hostname,
@@ -248,6 +255,21 @@ def server_target(url: str) -> dict[str, Any]:
         # A session takes one query at a time; without one, threads query side by side.
         "autogenerate_session_id": False,
     }
+
+
+@contextmanager
+def _naming_limits() -> Iterator[None]:
+    from clickhouse_connect.driver.exceptions import DatabaseError
+
+    try:
+        yield
+    except DatabaseError as error:
+        if error.code not in _LIMITS:
+            raise
+        said = str(error).splitlines()[0][:300]
+        raise StoreError(
+            f"a query needs more {_LIMITS[error.code]} grants, or than the server has: {said}"
+        ) from error
 
 
 def _bindable(params: Mapping[str, Any]) -> dict[str, Any]:

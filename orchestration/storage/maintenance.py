@@ -7,6 +7,7 @@ from datetime import date
 
 from orchestration.storage.content_hash import content_hash
 from orchestration.storage.engine import Engine, Stored
+from orchestration.storage.errors import StoreCorruptError
 from orchestration.storage.manifest import ManifestRow, current
 from orchestration.storage.readers import read_generations
 from orchestration.storage.schema import Table
@@ -22,6 +23,11 @@ class Problem:
     trading_day: date | None
     generation: int
     what: str
+
+    def __str__(self) -> str:
+        """Return it as a sentence."""
+        day = "" if self.trading_day is None else f" {self.symbol} {self.trading_day}"
+        return f"{self.table}{day}: {self.what}"
 
 
 def orphans(engine: Engine, *, in_progress: Collection[int], min_age_s: float) -> list[Stored]:
@@ -98,7 +104,10 @@ def _problem(row: ManifestRow, what: str) -> Problem:
 
 
 def _hash_problems(engine: Engine, table: Table, row: ManifestRow) -> list[Problem]:
-    found = content_hash(table, read_generations(engine, table, [row]))
+    try:
+        found = content_hash(table, read_generations(engine, table, [row]))
+    except StoreCorruptError as error:
+        return [_problem(row, str(error))]
     if found == row.hash:
         return []
     return [_problem(row, f"manifest states hash {row.hash}, rows have {found}")]

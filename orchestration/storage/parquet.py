@@ -146,7 +146,7 @@ def import_tables(
     """Publish every exported file below a folder, once all files of a symbol's day are proven whole.
 
     What one computation had made of a day becomes visible at once, as it did where it was made. A day
-    that is published as its files state stays as it is.
+    that is published as its files state stays as it is, unless the store no longer holds it whole.
 
     Parameters
     ----------
@@ -178,19 +178,36 @@ def import_tables(
     published: list[ManifestRow] = []
     for (symbol, day), files in sorted(by_day.items()):
         _require_exported_together(files)
-        checked = [(file, _checked_rows(file)) for file in files]
-        if not _is_published(store, [file.row for file in files]):
-            published += _publish_day(store, checked, run_id)
+        checked = {file.path: _checked_rows(file) for file in files}
+        if missing := _missing(store, files):
+            pairs = [(file, checked[file.path]) for file in missing]
+            published += _publish_day(store, pairs, run_id)
         on_day(symbol, day, sum(file.row.rows for file in files))
     return published
 
 
-def _is_published(store: Store, rows: Sequence[ManifestRow]) -> bool:
+def _missing(store: Store, files: Sequence[_File]) -> list[_File]:
+    """Return the files of a symbol's day whose rows are not published, or not whole in the store."""
+
     def content(row: ManifestRow) -> tuple[object, ...]:
         return row.table, row.unit, row.rows, row.hash, row.code_version, row.inputs
 
-    current = store.published(symbol=rows[0].symbol, day=rows[0].trading_day)
-    return {content(row) for row in rows} <= {content(row) for row in current}
+    first = files[0].row
+    current = store.published(symbol=first.symbol, day=first.trading_day)
+    by_content = {content(row): row for row in current}
+    found = [by_content.get(content(file.row)) for file in files]
+    held = [row is not None and _is_whole(store, row) for row in found]
+    missing = [file for file, is_held in zip(files, held, strict=True) if not is_held]
+    # What is written whole takes the place of segments: they are written again beside it.
+    anew = {file.row.table for file in missing if not file.row.unit}
+    return [file for file in files if file in missing or file.row.table in anew]
+
+
+def _is_whole(store: Store, row: ManifestRow) -> bool:
+    try:
+        return content_hash(table_named(row.table), store.read_generation(row)) == row.hash
+    except StoreCorruptError:
+        return False
 
 
 def _publish_day(

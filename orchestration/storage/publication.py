@@ -1,7 +1,7 @@
 """One publication: tables of one symbol-day staged, audited, and made visible in one moment."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import date
@@ -56,6 +56,7 @@ class Publication(AbstractContextManager["Publication"]):
         run_id: str,
         code_version: str,
         inputs: Iterable[ManifestRow | Input],
+        retire: Callable[[Sequence[int], int], None],
     ) -> None:
         require_key(symbol, day)
         self._staging = staging
@@ -66,6 +67,7 @@ class Publication(AbstractContextManager["Publication"]):
         self._run_id = run_id
         self._code_version = code_version
         self._inputs = _sorted_inputs(inputs)
+        self._retire = retire
         self._staged: dict[tuple[str, str], Staged] = {}
         self._known: dict[str, list[ManifestRow]] = {}
         self._is_open = True
@@ -166,7 +168,8 @@ class Publication(AbstractContextManager["Publication"]):
         -------
         list of ManifestRow
             The generations published; those whose inputs, code version and hash are the published
-            ones already are left out, so a repetition returns an empty list.
+            ones already are left out, so a repetition returns an empty list. Published rows that the
+            store no longer holds whole are replaced all the same.
 
         Raises
         ------
@@ -187,6 +190,8 @@ class Publication(AbstractContextManager["Publication"]):
                 self._staging.remove(staged.table, self._day, [staged.generation])
         published = self._append(changed)
         self._close(())
+        if damaged := [g for staged in changed if staged.is_repair for g in staged.replaces]:
+            self._retire(damaged, time.time_ns())
         return published
 
     def __exit__(
@@ -248,15 +253,27 @@ class Publication(AbstractContextManager["Publication"]):
 
     def _is_unchanged(self, staged: Staged) -> bool:
         same = self._same_origin(staged)
-        return same is not None and (same.rows, same.hash) == (staged.rows, staged.hash)
+        is_same = same is not None and (same.rows, same.hash) == (staged.rows, staged.hash)
+        return is_same and not staged.is_repair
+
+    def _is_whole(self, table: Table, row: ManifestRow) -> bool:
+        try:
+            return content_hash(table, read_generations(self._staging, table, [row])) == row.hash
+        except StoreCorruptError:
+            return False
 
     def _same_origin(self, staged: Staged) -> ManifestRow | None:
         """The one published row of the same unit, inputs and code version, if there is one."""
         if len(staged.replaced) != 1:
             return None
         row = staged.replaced[0]
+        if any(row.generation in other.replaces for other in self._others(staged)):
+            return None  # what was written whole takes its place, and this one stands beside that
         origin = (row.unit, row.inputs, row.code_version)
         return row if origin == (staged.unit, self._inputs, self._code_version) else None
+
+    def _others(self, staged: Staged) -> list[Staged]:
+        return [other for other in self._staged.values() if other is not staged]
 
     def _audit_table(self, mine: Sequence[Staged]) -> Audit:
         table = mine[0].table
@@ -279,18 +296,41 @@ class Publication(AbstractContextManager["Publication"]):
 
     def _compare(self, staged: Staged) -> None:
         """Demand that the store holds what was handed in, which is forgotten then."""
-        row = self._manifest_row(staged, seq=0)
         expected = staged.hash_of_chunks()
-        if not staged.has_checksum_of(self._staging, row):
-            stored = read_generations(self._staging, staged.table, [row])
-            if not has_rows_of(staged.table, stored, pa.concat_tables(staged.chunks), expected):
-                found = content_hash(staged.table, stored)
-                raise StoreCorruptError(
-                    f"{staged.table.name} {self._symbol} {self._day}: wrote {staged.rows} rows "
-                    f"with hash {expected}, read back {len(stored)} rows with hash {found}"
-                )
+        if staged.is_held:
+            is_published = self._same_origin(staged) is not None
+            staged.is_held = is_published and self._is_stored(staged, expected)
+            # What is published was lost or damaged since: these rows take its place.
+            staged.is_repair = is_published and not staged.is_held
+            if not staged.is_held:
+                for chunk in staged.chunks:
+                    self._insert(staged, chunk)
+        if not staged.is_held:
+            self._require_stored(staged, expected)
+            same = self._same_origin(staged)
+            if same is not None and (same.rows, same.hash) == (staged.rows, expected):
+                staged.is_repair |= not self._is_whole(staged.table, same)
         staged.hash = expected
         staged.forget_chunks()
+
+    def _is_stored(self, staged: Staged, expected: str) -> bool:
+        try:
+            self._require_stored(staged, expected)
+        except StoreCorruptError:
+            return False
+        return True
+
+    def _require_stored(self, staged: Staged, expected: str) -> None:
+        row = self._manifest_row(staged, seq=0)
+        if staged.has_checksum_of(self._staging, row):
+            return
+        stored = read_generations(self._staging, staged.table, [row])
+        if not has_rows_of(staged.table, stored, pa.concat_tables(staged.chunks), expected):
+            found = content_hash(staged.table, stored)
+            raise StoreCorruptError(
+                f"{staged.table.name} {self._symbol} {self._day}: wrote {staged.rows} rows "
+                f"with hash {expected}, read back {len(stored)} rows with hash {found}"
+            )
 
     def _append(self, changed: Sequence[Staged]) -> list[ManifestRow]:
         with self._staging.committing():

@@ -136,7 +136,7 @@ class _Days:
             if len(rows) != page.rows:
                 raise StoreCorruptError(
                     f"{self.table.name} {day.rows[0].symbol} {day.rows[0].trading_day}: counted "
-                    f"{page.rows} rows, read {len(rows)}; run verify"
+                    f"{page.rows} rows, read {len(rows)}; see orderflow doctor"
                 )
             yield from rows.to_batches()
 
@@ -179,7 +179,7 @@ class _Days:
         if is_whole and not self.where and found != stated:
             raise StoreCorruptError(
                 f"{self.table.name} {day.rows[0].symbol} {day.rows[0].trading_day}: the manifest "
-                f"states {stated} rows, the table holds {found}; run verify"
+                f"states {stated} rows, the table holds {found}; see orderflow doctor"
             )
 
 

@@ -70,5 +70,5 @@ def _count_message(table: Table, batch: Sequence[ManifestRow], expected: int, fo
     days = f"{batch[0].trading_day}..{batch[-1].trading_day}"
     return (
         f"{table.name} {batch[0].symbol} {days}: the manifest states {expected} rows, the table "
-        f"holds {found}; run verify"
+        f"holds {found}; see orderflow doctor"
     )

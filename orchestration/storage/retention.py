@@ -76,5 +76,5 @@ def require_kept(engine: Engine, rows: Iterable[ManifestRow], snapshot: int) -> 
         if row.generation in gone:
             raise SnapshotExpiredError(
                 f"publication {snapshot} shows {row.table} {row.symbol} {row.trading_day} as of "
-                f"generation {row.generation}, whose rows retention has removed"
+                f"generation {row.generation}, whose rows retention has removed, or which was damaged and written anew"
             )

@@ -29,6 +29,8 @@ class Staged:
         What was handed in, with the store's columns; empty once it was compared with the store.
     is_held : bool
         The rows equal the published ones and are not inserted.
+    is_repair : bool
+        They equal what was published, of which the store does not hold all any more.
     n_inserts, rows : int
     hash : str
         Content hash; empty before the comparison.
@@ -42,6 +44,7 @@ class Staged:
     first_hash: Future[str] | None = None
     first_checksum: Future[Checksum] | None = None
     is_held: bool = False
+    is_repair: bool = False
     n_inserts: int = 0
     rows: int = 0
     hash: str = ""

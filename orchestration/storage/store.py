@@ -292,6 +292,7 @@ class Store:
             run_id=run_id,
             code_version=code_version,
             inputs=inputs,
+            retire=self._engine.record_retired,
         )
 
     def content_hash(

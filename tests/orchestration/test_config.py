@@ -169,6 +169,14 @@ def test_an_address_of_another_server_is_refused(monkeypatch, name, url):
     assert "s3cr3t" not in str(refused.value)
 
 
+def test_a_cluster_needs_its_server(monkeypatch):
+    monkeypatch.setenv("ORDERFLOW_CLICKHOUSE_CLUSTER", "orderflow")
+    with pytest.raises(ValidationError, match="clickhouse_cluster is a cluster of clickhouse_url"):
+        Settings()
+    monkeypatch.setenv("ORDERFLOW_CLICKHOUSE_URL", "http://reader:s3cr3t@db.example:8123/")
+    assert Settings().clickhouse_cluster == "orderflow"
+
+
 def test_one_store_has_one_server(monkeypatch):
     assert Settings().server_url is None
     monkeypatch.setenv("ORDERFLOW_CLICKHOUSE_URL", "https://reader:s3cr3t@db.example:8443/")

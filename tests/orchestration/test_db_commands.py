@@ -68,6 +68,7 @@ def test_an_exported_earlier_state_and_the_newest_come_back(published, store, tm
     assert store.snapshot_at(first.published_at) == first.seq
     # Whole seconds are what the option can say: before the first publication nothing was there.
     before = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(first.published_at // 10**9 - 1))
+    assert _json(*chosen, "--as-of", "9999-01-01")["rows"] == 4
     done = _run(*chosen, "--as-of", before)
     assert done.exit_code == 1
     assert f"{SYMBOL}: none of raw.trades is published" in str(done.exception)
@@ -83,7 +84,10 @@ def test_ranges_and_tables_that_are_not_there_are_named(published, tmp_path):
 def test_retain_keeps_what_was_replaced_within_the_days(published, store):
     assert _json("retain", "--days", "1")["removed"].get("raw.trades", 0) == 0
     assert len(store.read("raw.trades", SYMBOL, DAY, snapshot=published[0].seq)) == 3
-    assert _run("retain", "--days", "0").exit_code == 2
+    for days in ("0", "99999999"):
+        assert _run("retain", "--days", days).exit_code == 2
+    for hours in ("-1", "1e300", "nan"):
+        assert _run("vacuum", "--min-age-h", hours).exit_code == 2
 
 
 def test_times_without_a_zone_are_utc():

@@ -29,7 +29,7 @@ def shown(found):
 
 
 def test_doctor_tells_settings_versions_store_and_instruments(published):
-    found = examine()
+    found = examine(deep=True)
     assert set(found["settings"]) == set(Settings.model_fields)
     assert found["settings"]["direction_tasks"] == "direction_20"
     assert found["versions"]["dagster"] == version("dagster")
@@ -61,6 +61,8 @@ def test_a_settings_file_with_the_password_that_others_may_read_is_named(tmp_pat
     file.write_text("seed = 3\n")
     file.chmod(0o644)
     assert readable_secrets() == []
+    file.write_text('postgres_url = "postgresql://reader:s3cr3t@db/orderflow"\n')
+    assert len(readable_secrets()) == 1
     file.write_text('clickhouse_url = "http://reader:s3cr3t@db:8123"\n')
     (said,) = readable_secrets()
     assert said.startswith(f"{file} holds the store's password")

@@ -100,6 +100,19 @@ def test_days_tables_and_an_earlier_state_can_be_chosen(store, symbol, tmp_path)
         export_tables(store, tmp_path, symbol, tables=["flow.bars"], days=[date(2000, 1, 1)])
 
 
+def test_an_import_brings_back_what_the_store_has_lost(store, symbol, tmp_path):
+    _publish_live_day(store, symbol)
+    files = export_tables(store, tmp_path, symbol, tables=["flow.bars"])
+    whole = store.content_hash("flow.bars", symbol, LIVE_DAY)
+    (lost,) = (r for r in store.published("flow.bars", symbol, LIVE_DAY) if r.unit == "b")
+    store._engine.delete_generations(TABLES["flow.bars"], LIVE_DAY, [lost.generation])
+    assert import_tables(store, tmp_path, run_id="import")
+    assert len(store.read("flow.bars", symbol, LIVE_DAY)) == sum(file.rows for file in files)
+    assert store.content_hash("flow.bars", symbol, LIVE_DAY) == whole
+    assert import_tables(store, tmp_path, run_id="import") == []
+    assert [p for p in store.verify(deep=True) if p.symbol == symbol] == []
+
+
 def test_a_folder_holds_one_state_of_what_is_exported_into_it(store, symbol, tmp_path):
     trades = TABLES["raw.trades"]
     publish(store, symbol, {"raw.trades": sample_rows(trades, 5)}, unit="live")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from orchestration.storage.errors import (
     NotPublishedError,
     PublicationConflictError,
+    SnapshotExpiredError,
     StoreCorruptError,
     StoreError,
 )
@@ -55,6 +56,24 @@ def test_the_same_again_publishes_nothing(store, symbol):
         "SELECT count(*) AS n FROM flow.bars WHERE symbol = {s:String}", s=symbol
     ).to_pylist()
     assert stored == [{"n": 5}]
+
+
+@pytest.mark.parametrize("n_pieces", [1, 2])
+def test_the_same_again_replaces_what_the_store_has_lost(store, symbol, n_pieces):
+    rows = sample_rows(BARS, 6)
+    (lost,) = publish(store, symbol, {"flow.bars": rows})
+    store._engine.delete_generations(BARS, DAY, [lost.generation])
+    assert [problem.symbol for problem in store.verify() if problem.symbol == symbol]
+    with store.publish(symbol, DAY, run_id="r", code_version="1") as publication:
+        for piece in range(n_pieces):
+            publication.write("flow.bars", rows.slice(piece * 3, 6 // n_pieces))
+        (row,) = publication.commit()
+    assert (row.hash, row.replaces) == (lost.hash, (lost.generation,))
+    assert len(store.read("flow.bars", symbol)) == 6
+    assert [p for p in store.verify(deep=True) if p.symbol == symbol] == []
+    assert publish(store, symbol, {"flow.bars": rows}) == []
+    with pytest.raises(SnapshotExpiredError):
+        store.read("flow.bars", symbol, snapshot=lost.seq)
 
 
 def test_the_same_in_two_pieces_publishes_nothing_and_leaves_nothing(store, symbol):
@@ -146,6 +165,21 @@ def test_segments_stand_side_by_side_until_the_whole_day_takes_their_place(store
     assert whole.replaces == (first.generation, again.generation)
     assert whole.hash == parts_hash
     assert store.published("flow.bars", symbol) == [whole]
+
+
+@pytest.mark.parametrize("segments", [("", "live"), ("live", "")])
+def test_a_segment_stays_beside_what_is_written_whole_in_the_same_publication(
+    store, symbol, segments
+):
+    parts = {"": sample_rows(BARS, 9, seed=1), "live": sample_rows(BARS, 4, seed=2)}
+    for _ in range(2):
+        with store.publish(symbol, DAY, run_id="r", code_version="1") as publication:
+            for segment in segments:
+                publication.write("flow.bars", parts[segment], segment=segment)
+            publication.commit()
+        assert sorted(row.rows for row in store.published("flow.bars", symbol)) == [4, 9]
+        assert len(store.read("flow.bars", symbol)) == 13
+    assert [p for p in store.verify(deep=True) if p.symbol == symbol] == []
 
 
 def test_compaction_replaces_all_units_and_keeps_the_day_hash(store, symbol):

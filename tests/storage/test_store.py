@@ -5,13 +5,14 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from orchestration.storage.connection import server_target
-from orchestration.storage.errors import StoreError
+from orchestration.storage.errors import StoreCorruptError, StoreError
 from orchestration.storage.store import Store
 from orchestration.storage.tables import TABLES
 from tests.storage.conftest import DAY, in_own_process, publish
@@ -133,7 +134,7 @@ def test_server_url():
         "autogenerate_session_id": False,
     }
     assert server_target("http://h")["port"] == 8123
-    for wrong in ("clickhouse://h", "h:8123", "http://"):
+    for wrong in ("clickhouse://h", "h:8123", "http://", "https://h?verify=false", "https://h/x#y"):
         with pytest.raises(ValueError, match="url must be http"):
             server_target(wrong)
 
@@ -211,13 +212,44 @@ def test_verify_names_what_does_not_agree(tmp_path):
     assert dict(deep)["changed"].startswith("manifest states hash ")
 
 
+def _flip_a_byte(folder):
+    rows = {"flow.events": sample_rows(EVENTS, 5_000)}
+    with Store.open(path=folder) as store:
+        publish(store, "s", rows)
+        (part,) = store.query(
+            "SELECT path FROM system.parts WHERE table = 'events' AND active"
+        ).to_pylist()
+        # The largest file of the part: data, all columns' or one column's.
+        file = max(Path(part["path"]).glob("*.bin"), key=lambda path: path.stat().st_size)
+        body = bytearray(file.read_bytes())
+        body[len(body) // 2] ^= 0xFF
+        file.write_bytes(body)
+        shallow, deep = store.verify(), store.verify(deep=True)
+        with pytest.raises(StoreCorruptError, match=r"flow\.events s 2013-09-03.*cannot be read: "):
+            store.read("flow.events", "s")
+        (again,) = publish(store, "s", rows)
+        return shallow, [str(problem) for problem in deep], again.rows, store.verify(deep=True)
+
+
+def test_a_damaged_file_is_found_by_reading_and_the_same_rows_take_its_place(tmp_path):
+    shallow, deep, n_again, after = in_own_process(_flip_a_byte, tmp_path)
+    assert shallow == []  # rows are counted without reading them
+    assert len(deep) == 1
+    assert deep[0].startswith(
+        "flow.events s 2013-09-03: flow.events s 2013-09-03..2013-09-03: what"
+    )
+    assert (n_again, after) == (5_000, [])
+
+
 def _use_in_two_openings(folder):
     with Store.open(path=folder) as store:
         publish(store, "s", {"flow.events": sample_rows(EVENTS, 3)})
         first = store.content_hash("flow.events", "s", DAY)
     (folder / "tmp" / "left.parquet").write_text("left by a killed process")
     with Store.open(path=folder, memory_gb=0.1, query_timeout_s=60) as store:
-        with pytest.raises(DatabaseError, match="MEMORY_LIMIT_EXCEEDED"):
+        with pytest.raises(
+            StoreError, match=r"needs more memory than ORDERFLOW_STORE_MEMORY_GB.* 241"
+        ):
             store.query("SELECT length(groupArray(number)) FROM numbers(100000000)")
         assert list((folder / "tmp").iterdir()) == []
         assert publish(store, "s", {"flow.events": sample_rows(EVENTS, 3)}) == []
