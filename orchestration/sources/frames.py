@@ -13,7 +13,6 @@ from orchestration.sources.frame_fields import (
     DECODER,
     FrameRefusedError,
     id_of,
-    integer_of,
     levels_of,
     text_of,
     time_of,
@@ -261,8 +260,10 @@ class Frames:
         elif kind == "trade":
             self._add_trade(self.trades, number, recv, data, id_of(data, "t"), -1, -1)
         else:
-            fills = integer_of(data, "f"), integer_of(data, "l")
-            self._add_trade(self.aggregates, number, recv, data, id_of(data, "a"), *fills)
+            first, last = id_of(data, "f"), id_of(data, "l")
+            if first > last:
+                raise FrameRefusedError(f"its fills run back, from {first} to {last}")
+            self._add_trade(self.aggregates, number, recv, data, id_of(data, "a"), first, last)
 
     def _add_trade(
         self, into: TradeRecords, number: int, recv: int, data: dict[str, Any],

@@ -8,6 +8,7 @@ file: what was tried, read and refused, and how many records were offered, store
 
 import json
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +25,14 @@ N_MUTANTS = int(os.environ.get("ORDERFLOW_SOAK_MUTANTS", str(_USUAL)))
 PIECE = int(os.environ.get("ORDERFLOW_SOAK_PIECE", "0"))
 _COUNTS = "ORDERFLOW_SOAK_COUNTS"
 
+_NUMBER = re.compile(rb"[0-9]+(?:\.[0-9]+)?")
+# What parsers of numbers stumble over: limits, signs, exponents, other scripts, nothing at all.
+EXTREME = (
+    b"-1", b"0", b"", b"1e400", b"1e-400", b"NaN", b"inf", b"9" * 30, b"9223372036854775807",
+    b"9223372036854775808", b"9007199254740993", b"4102444800000", b"\xd9\xa3", b" 1", b"1_0", b"+1",
+    b"0x1", b"1.", b".1", b"null", b"true", b"[]", b"1" * 5000,
+)  # fmt: skip
+
 Parse = Callable[[bytes], SourceBatch | Sequence[SourceBatch]]
 Mutate = Callable[[bytes, np.random.Generator], bytes]
 
@@ -34,10 +43,16 @@ def n_mutants(share: int) -> int:
 
 
 def mutate(data: bytes, rng: np.random.Generator) -> bytes:
-    """Change, drop or insert a byte, cut the file, or repeat or swap two lines."""
+    """Change, drop or insert a byte, cut the file, repeat or swap two lines, or make a number extreme."""
     at = int(rng.integers(len(data)))
     byte = bytes([int(rng.integers(256))])
-    kind = int(rng.integers(8))
+    kind = int(rng.integers(9))
+    if kind == 8:
+        number = _NUMBER.search(data, at) or _NUMBER.search(data)
+        if number is not None:
+            first, end = number.span()
+            return data[:first] + EXTREME[int(rng.integers(len(EXTREME)))] + data[end:]
+        kind = 0
     if kind <= 2:
         return data[:at] + byte + data[at + 1 :]
     if kind == 3:

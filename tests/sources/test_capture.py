@@ -164,6 +164,15 @@ def test_a_damaged_record_is_one_offered_and_one_refused(before, after, reason):
     assert column(batch.quarantine, "record") == [bad]
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "reason"),
+    [(7, 6, "malformed"), (7, -1, "out_of_range"), (-1, -1, "out_of_range"), (7, 7, None)],
+)
+def test_fills_of_an_aggregate_run_upwards(first, last, reason):
+    batch = parse([aggregate(1, 1, 2), aggregate(2, first, last, ms=1), aggregate(3, 8, 8, ms=2)])
+    assert reasons(batch) == ({2: reason} if reason else {})
+
+
 def test_bytes_that_are_no_text_are_shown_as_escapes():
     line = trade(1).encode().replace(b"BTC", b"\xff\xfeC")
     batch = parse(trade(2).encode() + b"\n" + line + b"\n")
