@@ -4,6 +4,7 @@ The embedded engine has a lock of its own, but it fails at once and names nobody
 stated time, and its error names the holder. The kernel drops it when the holder dies, however it dies.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -69,11 +70,13 @@ def _write_holder(fd: int) -> None:
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     os.ftruncate(fd, 0)
-    os.pwrite(fd, json.dumps(holder).encode(), 0)
+    # On a full disk the lock holds without a name: what is published can be read there.
+    with contextlib.suppress(OSError):
+        os.pwrite(fd, json.dumps(holder).encode(), 0)
 
 
 def _read_holder(fd: int) -> str:
-    # Empty or half written when the holder is just starting or just leaving.
+    # Empty or half written when the holder is just starting or just leaving, or on a full disk.
     try:
         holder = json.loads(os.pread(fd, 65536, 0))
     except ValueError:

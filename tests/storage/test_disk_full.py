@@ -22,7 +22,7 @@ def _trades(store, n, version):
 
 
 def _fill(folder):
-    with (folder / "filler").open("wb", buffering=0) as file, suppress(OSError):
+    with (folder / "filler").open("ab", buffering=0) as file, suppress(OSError):
         while file.write(bytes(1 << 16)):
             pass
 
@@ -55,6 +55,7 @@ def _full_disk(disk):
                 _trades(store, n, "2")
             said.append(str(at_write.value))
         _require_old(store, old)
+    _fill(disk)  # what closing the store gave back
     with Store.open(path=disk / "store") as store:  # also while the disk is full
         _require_old(store, old)
         (disk / "filler").unlink()
