@@ -116,7 +116,7 @@ def lags_from_text(text: str) -> list[int]:
 def _published(store: Store, instrument: Instrument, day: date) -> tuple[pa.Table, pa.Table]:
     trades = market_trades(store.read("raw.trades", instrument.symbol, day))
     if not trades.num_rows:
-        raise NothingToScore(f"nothing of {instrument.symbol} is published for {day}")
+        raise NothingToScore(f"no trade of {instrument.symbol} is published for {day}")
     if not np.any(column(trades, "native_sign")):
         raise NothingToScore(f"{instrument.symbol} on {day}: no published trade has a true side")
     return trades, store.read("raw.quotes", instrument.symbol, day)

@@ -330,9 +330,9 @@ class Instrument:
         Raises
         ------
         ValueError
-            The calendar has no session on that day.
+            ``roll``: the calendar has no session on that day.
         """
-        if self.sessions is None and self.day_rule != "roll":
+        if self.day_rule != "roll" and not self._has_session(day):
             return self.trading_day_window(day)
         i, sessions = self._session_of(day)
         return int(sessions.open_ns[i]), int(sessions.close_ns[i])
@@ -380,6 +380,9 @@ class Instrument:
         if self.sessions is None:
             raise ValueError(f"{self.symbol}: day_rule {self.day_rule!r} needs sessions, got none")
         return self.sessions
+
+    def _has_session(self, day: date) -> bool:
+        return self.sessions is not None and bool((self.sessions.day == (day - EPOCH).days).any())
 
     def _session_of(self, day: date) -> tuple[int, Sessions]:
         sessions = self._known_sessions()

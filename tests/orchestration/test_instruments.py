@@ -36,6 +36,19 @@ def test_es_has_the_short_labor_day_session_of_2013():
     assert es.is_outside_session([in_break]).all()
 
 
+def test_equities_trade_before_and_after_their_session():
+    aapl = load_instruments()["AAPL"]
+    ns, day = 10**9, date(2021, 3, 1)
+    # 2021-03-01 14:30Z to 21:00Z: 09:30 to 16:00 in New York.
+    opened, closed = 1_614_609_000 * ns, 1_614_632_400 * ns
+    assert aapl.session_window(day) == (opened, closed)
+    times = [opened - 1, opened, closed - 1, closed]
+    assert aapl.is_outside_session(times).tolist() == [True, False, False, True]
+    assert set(aapl.trading_day_of(times)) == {(day - EPOCH).days}
+    sunday = date(2021, 2, 28)
+    assert aapl.session_window(sunday) == aapl.trading_day_window(sunday)
+
+
 def test_futures_of_chicago_pause_unless_the_home_file_says_otherwise(tmp_path):
     known = load_instruments()
     assert (known["ES"].daily_halt, known["SIM"].daily_halt) == ("16:00-17:00", "")
