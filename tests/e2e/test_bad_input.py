@@ -88,7 +88,7 @@ def test_a_run_before_ingest_says_what_comes_first(home):
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (("classify", *SYMBOL, *DAY, "--json"), "nothing of BTCUSDT is published"),
+        (("classify", *SYMBOL, *DAY, "--json"), "no trade of BTCUSDT is published"),
         (("chart", *SYMBOL, *DAY, "--json"), "no day at all"),
     ],
 )
