@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orderflow_core.types import Bool, Int64
+from orderflow_core.uniqueness import average_uniqueness
 from orderflow_core.validate import require_same_length
 
 Float32 = NDArray[np.float32]
@@ -26,6 +27,8 @@ class FootprintBatch:
     target : ndarray of float32, shape (n, 4)
         Outcomes by `HEADS`: direction in {-1, 0, +1}, move and level in {0, 1}, value a number; NaN
         where there is none.
+    weight : ndarray of float32, shape (n, 4)
+        How much each outcome counts in a fit; held-out ones count once each, whatever stands here.
     t0_ns, t1_ns : ndarray of int64, shape (n,)
         Decision, and when all its outcomes are known.
 
@@ -38,6 +41,7 @@ class FootprintBatch:
     rows: Float32
     beside: Float32
     target: Float32
+    weight: Float32
     t0_ns: Int64
     t1_ns: Int64
 
@@ -46,6 +50,7 @@ class FootprintBatch:
             rows=self.rows,
             beside=self.beside,
             target=self.target,
+            weight=self.weight,
             t0_ns=self.t0_ns,
             t1_ns=self.t1_ns,
         )
@@ -53,6 +58,10 @@ class FootprintBatch:
             raise ValueError(
                 f"rows and target must have the shapes (n, bars, rows, 2) and (n, {len(HEADS)}), "
                 f"got {self.rows.shape} and {self.target.shape}"
+            )
+        if self.weight.shape != self.target.shape:
+            raise ValueError(
+                f"weight must have the shape of target, got {self.weight.shape} and {self.target.shape}"
             )
 
     def __len__(self) -> int:
@@ -65,6 +74,7 @@ class FootprintBatch:
             rows=self.rows[rows],
             beside=self.beside[rows],
             target=self.target[rows],
+            weight=self.weight[rows],
             t0_ns=self.t0_ns[rows],
             t1_ns=self.t1_ns[rows],
         )
@@ -103,9 +113,29 @@ def target_of(head: str, label: NDArray[np.generic]) -> Float32:
     return target
 
 
+def uniqueness_weights(t0_ns: Int64, t1_ns: Int64, target: Float32) -> Float32:
+    """Return the average uniqueness of each head's known outcomes over its mean, shape (n, 4).
+
+    Parameters
+    ----------
+    t0_ns : ndarray of int64, shape (n,)
+    t1_ns : ndarray of int64, shape (n, 4)
+        When each outcome was known; not looked at where there is none.
+    target : ndarray of float32, shape (n, 4)
+        NaN where there is no outcome; its weight is then one, and counts nothing.
+    """
+    weight = np.ones(target.shape, np.float32)
+    for column in range(target.shape[1]):
+        known = ~np.isnan(target[:, column])
+        if known.any():
+            unique = average_uniqueness(t0_ns[known], t1_ns[known, column])
+            weight[known, column] = unique / unique.mean()
+    return weight
+
+
 def joined_targets(
     outcomes: Mapping[str, tuple[Int64, Int64, Int64, NDArray[np.generic]]],
-) -> tuple[Int64, Int64, Float32]:
+) -> tuple[Int64, Int64, Float32, Float32]:
     """Return the outcomes of several heads, joined by decision.
 
     Parameters
@@ -119,6 +149,8 @@ def joined_targets(
         Every decision with an outcome, in time order, and when all its outcomes are known.
     target : ndarray of float32, shape (m, 4)
         NaN where a head's outcome is not known.
+    weight : ndarray of float32, shape (m, 4)
+        `uniqueness_weights` among these outcomes.
 
     Raises
     ------
@@ -137,14 +169,15 @@ def joined_targets(
     every = np.concatenate([keys for _, keys, _, _ in parts] or [np.empty((0, 2), np.int64)])
     decisions, row = np.unique(every, axis=0, return_inverse=True)
     row = row.reshape(-1)
-    t1 = np.full(len(decisions), np.iinfo(np.int64).min)
+    t1 = np.full((len(decisions), len(HEADS)), np.iinfo(np.int64).min)
     target, start = np.full((len(decisions), len(HEADS)), np.nan, np.float32), 0
     for column, keys, t1_ns, label in parts:
         own = row[start : start + len(keys)]
         start += len(keys)
-        t1[own] = np.maximum(t1[own], t1_ns)
+        t1[own, column] = t1_ns
         target[own, column] = label
-    return decisions[:, 0], t1, target
+    weight = uniqueness_weights(decisions[:, 0], t1, target)
+    return decisions[:, 0], t1.max(axis=1), target, weight
 
 
 def cut(batch: FootprintBatch, size: int) -> Iterator[FootprintBatch]:

@@ -88,8 +88,9 @@ class NetworkPredictor:
             As `orderflow_core.footprint_tensor.normalised_tensors` makes them.
         """
         zero = np.zeros(len(rows), np.int64)
+        unknown = self._unknown(len(rows))
         batch = FootprintBatch(
-            rows=rows, beside=beside, target=self._unknown(len(rows)), t0_ns=zero, t1_ns=zero
+            rows=rows, beside=beside, target=unknown, weight=unknown, t0_ns=zero, t1_ns=zero
         )
         return self._predict(in_memory(batch))
 
@@ -145,7 +146,11 @@ def fit_network(training: Training) -> Fitted:
     fit, held = train.take(inner.fit_idx), train.take(inner.held_idx)
     prior = _prior(family, fit.label)
     trial = train_network(
-        _network, _source(fit, head, prior), _source(held, head, prior), config, seed=training.seed
+        _network,
+        _source(fit, head, prior, weight=training.weight_of(inner.fit_idx)),
+        _source(held, head, prior),
+        config,
+        seed=training.seed,
     )
     score = scores(trial.net, _source(held, head, prior).batches(_BATCH), head)
     slope = _slope(family, score, prior, held.label)
@@ -185,11 +190,19 @@ def _network() -> FootprintNet:
     return FootprintNet(NetConfig())
 
 
-def _source(rows: Dataset, head: str, prior: tuple[float, ...]) -> FootprintDays:
+def _source(
+    rows: Dataset, head: str, prior: tuple[float, ...], weight: Float64 | None = None
+) -> FootprintDays:
     if rows.windows is None:
         raise ValueError(_NO_WINDOWS)
     label = rows.label / prior[0] if head == HEADS[-1] else rows.label
-    return days_of_windows(rows.windows, target_of(head, label), rows.t0_ns, rows.t1_ns)
+    return days_of_windows(
+        rows.windows,
+        target_of(head, label),
+        rows.t0_ns,
+        rows.t1_ns,
+        weight=None if weight is None else target_of(head, weight),
+    )
 
 
 def _prior(family: Family, label: Float64) -> tuple[float, ...]:

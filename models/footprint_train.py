@@ -101,7 +101,7 @@ def train_network(
 
 
 def mean_loss(net: Network, batches: Iterator[FootprintBatch], config: NetworkConfig) -> float:
-    """Return the loss over decisions that are not learned from.
+    """Return the loss over decisions that are not learned from, each of which counts once.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def mean_loss(net: Network, batches: Iterator[FootprintBatch], config: NetworkCo
     total, n = 0.0, 0
     with torch.inference_mode():
         for batch in batches:
-            total += float(_loss(net, batch, config)) * len(batch)
+            total += float(_loss(net, batch, config, is_weighted=False)) * len(batch)
             n += len(batch)
     return _mean(total, n, "held-out decisions")
 
@@ -126,10 +126,12 @@ def scores(net: Network, batches: Iterator[FootprintBatch], head: str) -> np.nda
     return np.concatenate(parts)
 
 
-def heads_loss(heads: Heads, target: Tensor) -> Tensor:
-    """Return the sum over the heads of the mean loss of what is known: NaN targets count nothing.
+def heads_loss(heads: Heads, target: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Return the mean over decisions of the loss of all that is known of each: NaN adds nothing.
 
-    Cross entropy for direction, move and level, half the squared error for the value.
+    Cross entropy for direction, move and level, half the squared error for the value; each outcome's
+    loss times its weight, shape (n, 4) as the target, of which None is all ones. A head with few
+    outcomes adds little, so that it does not drown the others.
     """
     total = heads.direction.sum() * 0
     for column, name in enumerate(HEADS):
@@ -138,12 +140,13 @@ def heads_loss(heads: Heads, target: Tensor) -> Tensor:
             continue
         score, outcome = getattr(heads, name)[known].float(), target[known, column]
         if name == "direction":
-            total = total + functional.cross_entropy(score, outcome.long() + 1)
+            loss = functional.cross_entropy(score, outcome.long() + 1, reduction="none")
         elif name == "value":
-            total = total + functional.mse_loss(score, outcome) / 2
+            loss = (score - outcome) ** 2 / 2
         else:
-            total = total + functional.binary_cross_entropy_with_logits(score, outcome)
-    return total
+            loss = functional.binary_cross_entropy_with_logits(score, outcome, reduction="none")
+        total = total + (loss if weight is None else weight[known, column] * loss).sum()
+    return total / len(target)
 
 
 def _epoch(
@@ -156,7 +159,7 @@ def _epoch(
     total, n = 0.0, 0
     for batch in batches:
         optimiser.zero_grad()
-        loss = _loss(net, batch, config)
+        loss = _loss(net, batch, config, is_weighted=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimiser.step()
@@ -165,12 +168,15 @@ def _epoch(
     return _mean(total, n, "decisions to fit")
 
 
-def _loss(net: Network, batch: FootprintBatch, config: NetworkConfig) -> Tensor:
+def _loss(
+    net: Network, batch: FootprintBatch, config: NetworkConfig, *, is_weighted: bool
+) -> Tensor:
     device = next(net.parameters()).device
     is_mixed = config.precision == "bfloat16"
     with torch.autocast(device.type, torch.bfloat16, enabled=is_mixed):
         heads = _heads(net, batch)
-    return heads_loss(heads, torch.from_numpy(batch.target).to(device))
+    weight = torch.from_numpy(batch.weight).to(device) if is_weighted else None
+    return heads_loss(heads, torch.from_numpy(batch.target).to(device), weight)
 
 
 def _heads(net: Network, batch: FootprintBatch) -> Heads:

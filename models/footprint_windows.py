@@ -198,9 +198,19 @@ def windows_of(
 
 
 def days_of_windows(
-    windows: FootprintWindows, target: Float32, t0_ns: Int64, t1_ns: Int64, *, piece: int = PIECE
+    windows: FootprintWindows,
+    target: Float32,
+    t0_ns: Int64,
+    t1_ns: Int64,
+    *,
+    weight: Float32 | None = None,
+    piece: int = PIECE,
 ) -> FootprintDays:
-    """Return windows with their outcomes as a source of training batches, read piece by piece."""
+    """Return windows with their outcomes as a source of training batches, read piece by piece.
+
+    Without weights every outcome counts alike.
+    """
+    counted = np.ones_like(target) if weight is None else weight
 
     def reader(rows: slice) -> ReadDay:
         def read() -> Iterator[FootprintBatch]:
@@ -209,6 +219,7 @@ def days_of_windows(
                 rows=found,
                 beside=beside,
                 target=target[rows],
+                weight=counted[rows],
                 t0_ns=t0_ns[rows],
                 t1_ns=t1_ns[rows],
             )

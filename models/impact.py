@@ -10,7 +10,7 @@ import numpy as np
 from models.calibrate import return_slope
 from models.datasets import Dataset
 from models.order_rows import PAST_COLUMNS
-from models.rung import Fitted, Rung, RungTable, Training
+from models.rung import Fitted, Rung, RungTable, Training, scaled_uniqueness
 from models.trees import Booster, grow
 from orderflow_core.impact import fit_impact_law, law_impact
 from orderflow_core.propagator import solve_propagator
@@ -184,7 +184,7 @@ def calibrated_law(training: Training) -> LawImpact:
 
 
 def law_of(rows: Dataset, seed: int) -> LawImpact:
-    """Fit kernel and law on these rows, uncalibrated.
+    """Fit kernel and law on these rows, uncalibrated, each row weighed by the uniqueness of its label.
 
     The kernel solves the Toeplitz system of the past signs' correlation and the moves' response to
     them, the order's own sign among them; the law has the moves less the past's part. Then both are
@@ -195,36 +195,42 @@ def law_of(rows: Dataset, seed: int) -> LawImpact:
     columns = tuple(column_of(rows.names, name) for name in names)
     volume = rows.features[:, columns[1]] + rows.features[:, columns[2]]
     terms = [_floor_and_median(v) for v in (rows.features[:, columns[0]], volume)]
-    past = rows.features[:, list(columns[4:])]
-    correlation = np.append(1.0, past.mean(axis=0))
+    past, weight = rows.features[:, list(columns[4:])], scaled_uniqueness(rows)
+    correlation = np.append(1.0, _mean(past, weight))
     law = LawImpact(
         columns=columns,
         prefactor=0.0,
         exponent=0.0,
         exponent_low=0.0,
         exponent_high=0.0,
-        kernel=solve_propagator(correlation, _response(past, rows.label))[1:],
+        kernel=solve_propagator(correlation, _response(past, rows.label, weight))[1:],
         lowest=(terms[0][0], terms[1][0]),
         usual=(terms[0][1], terms[1][1]),
     )
-    law = _with_law(law, rows, seed)
+    law = _with_law(law, rows, weight, seed)
     left = rows.label - law_impact(law.prefactor, law.exponent, *law.scale(rows.features))
-    kernel = solve_propagator(correlation[:-1], _response(past, left)[1:])
-    return _with_law(replace(law, kernel=kernel), rows, seed)
+    kernel = solve_propagator(correlation[:-1], _response(past, left, weight)[1:])
+    return _with_law(replace(law, kernel=kernel), rows, weight, seed)
 
 
 # Mean of the moves times the order's own sign and each past one, all turned to the order's side.
-def _response(past: Float64, label: Float64) -> Float64:
-    return np.append(label.mean(), (past * label[:, None]).mean(axis=0))
+def _response(past: Float64, label: Float64, weight: Float64) -> Float64:
+    return np.append(_mean(label, weight), _mean(past * label[:, None], weight))
 
 
-def _with_law(law: LawImpact, rows: Dataset, seed: int) -> LawImpact:
+# Over rows, of weights whose own mean is one.
+def _mean(values: Float64, weight: Float64) -> Float64:
+    return np.asarray((values.T * weight).mean(axis=-1))
+
+
+def _with_law(law: LawImpact, rows: Dataset, weight: Float64, seed: int) -> LawImpact:
     found = fit_impact_law(
         rows.label - law.past(rows.features),
         *law.scale(rows.features),
         n_blocks=min(50, max(10, len(rows) // 20)),
         n_boot=_N_BOOT,
         seed=seed,
+        weight=weight,
     )
     return replace(
         law,

@@ -83,7 +83,7 @@ class Training:
         A row whose outcome is shared with k others counts about 1/k, so that a busy minute of a
         hundred decisions with one outcome is not learnt a hundred times. Only fits are weighted:
         calibration, the number of trees and every score count each held-out row once. Fits that do not
-        read it: the naive rungs (``move`` has its own), the law of impact, the network.
+        read it: the naive rungs (``move`` has its own).
         """
         return scaled_uniqueness(self.rows)
 

@@ -145,7 +145,8 @@ def footprint_days(
     ----------
     tasks : mapping of head to task
         Whose labels are the targets of each of `models.footprint_batch.HEADS` that is to learn, all of
-        one clock. They are joined by decision; decisions without a label of any are left out.
+        one clock. They are joined by decision; decisions without a label of any are left out. An outcome
+        counts by its uniqueness among those of its task and day.
     piece : int
         Decisions that are made into tensors at once.
     """
@@ -165,12 +166,17 @@ def footprint_days(
                 store, instrument, day, bar_clock=bar_clock, snapshot=snapshot,
                 ticks_per_row=ticks_per_row,
             )  # fmt: skip
-            t0, t1, target = joined_targets(
+            t0, t1, target, weight = joined_targets(
                 {head: outcomes(day, task) for head, task in tasks.items()}
             )
             position, windows = windows_of([footprint], np.zeros(len(t0), np.int64), t0)
             yield from days_of_windows(
-                windows, target[position], t0[position], t1[position], piece=piece
+                windows,
+                target[position],
+                t0[position],
+                t1[position],
+                weight=weight[position],
+                piece=piece,
             ).pieces()
 
         return read

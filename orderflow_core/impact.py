@@ -49,6 +49,7 @@ def fit_impact_law(
     n_blocks: int = 50,
     n_boot: int = 1000,
     seed: int = 0,
+    weight: ArrayLike | None = None,
 ) -> ImpactLaw:
     """Fit the law to single orders, in levels.
 
@@ -67,6 +68,8 @@ def fit_impact_law(
         time over which impact is measured, or its orders share their moves with the next block's.
     n_boot : int, > 0
     seed : int, >= 0
+    weight : ndarray of float64, shape (n_orders,), > 0, optional
+        How much each order's squared error counts; alike when left out. Only ratios matter.
 
     Returns
     -------
@@ -75,8 +78,8 @@ def fit_impact_law(
     Raises
     ------
     TypeError, ValueError
-        Not floats, lengths differ, a value that is not finite, a volatility or size that is not
-        positive, fewer orders than blocks, or an empty range.
+        Not floats, lengths differ, a value that is not finite, a volatility, size or weight that is
+        not positive, fewer orders than blocks, or an empty range.
 
     Notes
     -----
@@ -94,7 +97,7 @@ def fit_impact_law(
     >>> round(law.prefactor, 3), round(law.exponent, 3)
     (0.8, 0.5)
     """
-    y, sigma, x = _checked(impact, volatility, size_share)
+    y, sigma, x, w = _checked(impact, volatility, size_share, weight)
     low, high = exponent_range
     if not low < high:
         raise ValueError(f"exponent_range must not be empty, got {exponent_range}")
@@ -103,29 +106,8 @@ def fit_impact_law(
     if len(y) < n_blocks:
         raise ValueError(f"impact must have at least n_blocks={n_blocks} orders, got {len(y)}")
     grid = np.linspace(low, high, round((high - low) / _GRID_STEP) + 1)
-    of_blocks = _block_sums(y / sigma, x, grid, n_blocks)
-    exponent, prefactor = _best(of_blocks.sum(axis=0)[None], grid)
-    drawn = np.random.default_rng(seed).multinomial(
-        n_blocks, np.full(n_blocks, 1 / n_blocks), n_boot
-    )
-    resampled = np.einsum("rb,bdk->rdk", drawn.astype(np.float64), of_blocks)
-    exponents, prefactors = _best(resampled, grid)
-    prefactor_low, prefactor_high = _interval(prefactor[0], prefactors, n_blocks)
-    exponent_low, exponent_high = low, high
-    if prefactor_low > 0:
-        exponent_low, exponent_high = np.clip(
-            _interval(exponent[0], exponents, n_blocks), low, high
-        )
-    return ImpactLaw(
-        prefactor=float(prefactor[0]),
-        prefactor_low=float(prefactor_low),
-        prefactor_high=float(prefactor_high),
-        exponent=float(exponent[0]),
-        exponent_low=float(exponent_low),
-        exponent_high=float(exponent_high),
-        n_rows=len(y),
-        n_blocks=n_blocks,
-        is_identified=bool(prefactor_low > 0),
+    return _law_of_sums(
+        _block_sums(y / sigma, x, w, grid, n_blocks), grid, len(y), n_boot=n_boot, seed=seed
     )
 
 
@@ -166,16 +148,17 @@ def law_impact(
 
 
 def _checked(
-    impact: ArrayLike, volatility: ArrayLike, size_share: ArrayLike
-) -> tuple[Float64, Float64, Float64]:
+    impact: ArrayLike, volatility: ArrayLike, size_share: ArrayLike, weight: ArrayLike | None
+) -> tuple[Float64, Float64, Float64, Float64]:
     y = require_float64("impact", impact)
     sigma = require_float64("volatility", volatility)
     x = require_float64("size_share", size_share)
-    require_same_length(impact=y, volatility=sigma, size_share=x)
+    w = np.ones(len(y)) if weight is None else require_float64("weight", weight)
+    require_same_length(impact=y, volatility=sigma, size_share=x, weight=w)
     _require_all("impact", y, np.isfinite(y), "finite")
-    for name, values in (("volatility", sigma), ("size_share", x)):
+    for name, values in (("volatility", sigma), ("size_share", x), ("weight", w)):
         _require_all(name, values, np.isfinite(values) & (values > 0), "positive and finite")
-    return y, sigma, x
+    return y, sigma, x, w
 
 
 def _require_all(name: str, values: Float64, is_good: Bool, rule: str) -> None:
@@ -184,16 +167,46 @@ def _require_all(name: str, values: Float64, is_good: Bool, rule: str) -> None:
         raise ValueError(f"{name} must be {rule}, got {values[i]} at position {i}")
 
 
-# Sums of g * g and y * g, g = x ** delta, by block of neighbouring orders: (n_blocks, n_grid, 2).
-def _block_sums(y: Float64, x: Float64, grid: Float64, n_blocks: int) -> Float64:
+# Weighted sums of g * g and y * g, g = x ** delta, by block of neighbouring orders: (n_blocks, n_grid, 2).
+def _block_sums(y: Float64, x: Float64, w: Float64, grid: Float64, n_blocks: int) -> Float64:
     first: Int64 = (np.arange(n_blocks) * len(y)) // n_blocks
     log_x = np.log(x)
     sums = np.empty((n_blocks, len(grid), 2))
     for d, exponent in enumerate(grid.tolist()):
         g = np.exp(exponent * log_x)
-        sums[:, d, 0] = np.add.reduceat(g * g, first)
-        sums[:, d, 1] = np.add.reduceat(y * g, first)
+        sums[:, d, 0] = np.add.reduceat(w * g * g, first)
+        sums[:, d, 1] = np.add.reduceat(w * y * g, first)
     return sums
+
+
+# The law of all blocks, and its intervals from resampled ones.
+def _law_of_sums(
+    of_blocks: Float64, grid: Float64, n_rows: int, *, n_boot: int, seed: int
+) -> ImpactLaw:
+    n_blocks = len(of_blocks)
+    exponent, prefactor = _best(of_blocks.sum(axis=0)[None], grid)
+    drawn = np.random.default_rng(seed).multinomial(
+        n_blocks, np.full(n_blocks, 1 / n_blocks), n_boot
+    )
+    resampled = np.einsum("rb,bdk->rdk", drawn.astype(np.float64), of_blocks)
+    exponents, prefactors = _best(resampled, grid)
+    prefactor_low, prefactor_high = _interval(prefactor[0], prefactors, n_blocks)
+    exponent_low, exponent_high = grid[0], grid[-1]
+    if prefactor_low > 0:
+        exponent_low, exponent_high = np.clip(
+            _interval(exponent[0], exponents, n_blocks), grid[0], grid[-1]
+        )
+    return ImpactLaw(
+        prefactor=float(prefactor[0]),
+        prefactor_low=float(prefactor_low),
+        prefactor_high=float(prefactor_high),
+        exponent=float(exponent[0]),
+        exponent_low=float(exponent_low),
+        exponent_high=float(exponent_high),
+        n_rows=n_rows,
+        n_blocks=n_blocks,
+        is_identified=bool(prefactor_low > 0),
+    )
 
 
 # Exponent of the least squares of each row of totals, and its prefactor. The parabola through the

@@ -83,6 +83,19 @@ def test_units_cancel():
     assert not mirrored.is_identified
 
 
+def test_a_weight_is_so_many_orders_and_equal_weights_are_none():
+    impact, volatility, share = planted(0.5, n=600, noise=0.5)
+    orders = (impact, volatility, share)
+    one = fit_impact_law(*orders, n_boot=50)
+    assert fit_impact_law(*orders, n_boot=50, weight=np.ones(600)) == one
+    times = np.random.default_rng(1).integers(1, 5, 600)
+    weighed = fit_impact_law(*orders, n_boot=50, weight=times.astype(np.float64))
+    repeated = fit_impact_law(*(np.repeat(column, times) for column in orders), n_boot=50)
+    assert weighed.exponent == pytest.approx(repeated.exponent, rel=1e-9)
+    assert weighed.prefactor == pytest.approx(repeated.prefactor, rel=1e-9)
+    assert weighed.exponent != pytest.approx(one.exponent, rel=1e-3)
+
+
 def test_exponent_at_the_edge_of_the_range_stays_there():
     share = np.linspace(0.01, 1, 200)
     law = fit_impact_law(share**2, np.ones(200), share, exponent_range=(0.0, 1.0), n_boot=20)
@@ -97,6 +110,7 @@ def test_exponent_at_the_edge_of_the_range_stays_there():
         ({"volatility": np.zeros(20)}, ValueError, "volatility must be positive"),
         ({"size_share": np.full(20, -1.0)}, ValueError, "size_share must be positive"),
         ({"size_share": np.ones(3)}, ValueError, "one length"),
+        ({"weight": np.zeros(20)}, ValueError, "weight must be positive"),
         ({"impact": np.ones(20, np.int64)}, TypeError, "impact must hold floats"),
         ({"exponent_range": (1.0, 1.0)}, ValueError, "exponent_range"),
         ({"n_blocks": 9}, ValueError, "n_blocks"),

@@ -22,9 +22,10 @@ def made_batch(n=256, *, seed=0, is_planted=True, bars=BARS, head="direction", s
         lots[outcome < 0, -3:, 8:12, 1] += 2
     label = outcome if head in ("direction", "value") else outcome > 0
     t0_ns = (start + np.arange(n)) * SECOND_NS
+    target = target_of(head, label)
     return FootprintBatch(
         rows=np.log1p(lots), beside=np.log1p(rng.poisson(0.5, (n, bars, 5))).astype(np.float32),
-        target=target_of(head, label), t0_ns=t0_ns, t1_ns=t0_ns + 5 * SECOND_NS,
+        target=target, weight=np.ones_like(target), t0_ns=t0_ns, t1_ns=t0_ns + 5 * SECOND_NS,
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ CONFIG = LadderConfig(trees=TreesConfig(n_trees=5))
 # By subject or family and rung: these count each row once.
 UNWEIGHTED = {
     ("direction", "naive"), ("return", "naive"), ("slippage", "naive"), ("impact", "naive"),
-    ("sizing", "naive"), ("impact", "linear"), ("sizing", "linear"),
+    ("sizing", "naive"),
 }  # fmt: skip
 SUBJECTS = ("direction", "return", "move", "slippage", "impact", "sizing")
 

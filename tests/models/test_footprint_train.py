@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from models.footprint_batch import HEADS, FootprintBatch, cut, joined, joined_targets, target_of
+from models.footprint_batch import (
+    HEADS,
+    FootprintBatch,
+    cut,
+    joined,
+    joined_targets,
+    target_of,
+    uniqueness_weights,
+)
 from models.footprint_cnn import CNNConfig, FastFootprintCNN
 from models.footprint_dataset import FootprintDays, held_out, in_memory
 from models.footprint_file import network_bytes
@@ -173,8 +181,49 @@ def test_outcomes_that_are_not_known_count_nothing():
     target = torch.full((2, 4), float("nan"))
     assert float(heads_loss(heads, target)) == 0
     target[0, 0], target[1, 1], target[0, 3] = 1, 1, 2
-    # log 3 of the direction, log 2 of the move, 2 * 2 / 2 of the value.
-    assert float(heads_loss(heads, target)) == pytest.approx(math.log(3) + math.log(2) + 2)
+    # log 3 of the direction, log 2 of the move, 2 * 2 / 2 of the value, over two decisions.
+    wanted = (math.log(3) + math.log(2) + 2) / 2
+    assert float(heads_loss(heads, target)) == pytest.approx(wanted)
+    assert float(heads_loss(heads, target, torch.ones(2, 4))) == float(heads_loss(heads, target))
+
+
+def test_an_outcome_counts_by_its_weight_in_the_fit_and_once_where_it_is_held_out():
+    source = made_batch(96)
+    # Of weight two, or there twice: the same loss.
+    double = torch.where(torch.arange(96)[:, None] < 32, 2.0, 1.0).expand(96, 4)
+    net = our_net()
+    with torch.inference_mode():
+        heads = net(torch.from_numpy(source.rows), torch.from_numpy(source.beside))
+    again = Heads(*(torch.cat([score, score[:32]]) for score in heads))
+    target = torch.from_numpy(source.target)
+    weighed = float(heads_loss(heads, target, double)) * 96
+    assert weighed == pytest.approx(
+        float(heads_loss(again, torch.cat([target, target[:32]]))) * 128
+    )
+    config = replace(QUICK, max_epochs=1)
+    held = replace(source, weight=double.numpy())
+    assert mean_loss(net, iter([held]), config) == mean_loss(net, iter([source]), config)
+
+    def fitted(weight):
+        batch = replace(source, weight=weight)
+        return network_bytes(train_network(our_net, in_memory(batch), None, config, seed=1).net)
+
+    ones = np.ones((96, 4), np.float32)
+    assert fitted(ones) == fitted(source.weight) != fitted(double.numpy())
+
+
+def test_weights_are_the_uniqueness_of_each_heads_own_outcomes():
+    t0 = np.array([0, 1, 10])
+    target = np.full((3, 4), np.nan, np.float32)
+    target[:, 0], target[1:, 1] = 1, 1
+    t1 = np.column_stack([[2, 3, 12], [99, 11, 21], t0, t0])
+    weight = uniqueness_weights(t0, t1, target)
+    # Direction: (0, 2) and (1, 3) share half of their time. Moves: (1, 11) and (10, 21) a little.
+    np.testing.assert_allclose(weight[:, 0], np.array([0.75, 0.75, 1]) / np.mean([0.75, 0.75, 1]))
+    moves = np.array([9.5 / 10, 10.5 / 11])
+    np.testing.assert_allclose(weight[1:, 1], moves / moves.mean(), rtol=1e-6)
+    assert (weight[:, 2:] == 1).all()
+    assert weight[0, 1] == 1
 
 
 def test_bad_input_is_named():

@@ -44,7 +44,7 @@ MIN_ROWS = 500
 MIN_WINDOW_SHARE = 0.5
 # What the signal earns is told by these; what is learnt from, by each model's own tables.
 MARKET = ("flow.classified_trades", "raw.quotes")
-_CODE_VERSION = "3"
+_CODE_VERSION = "4"
 _LEAK_ROWS = 20_000  # newest rows, among which features that peek are sought
 _NS_PER_S = 1_000_000_000
 
