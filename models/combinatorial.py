@@ -114,6 +114,8 @@ def combinatorial_losses(
     predictions: dict[str, list[Float64]] = {name: [] for name in (BASE_RATE, *rungs)}
     for fold in split.folds:
         train, test = dataset.take(fold.train_idx), dataset.take(fold.test_idx)
+        for group in fold.test_groups:
+            train = train.heard_by(int(dataset.t0_ns[split.group_start_idx[group]]))
         predictions[BASE_RATE].append(base_rate(task, train.label, len(test)))
         for rung in rungs:
             model = fit_rung(task, rung, train, embargo_ns=embargo_ns, config=config, seed=seed)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from models.auxiliary import Auxiliary
 from models.footprint_windows import FootprintWindows
 from orderflow_core.types import Bool, Float64, Int64
 from orderflow_core.validate import require_int64, require_same_length, require_sorted
@@ -37,6 +38,8 @@ class Dataset:
         Labelled rows left out because the stored footprint gives them no window.
     windows : FootprintWindows, optional
         What a network reads of each row; None where rows were not chosen by having it.
+    auxiliary : Auxiliary, optional
+        Outcomes of other tasks, which a network's other heads learn from. No rung is judged by them.
 
     Raises
     ------
@@ -57,6 +60,7 @@ class Dataset:
     n_orphan_labels: int = 0
     n_without_window: int = 0
     windows: FootprintWindows | None = None
+    auxiliary: Auxiliary | None = None
 
     def __post_init__(self) -> None:
         if self.features.ndim != 2 or self.features.shape[1] != len(self.names):
@@ -76,6 +80,10 @@ class Dataset:
         )
         if self.windows is not None and len(self.windows) != len(self):
             raise ValueError(f"windows must be one a row, got {len(self.windows)} for {len(self)}")
+        if self.auxiliary is not None and len(self.auxiliary) != len(self):
+            raise ValueError(
+                f"auxiliary must be one a row, got {len(self.auxiliary)} for {len(self)}"
+            )
         require_sorted("t0_ns", self.t0_ns)
         _require_values(self)
 
@@ -93,13 +101,30 @@ class Dataset:
             decision_id=self.decision_id[rows],
             trading_day=self.trading_day[rows],
             windows=None if self.windows is None else self.windows.take(rows),
+            auxiliary=None if self.auxiliary is None else self.auxiliary.take(rows),
         )
 
+    def heard_by(self, border_ns: int) -> "Dataset":
+        """Return the rows without auxiliary outcomes that reach over a border.
+
+        Of decisions up to ``border_ns`` those are forgotten that were known after it; the rows stay, and
+        so do outcomes of later decisions.
+        """
+        if self.auxiliary is None:
+            return self
+        is_late = (self.t0_ns[:, None] <= border_ns) & (self.auxiliary.t1_ns > border_ns)
+        return replace(self, auxiliary=self.auxiliary.forgotten(is_late))
+
     def digest(self) -> str:
-        """Return the SHA-256 of names, features, labels, times, ids and windows (NaN as its bits)."""
+        """Return the SHA-256 of names, features, labels, times, ids, windows and auxiliary outcomes.
+
+        NaN counts as its bits.
+        """
         total = hashlib.sha256("\x00".join(self.names).encode())
         windows = () if self.windows is None else (self.windows.day, self.windows.bar)
-        for part in (self.features, self.label, self.t0_ns, self.t1_ns, self.decision_id, *windows):
+        beside = () if self.auxiliary is None else (self.auxiliary.target, self.auxiliary.t1_ns)
+        own = (self.features, self.label, self.t0_ns, self.t1_ns, self.decision_id)
+        for part in (*own, *windows, *beside):
             total.update(np.ascontiguousarray(part).tobytes())
         return total.hexdigest()
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from models.tasks import Family
 from orderflow_core.types import Bool, Int64
 from orderflow_core.uniqueness import average_uniqueness
 from orderflow_core.validate import require_same_length
@@ -96,6 +97,21 @@ def joined(parts: Iterable[FootprintBatch]) -> FootprintBatch:
         for name in FootprintBatch.__dataclass_fields__
     }
     return FootprintBatch(**columns)
+
+
+def head_of(subject: str, family: Family) -> str:
+    """Return the head that answers a task.
+
+    Raises
+    ------
+    ValueError
+        No head does.
+    """
+    if family == "quantiles":
+        raise ValueError("the network has no head for quantiles")
+    if family == "binary":
+        return "level" if subject == "level" else "move"
+    return {"classes": "direction", "value": "value"}[family]
 
 
 def target_of(head: str, label: NDArray[np.generic]) -> Float32:

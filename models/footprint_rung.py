@@ -1,7 +1,8 @@
 """The rung ``network``: our footprint network, calibrated like the other rungs, for the rows with a window.
 
 It is trained on the first four fifths of the training rows and stopped by the rest (purged), which also
-calibrate it. It is not trained again on all of them, as other rungs are: another run ends with scores on another
+calibrate it. Heads beside the task's own learn from other tasks' outcomes at the same decisions, where the
+rows carry them; what stops, calibrates and judges it is the task's own label. It is not trained again on all of them, as other rungs are: another run ends with scores on another
 scale, for which the calibration was not made.
 """
 
@@ -22,7 +23,14 @@ from models.calibrate import (
 )
 from models.config import NetworkConfig
 from models.datasets import Dataset
-from models.footprint_batch import HEADS, Float32, FootprintBatch, target_of
+from models.footprint_batch import (
+    HEADS,
+    Float32,
+    FootprintBatch,
+    head_of,
+    target_of,
+    uniqueness_weights,
+)
 from models.footprint_dataset import FootprintDays, in_memory
 from models.footprint_file import n_parameters, network_bytes, network_of
 from models.footprint_net import FootprintNet, NetConfig
@@ -52,6 +60,8 @@ class NetworkPredictor:
     slope : float
         Calibration: see `models.calibrate`.
     n_epochs : int
+    beside : dict of str to int
+        How many outcomes of each other head it was fitted on as well.
     """
 
     net: Network
@@ -60,6 +70,7 @@ class NetworkPredictor:
     prior: tuple[float, ...]
     slope: float
     n_epochs: int
+    beside: dict[str, int]
 
     n_configurations = 1
 
@@ -103,7 +114,8 @@ class NetworkPredictor:
 
     def settings(self) -> dict[str, float]:
         """Return what the training rows decided."""
-        return {"slope": self.slope, "n_epochs": float(self.n_epochs)}
+        beside = {f"n_{head}": float(n) for head, n in self.beside.items()}
+        return {"slope": self.slope, "n_epochs": float(self.n_epochs)} | beside
 
     def to_json(self) -> dict[str, Any]:
         """Return the fitted numbers; the network is in `texts`."""
@@ -113,6 +125,7 @@ class NetworkPredictor:
             "prior": list(self.prior),
             "slope": self.slope,
             "n_epochs": self.n_epochs,
+            "beside": self.beside,
             "n_parameters": n_parameters(self.net),
         }
 
@@ -130,6 +143,7 @@ class NetworkPredictor:
             prior=tuple(float(x) for x in data["prior"]),
             slope=float(data["slope"]),
             n_epochs=int(data["n_epochs"]),
+            beside={head: int(n) for head, n in data.get("beside", {}).items()},
         )
 
 
@@ -143,18 +157,17 @@ def fit_network(training: Training) -> Fitted:
     """
     train, inner, config = training.rows, training.inner(), training.config.network
     family, head = training.task.family, head_of(training.task.subject, training.task.family)
-    fit, held = train.take(inner.fit_idx), train.take(inner.held_idx)
+    fit, held = training.fit_rows(), train.take(inner.held_idx)
     prior = _prior(family, fit.label)
+    to_stop = _source(held, _targets(held, head, prior))
+    learned, weight = _learned(fit, head, prior)
     trial = train_network(
-        _network,
-        _source(fit, head, prior, weight=training.weight_of(inner.fit_idx)),
-        _source(held, head, prior),
-        config,
-        seed=training.seed,
+        _network, _source(fit, learned, weight), to_stop, config, seed=training.seed
     )
-    score = scores(trial.net, _source(held, head, prior).batches(_BATCH), head)
+    score = scores(trial.net, to_stop.batches(_BATCH), head)
     slope = _slope(family, score, prior, held.label)
     said = _calibrated(family, score, prior, slope)
+    known = dict(zip(HEADS, np.count_nonzero(~np.isnan(learned), axis=0).tolist(), strict=True))
     predictor = NetworkPredictor(
         net=trial.net,
         family=family,
@@ -162,23 +175,9 @@ def fit_network(training: Training) -> Fitted:
         prior=prior,
         slope=slope,
         n_epochs=trial.best_epoch,
+        beside={name: n for name, n in known.items() if n and name != head},
     )
     return Fitted(predictor=predictor, held=said)
-
-
-def head_of(subject: str, family: Family) -> str:
-    """Return the head that answers a task.
-
-    Raises
-    ------
-    ValueError
-        No head does.
-    """
-    if family == "quantiles":
-        raise ValueError("the network has no head for quantiles")
-    if family == "binary":
-        return "level" if subject == "level" else "move"
-    return {"classes": "direction", "value": "value"}[family]
 
 
 def network_settings(config: NetworkConfig) -> dict[str, Any]:
@@ -190,19 +189,26 @@ def _network() -> FootprintNet:
     return FootprintNet(NetConfig())
 
 
-def _source(
-    rows: Dataset, head: str, prior: tuple[float, ...], weight: Float64 | None = None
-) -> FootprintDays:
+def _source(rows: Dataset, target: Float32, weight: Float32 | None = None) -> FootprintDays:
     if rows.windows is None:
         raise ValueError(_NO_WINDOWS)
-    label = rows.label / prior[0] if head == HEADS[-1] else rows.label
-    return days_of_windows(
-        rows.windows,
-        target_of(head, label),
-        rows.t0_ns,
-        rows.t1_ns,
-        weight=None if weight is None else target_of(head, weight),
-    )
+    return days_of_windows(rows.windows, target, rows.t0_ns, rows.t1_ns, weight=weight)
+
+
+# Of the task's own head.
+def _targets(rows: Dataset, head: str, prior: tuple[float, ...]) -> Float32:
+    return target_of(head, rows.label / prior[0] if head == "value" else rows.label)
+
+
+# Of all heads, and how much each outcome counts.
+def _learned(rows: Dataset, head: str, prior: tuple[float, ...]) -> tuple[Float32, Float32]:
+    target = _targets(rows, head, prior)
+    t1_ns = np.tile(rows.t1_ns[:, None], len(HEADS))
+    if rows.auxiliary is not None:
+        others = [column for column, name in enumerate(HEADS) if name != head]
+        target[:, others] = rows.auxiliary.target[:, others]
+        t1_ns[:, others] = rows.auxiliary.t1_ns[:, others]
+    return target, uniqueness_weights(rows.t0_ns, t1_ns, target)
 
 
 def _prior(family: Family, label: Float64) -> tuple[float, ...]:

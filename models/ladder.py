@@ -180,13 +180,15 @@ def fit_rung(
     Everything that is chosen (imputation, scale, class shares, fade or follow, number of trees,
     calibration, interval) comes from ``train``. Calibration, the number of trees and the interval
     are decided on its last fifth, which the trial fit did not see (purged by label end); then every
-    row is fitted again, but for the parts that `models.rung.Fitted` names.
+    row is fitted again, but for the parts that `models.rung.Fitted` names. Auxiliary outcomes that
+    were known after the last label of the rows are forgotten: ``train_end_ns`` holds for them too.
 
     Raises
     ------
     ValueError
         Unknown rung, too few rows to hold some out, or a naive rung without its column.
     """
+    train = train.heard_by(int(train.t1_ns.max()))
     training = Training(task=task, rows=train, embargo_ns=embargo_ns, config=config, seed=seed)
     found, tuned = find_rung(task, rung), tune(training, rung)
     training = replace(training, config=tuned.config)
@@ -213,7 +215,7 @@ def _interval(rung: Rung, training: Training, fitted: Fitted) -> Interval:
     inner = training.inner()
     held, prediction = training.rows.take(inner.held_idx), fitted.held
     if prediction is None:
-        trial = replace(training, rows=training.rows.take(inner.fit_idx))
+        trial = replace(training, rows=training.fit_rows())
         prediction = rung.fit(trial).predictor.predict(held.features)
     return fit_interval(training.task, held, prediction)
 

@@ -101,6 +101,18 @@ class Training:
         """
         return inner_split(self.rows, embargo_ns=self.embargo_ns)
 
+    def fit_rows(self) -> Dataset:
+        """Return the rows of ``inner().fit_idx``; no outcome in them reaches into the held-out ones.
+
+        Raises
+        ------
+        TooFewRowsError
+            There are too few rows to hold some out.
+        """
+        inner = self.inner()
+        border_ns = int(self.rows.t0_ns[inner.held_idx[0]]) - self.embargo_ns
+        return self.rows.take(inner.fit_idx).heard_by(border_ns)
+
 
 def scaled_uniqueness(rows: Dataset) -> Float64:
     """Return `average_uniqueness` of the rows' labels over its mean, shape (n,)."""

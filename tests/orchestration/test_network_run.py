@@ -69,6 +69,9 @@ def test_the_training_judges_the_network_on_rows_with_windows(days, tracking, st
     assert {row["rung"] for row in model["scores"]} >= {"naive", "linear", "lightgbm", "network"}
     loaded = tracking.load(NAME, "challenger").model
     assert loaded.windows == WindowTerms(clock="time:1s", ticks_per_row=1)
+    beside = loaded.predictor.beside
+    assert set(beside) == {"move", "level"}  # learned together with the direction
+    assert beside["move"] > 200
     assert 500 <= loaded.n_train < store.read("research.features", SYMBOL, days[0]).num_rows
     run_jobs(SYMBOL, days[:1], jobs=("judging",), tables=["research.predictions"])
     rows = store.read("research.predictions", SYMBOL, days[0])

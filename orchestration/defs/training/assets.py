@@ -7,6 +7,7 @@ import dagster as dg
 
 from models.config import LadderConfig, NetworkConfig
 from models.datasets import Dataset
+from models.footprint_batch import head_of
 from models.leaks import implausible_features
 from models.results import WalkForward
 from models.tasks import ALL_RUNGS, RUNGS, Task
@@ -19,6 +20,7 @@ from orchestration.defs.training.datasets import (
     load_dataset,
     manifest_rows,
     training_days,
+    with_auxiliary,
 )
 from orchestration.defs.training.judging import (
     N_GROUPS,
@@ -85,6 +87,9 @@ def _model(
             dataset = load(opened, symbol, days, task, snapshot)
             if config.network:
                 dataset = _windowed(dataset, opened, symbol, config, snapshot)
+            if dataset.windows is not None:
+                heads = auxiliary_tasks(task, config)
+                dataset = with_auxiliary(dataset, opened, symbol, days, heads, snapshot)
             windows_of = () if dataset.windows is None else FOOTPRINT_TABLES
             read = manifest_rows(
                 opened, symbol, days, snapshot, tuple(dict.fromkeys((*tables, *windows_of)))
@@ -117,6 +122,17 @@ def _windowed(
     )
     is_enough = len(found) >= max(MIN_ROWS, MIN_WINDOW_SHARE * len(dataset))
     return found if is_enough else dataset
+
+
+def auxiliary_tasks(task: Task, config: Settings) -> dict[str, str]:
+    """Return which tasks the network's other heads learn from: the first of each kind in the settings."""
+    first = {
+        "direction": config.direction_tasks[0],
+        "move": config.move_tasks[0],
+        "level": config.level_tasks[0],
+    }
+    own = head_of(task.subject, task.family)
+    return {head: name for head, name in first.items() if head != own}
 
 
 def _of_tasks(found: Mapping[str, Metadata]) -> Metadata:

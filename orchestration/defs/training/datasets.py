@@ -1,11 +1,13 @@
 """The dataset of one symbol and task, and exactly which published rows it was made of."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from models.auxiliary import auxiliary_at
 from models.datasets import KEY_COLUMNS, Dataset, assemble
 from models.tasks import Task
 from orchestration.arrays import column
@@ -36,6 +38,28 @@ def load_dataset(
     names = [feature.name for feature in ALL_FEATURES]
     wanted = [name for name in features.column_names if name in KEY_COLUMNS or name in names]
     return assemble(arrays_of(features.select(wanted)), arrays_of(labels), names=names)
+
+
+def with_auxiliary(
+    dataset: Dataset,
+    store: Store,
+    symbol: str,
+    days: Sequence[date],
+    tasks: Mapping[str, str],
+    snapshot: int,
+) -> Dataset:
+    """Return the rows with the outcomes of other tasks at their times, by the head that learns them.
+
+    ``tasks`` names one of each head, of any clock; a head whose task has no labels stays without.
+    """
+    names = ("t0_ns", "t1_ns", "label")
+    outcomes = {}
+    for head, task in tasks.items():
+        read = store.read(
+            LABEL_TABLE, symbol, days, snapshot=snapshot, columns=names, where={"task": task}
+        ).sort_by("t0_ns")
+        outcomes[head] = tuple(column(read, name) for name in names)
+    return replace(dataset, auxiliary=auxiliary_at(dataset.t0_ns, outcomes))
 
 
 def arrays_of(table: pa.Table) -> dict[str, object]:
