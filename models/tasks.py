@@ -21,6 +21,7 @@ _SUBJECTS: dict[str, tuple[str, Family]] = {
     "move": (rf"_{_NUMBER}s", "binary"),
     "return": (rf"_{_NUMBER}s", "value"),
     "impact": (rf"_{_NUMBER}s", "value"),
+    "markout": (rf"_{_NUMBER}s", "value"),
     "fill": (rf"_{_NUMBER}s", "binary"),
     "adverse": (rf"_{_NUMBER}s", "value"),
     "slippage": ("", "quantiles"),
@@ -58,6 +59,7 @@ class Task:
         ``move_Xs``           binary     1 = a significant move within X s
         ``return_Xs``         value      return of the mid over X s, bp
         ``impact_Xs``         value      signed mid move of an order after X s, bp
+        ``markout_Xs``        value      what that order's fills are worth X s later, bp
         ``fill_Xs``           binary     1 = an order resting at the touch fills within X s
         ``adverse_Xs``        value      markout of that order X s after its fill, bp
         ``slippage``          quantiles  signed fill price against the arrival mid, bp

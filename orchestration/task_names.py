@@ -60,4 +60,6 @@ DirectionTasks = Annotated[_Names, AfterValidator(_of("direction", "barrier"))]
 ReturnTasks = Annotated[_Names, AfterValidator(_of("return"))]
 MoveTasks = Annotated[_Names, AfterValidator(_of("move"))]
 LevelTasks = Annotated[_Names, AfterValidator(_of("level"))]
-OrderTasks = Annotated[_Names, AfterValidator(_of("impact", "slippage", "fill", "adverse"))]
+OrderTasks = Annotated[
+    _Names, AfterValidator(_of("impact", "slippage", "markout", "fill", "adverse"))
+]

@@ -75,10 +75,7 @@ def impact_labels(
     array([1.])
     """
     t0, order, sign = _orders(t0_ns, order_ns, order_sign)
-    horizon = require_positive_scalar("horizon_ns", horizon_ns)
-    if len(order) and int(order.max()) + horizon > INT64_MAX:
-        raise ValueError(f"order_ns + horizon_ns must stay within int64, got {order.max()}")
-    t1 = order + horizon
+    t1 = _later(order, horizon_ns)
     ref_ts, mid2 = _reference(ref_ts_ns, ref_mid2)
     base, has_base = _priced(mid2, np.searchsorted(ref_ts, order, side="left") - 1)
     then, _ = _priced(mid2, np.searchsorted(ref_ts, t1, side="right") - 1)
@@ -146,6 +143,76 @@ def slippage_labels(
     paid = (2 * vwap - base)[is_known] * sign[is_known]
     label[is_known] = 1e4 * paid / base[is_known]
     return LabelArrays(t0_ns=t0, t1_ns=order, label=label)
+
+
+def markout_labels(
+    t0_ns: ArrayLike,
+    order_ns: ArrayLike,
+    order_sign: ArrayLike,
+    vwap_ticks: ArrayLike,
+    ref_ts_ns: ArrayLike,
+    ref_mid2: ArrayLike,
+    *,
+    horizon_ns: int,
+    session_end_ns: ArrayLike,
+    gap_start_ns: ArrayLike,
+    known_until_ns: int,
+    gap_end_ns: ArrayLike | None = None,
+) -> LabelArrays:
+    """Return what each order's fills are worth some time later, in basis points.
+
+    Parameters
+    ----------
+    t0_ns, order_ns, order_sign, ref_ts_ns, ref_mid2
+        As in `impact_labels`.
+    vwap_ticks : ndarray of float64, shape (n_orders,), unit ticks, > 0
+        Average price of the order's fills (`orderflow_core.sweeps.sweep_table`).
+    horizon_ns : int, unit ns, > 0
+        ``t1 = order_ns + horizon_ns``.
+    session_end_ns, gap_start_ns, known_until_ns, gap_end_ns
+        As in `orderflow_core.labels.direction_labels`.
+
+    Returns
+    -------
+    LabelArrays
+        ``sign * 1e4 * (m1 - vwap) / vwap`` with m1 the last reference price at or before t1: positive
+        where the price went the order's way by more than it had paid. Its negative is what who was
+        resting gained. NaN as in `impact_labels`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `impact_labels`, or a price that is not positive.
+
+    Notes
+    -----
+    LOOKS AHEAD by definition. Impact less slippage, but for the price that they are shares of; minus
+    the realised half spread (`orderflow_core.spreads.spread_outcomes`). Source: Huang, Stoll (1996).
+
+    Examples
+    --------
+    A buy at 10,000 and a sale at the same; the mid is 10,001 later.
+
+    >>> markout_labels([1, 1], [2, 2], np.array([1, -1], np.int8), np.array([1e4, 1e4]), [0, 3],
+    ...     [19999, 20002], horizon_ns=2, session_end_ns=9, gap_start_ns=[], known_until_ns=4).label
+    array([ 1., -1.])
+    """
+    t0, order, sign = _orders(t0_ns, order_ns, order_sign)
+    vwap = require_float64("vwap_ticks", vwap_ticks)
+    require_same_length(t0_ns=t0, vwap_ticks=vwap)
+    if not (vwap > 0).all():
+        i = int(np.argmin(vwap > 0))
+        raise ValueError(f"vwap_ticks must be positive, got {vwap[i]} at position {i}")
+    t1 = _later(order, horizon_ns)
+    ref_ts, mid2 = _reference(ref_ts_ns, ref_mid2)
+    _, has_base = _priced(mid2, np.searchsorted(ref_ts, order, side="left") - 1)
+    then, _ = _priced(mid2, np.searchsorted(ref_ts, t1, side="right") - 1)
+    is_known = _is_known(t0, t1, session_end_ns, gap_start_ns, gap_end_ns, known_until_ns)
+    is_known &= has_base & (sign != 0)
+    label = np.full(len(t0), np.nan)
+    gained = (then - 2 * vwap)[is_known] * sign[is_known]
+    label[is_known] = 1e4 * gained / (2 * vwap[is_known])
+    return LabelArrays(t0_ns=t0, t1_ns=t1, label=label)
 
 
 def fill_labels(
@@ -268,6 +335,13 @@ def _orders(
         i = int(np.argmax(order < t0))
         raise ValueError(f"order_ns must not lie before t0_ns, got {order[i]} < {t0[i]} at {i}")
     return t0, order, sign.astype(np.int64)
+
+
+def _later(order: Int64, horizon_ns: int) -> Int64:
+    horizon = require_positive_scalar("horizon_ns", horizon_ns)
+    if len(order) and int(order.max()) + horizon > INT64_MAX:
+        raise ValueError(f"order_ns + horizon_ns must stay within int64, got {order.max()}")
+    return np.asarray(order + horizon, np.int64)
 
 
 def _decisions(t0_ns: ArrayLike, fills: RestingFills) -> Int64:

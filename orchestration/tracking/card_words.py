@@ -12,6 +12,8 @@ _LABELS = {
     "return": "return of the mid over the next {horizon}, in basis points",
     "impact": "move of the mid in the order's direction from just before a marketable order to "
     "{horizon} after it, in basis points; the order's side and size are given",
+    "markout": "what the fills of a marketable order are worth {horizon} later, mid against average "
+    "fill price in the order's direction, in basis points; the order's side and size are given",
     "fill": "whether an order that joins the queue at the touch is filled within {horizon}",
     "adverse": "markout of a filled resting order {horizon} after its fill, in basis points",
     "slippage": "signed average fill price of a marketable order against the mid at its arrival, in "

@@ -1,4 +1,4 @@
-"""Labels of directions, moves, barriers and markouts: oracle, golden edges, nothing after t1."""
+"""Labels of directions, moves and barriers: oracle, golden edges, nothing after t1."""
 
 import math
 
@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orderflow_core.labels_directions import direction_time_labels, direction_trades_labels
-from orderflow_core.labels_markouts import markout_labels
 from orderflow_core.labels_moves import significant_move_labels, triple_barrier_labels
 from tests.core.label_cases import amounts, arguments, assert_same, situations, times
 from tests.naive import labels as naive
@@ -91,18 +90,6 @@ def test_triple_barrier_passes_blocks_without_a_touch_as_the_obvious_loop_does()
     assert {label for _, label in expected} == {-1, 0, 1}
 
 
-@given(situations(), st.lists(st.integers(1, 12), min_size=1, max_size=3), st.data())
-def test_markouts_agree_with_the_obvious_loop(situation, horizons, data):
-    (t0, ref_ts, ref), ours, theirs = arguments(situation)
-    n = len(t0)
-    price2 = data.draw(st.lists(st.integers(8, 16), min_size=n, max_size=n))
-    sign = data.draw(st.lists(st.sampled_from([-1, 0, 1]), min_size=n, max_size=n))
-    given_ = (t0, price2, np.array(sign, np.int8), ref_ts, ref)
-    found = markout_labels(*given_, horizons_ns=horizons, **ours)
-    for got, horizon in zip(found, horizons, strict=True):
-        assert_same(got, naive.markout_labels(*given_, horizon_ns=horizon, **theirs))
-
-
 def all_labels(t0, ref_ts, ref, *, horizon, trades, **ends):
     """Every label of this file on one situation."""
     n = len(t0)
@@ -115,9 +102,6 @@ def all_labels(t0, ref_ts, ref, *, horizon, trades, **ends):
         *given_, sigma_mid2=np.full(n, 0.5), n_sigmas=2, cost_mid2=0.0, **common
     )
     yield triple_barrier_labels(*given_, barrier_mid2=np.full(n, 1.5), **common)
-    yield from markout_labels(
-        t0, np.full(n, 24), np.ones(n, np.int8), ref_ts, ref, horizons_ns=[horizon, 2], **ends
-    )
 
 
 @given(situations(), st.integers(1, 12), st.integers(0, 30), st.integers(10, 14))
@@ -247,5 +231,3 @@ def test_broken_contracts_of_the_others_are_named():
         direction_trades_labels([5], [2], [1, 2], [0], [4], horizon_trades=1, **OPEN)
     with pytest.raises(ValueError, match="trade_idx must not lie after t0_ns, got 1 at row 0"):
         direction_trades_labels([1], [1], [1, 2], [0], [4], horizon_trades=1, **OPEN)
-    with pytest.raises(ValueError, match="price2 must be positive"):
-        markout_labels([1], [0], np.array([1], np.int8), [0], [4], horizons_ns=[1], **OPEN)

@@ -12,6 +12,7 @@ from orderflow_core.labels_orders import (
     adverse_labels,
     fill_labels,
     impact_labels,
+    markout_labels,
     slippage_labels,
 )
 from tests.naive import labels_orders as naive
@@ -67,13 +68,33 @@ def test_slippage_agrees_with_the_obvious_loop(situation):
 
 
 @given(situations(), st.integers(1, 12))
+def test_markouts_agree_with_the_obvious_loop_and_are_impact_less_slippage(situation, horizon):
+    orders, path, ours, theirs = arguments(situation)
+    vwap = np.linspace(5, 7, len(orders[0]))
+    got = markout_labels(*orders, vwap, *path, horizon_ns=horizon, **ours)
+    wanted = naive.markout_labels(situation[0], vwap, situation[1], horizon=horizon, **theirs)
+    assert got.t1_ns.tolist() == [t1 for t1, _ in wanted]
+    np.testing.assert_allclose(got.label, [label for _, label in wanted])
+    impact = impact_labels(*orders, *path, horizon_ns=horizon, **ours).label
+    paid = slippage_labels(*orders, vwap, *path, **ours).label
+    known = np.isfinite(got.label)
+    assert (known == np.isfinite(impact)).all()
+    base = [path[1][int((path[0] < at).sum()) - 1] / 2 for at in orders[1][known]]
+    np.testing.assert_allclose(
+        got.label[known] * vwap[known] / base, (impact - paid)[known], atol=1e-9
+    )
+
+
+@given(situations(), st.integers(1, 12))
 def test_a_label_depends_on_nothing_after_its_t1(situation, horizon):
     orders, path, ours, _ = arguments(situation)
-    whole = impact_labels(*orders, *path, horizon_ns=horizon, **ours)
-    for i in np.flatnonzero(np.isfinite(whole.label)):
-        n = int((path[0] <= whole.t1_ns[i]).sum())
-        part = impact_labels(*orders, path[0][:n], path[1][:n], horizon_ns=horizon, **ours)
-        assert part.label[i] == whole.label[i]
+    paid = np.full(len(orders[0]), 6.0)
+    for made, given_ in ((impact_labels, orders), (markout_labels, (*orders, paid))):
+        whole = made(*given_, *path, horizon_ns=horizon, **ours)
+        for i in np.flatnonzero(np.isfinite(whole.label)):
+            n = int((path[0] <= whole.t1_ns[i]).sum())
+            part = made(*given_, path[0][:n], path[1][:n], horizon_ns=horizon, **ours)
+            assert part.label[i] == whole.label[i]
 
 
 @st.composite
@@ -151,6 +172,16 @@ def test_slippage_of_a_sale_below_the_mid_is_a_cost():
     sold = (*ONE[:2], np.array([-1], np.int8))
     # Arrival mid 10,000; sold at 9,995: 5 bp.
     assert slippage_labels(*sold, np.array([9995.0]), [9], [20_000], **OPEN).label.tolist() == [5.0]
+
+
+def test_a_markout_is_of_what_was_paid():
+    # Bought at 10,000 on average, the mid is 10,001 from 15 on; what was resting there lost as much.
+    path = ([9, 15], [19_998, 20_002])
+    for horizon, worth in ((2, -1.0), (3, 1.0)):
+        found = markout_labels(*ONE, np.array([1e4]), *path, horizon_ns=horizon, **OPEN)
+        assert (found.label.tolist(), found.t1_ns.tolist()) == ([worth], [12 + horizon])
+    with pytest.raises(ValueError, match="vwap_ticks must be positive, got 0"):
+        markout_labels(*ONE, np.zeros(1), *path, horizon_ns=1, **OPEN)
 
 
 def test_markout_is_the_half_spread_where_nothing_happens():

@@ -23,6 +23,7 @@ MODELS = {
         "levels",
         "impact",
         "slippage",
+        "markout",
         "sizing",
         "fill",
         "adverse",

@@ -128,6 +128,7 @@ def test_digest_sees_every_value_and_the_order_of_names():
         ("move_60s", "binary", "log_loss", 1),
         ("return_60s", "value", "mse", 1),
         ("impact_5s", "value", "mse", 1),
+        ("markout_1s", "value", "mse", 1),
         ("fill_30s", "binary", "log_loss", 1),
         ("adverse_5s", "value", "mse", 1),
         ("slippage", "quantiles", "pinball", 5),

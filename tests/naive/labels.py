@@ -122,16 +122,3 @@ def triple_barrier_labels(
         is_known = _is_known(t0, t0 + horizon_ns, session_end[i], gaps, known_until)
         rows.append((t1, label if is_known else math.nan))
     return rows
-
-
-def markout_labels(
-    t0_ns, price2, sign, ref_ts, ref_mid2, *, horizon_ns, session_end, gaps, known_until
-):
-    rows = []
-    for i, t0 in enumerate(t0_ns):
-        t1 = t0 + horizon_ns
-        m0, m1 = _last(ref_ts, ref_mid2, t0), _last(ref_ts, ref_mid2, t1)
-        is_known = _is_known(t0, t1, session_end[i], gaps, known_until) and m0 is not None
-        gained = 1e4 * sign[i] * (m1 / price2[i] - 1) if is_known and sign[i] else math.nan
-        rows.append((t1, gained))
-    return rows

@@ -34,6 +34,17 @@ def slippage_labels(orders, vwap, ref, *, session_end, gaps, known_until):
     return rows
 
 
+def markout_labels(orders, vwap, ref, *, horizon, session_end, gaps, known_until):
+    rows = []
+    for (t0, at, sign), paid in zip(orders, vwap, strict=True):
+        t1 = at + horizon
+        has_base = _mid2(ref, at, is_strict=True) is not None
+        is_good = _is_known(t0, t1, session_end, gaps, known_until) and has_base and sign
+        worth = _mid2(ref, t1) / 2 if is_good else math.nan
+        rows.append((t1, 1e4 * sign * (worth / paid - 1)))
+    return rows
+
+
 def resting_fills(trades, quotes, orders, *, latency, rest, tick_steps):
     """Return (price, lots ahead, fill time) by order, None where there is none.
 

@@ -57,6 +57,15 @@ def test_a_row_belongs_to_the_decision_before_the_order():
     ]
 
 
+def test_markouts_are_of_the_average_fill_at_each_horizon():
+    found = made("markout_1s", "markout_2s")
+    # The buy of 2 s paid 101.25: the mid is 104 at 3 s and 103 at 4 s. The record of quotes ends at 4 s.
+    worth = [1e4 * 2.75 / 101.25, np.nan, np.nan, 1e4 * 1.75 / 101.25, np.nan, np.nan]
+    np.testing.assert_allclose(column(found, "label"), worth)
+    assert column(found, "t1_ns")[[0, 3]].tolist() == [3 * NS_PER_S, 4 * NS_PER_S]
+    assert column(found, "order_sign").tolist() == [1, -1, -1] * 2
+
+
 def test_impact_and_slippage_are_measured_from_the_quote_before_the_order():
     found = made("impact_1s", "slippage")
     # Buy at 2 s: mid 101 before it, 104 at 3 s. Sale at 4 s: mid 104 before, 103 at 5 s. The record of

@@ -57,6 +57,8 @@ def test_settings_name_the_tasks():
     assert order_task(config, "sizing") == Task("sizing_5s")
     assert order_task(config, "slippage") == Task("slippage")
     assert order_task(config, "fill") is None
+    assert order_task(Settings(order_tasks=("markout_1s",)), "markout") == Task("markout_1s")
+    assert order_task(Settings(), "markout") is None  # none by default
     assert [label_task(Task(n)) for n in ("sizing_5s", "fill_5s")] == ["impact_5s", "fill_5s"]
 
 

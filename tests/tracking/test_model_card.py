@@ -175,6 +175,7 @@ def test_the_registered_card_is_the_one_that_the_path_names(tracking, champion):
         ("move_5s", "costs within 5 seconds"),
         ("return_300s", "the next 300 seconds, in basis points"),
         ("impact_10s", "10 seconds after it"),
+        ("markout_1s", "are worth 1 seconds later"),
         ("fill_30s", "is filled within 30 seconds"),
         ("adverse_5s", "5 seconds after its fill"),
         ("slippage", "against the mid at its arrival"),

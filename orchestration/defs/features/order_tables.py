@@ -25,11 +25,12 @@ from orderflow_core.labels_orders import (
     adverse_labels,
     fill_labels,
     impact_labels,
+    markout_labels,
     slippage_labels,
 )
 from orderflow_core.sweeps import sweep_table
 
-SWEEP_SUBJECTS, RESTING_SUBJECTS = ("impact", "slippage"), ("fill", "adverse")
+SWEEP_SUBJECTS, RESTING_SUBJECTS = ("impact", "slippage", "markout"), ("fill", "adverse")
 _NS_PER_S = 1_000_000_000
 _TRADE_RULES = pa.array(["tick", "reverse_tick"])  # sides that were read off the prices themselves
 
@@ -61,7 +62,7 @@ def order_labels(
     features_table : pyarrow.Table
         ``research.features``: its rows are the decision times.
     tasks : sequence of str
-        ``impact_Xs`` and ``slippage``: of the sweep after each decision. ``fill_Xs`` and ``adverse_Xs``:
+        ``impact_Xs``, ``slippage`` and ``markout_Xs``: of the sweep after each decision. ``fill_Xs`` and ``adverse_Xs``:
         of an order of one lot that each decision leaves at the touch, on the side that the hash of its id says.
     session_end_ns : int
     latency_ns : int
@@ -87,7 +88,7 @@ def order_labels(
     for task in wanted:
         if task.subject not in SWEEP_SUBJECTS + RESTING_SUBJECTS:
             raise ValueError(
-                f"order_tasks must be impact, slippage, fill, adverse; got {task.name}"
+                f"order_tasks must be impact, slippage, markout, fill, adverse; got {task.name}"
             )
     t0, ids = column(features_table, "t0_ns"), column(features_table, "decision_id")
     path_ns, mid2, mid_proxy = reference_path(
@@ -165,15 +166,16 @@ def _of_sweeps(
     deciding = order[np.searchsorted(last_id, ids, sorter=order)]
     has_next = deciding + 1 < len(sweeps)
     found = deciding[has_next] + 1
-    rows = (t0[has_next], sweeps.ts_ns[found], sweeps.sign[found])
+    rows, vwap = (t0[has_next], sweeps.ts_ns[found], sweeps.sign[found]), sweeps.vwap_ticks[found]
+    way = (path.ts_ns, path.mid2)
     parts = []
     for task in tasks:
         if task.subject == "impact":
-            made = impact_labels(
-                *rows, path.ts_ns, path.mid2, horizon_ns=_horizon_ns(task), **known
-            )
+            made = impact_labels(*rows, *way, horizon_ns=_horizon_ns(task), **known)
+        elif task.subject == "markout":
+            made = markout_labels(*rows, vwap, *way, horizon_ns=_horizon_ns(task), **known)
         else:
-            made = slippage_labels(*rows, sweeps.vwap_ticks[found], path.ts_ns, path.mid2, **known)
+            made = slippage_labels(*rows, vwap, *way, **known)
         lots = sweeps.qty_lots[found]
         parts.append(_rows(task.name, made, ids[has_next], path.name, rows[2], lots))
     return parts

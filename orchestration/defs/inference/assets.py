@@ -26,6 +26,7 @@ MODELS = (
     "levels",
     "impact",
     "slippage",
+    "markout",
     "sizing",
     "fill",
     "adverse",

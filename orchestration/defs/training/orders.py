@@ -1,4 +1,4 @@
-"""Models of orders of one symbol: impact, slippage, largest size, fills and what they were worth."""
+"""Models of orders of one symbol: impact, slippage, markout, largest size, fills and their worth."""
 
 import time
 
@@ -113,6 +113,10 @@ impact = _model(
 slippage = _model(
     "slippage",
     "Quantiles of what an order pays beyond the arrival mid, conformal on held-out rows.",
+)
+markout = _model(
+    "markout",
+    "What the fills of an order are worth a while later: mean, ridge, trees.",
 )
 sizing = _model(
     "sizing",
