@@ -150,7 +150,7 @@ def _terms_in_words(values: dict[str, float]) -> str:
     if not rung:
         return "not recorded (made by an earlier version)"
     return (
-        f"out-of-fold predictions of {rung[0]} only; latency {values['latency_ms']:g} ms; "
+        f"predictions of {rung[0]} of rows unseen by it; latency {values['latency_ms']:g} ms; "
         f"slippage {values['slippage_ticks']:g} ticks; "
         f"|p_up - p_down| >= {values['signal_threshold']:g}; "
         f"{values['n_null_runs']:g} shuffled runs"

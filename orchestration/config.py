@@ -140,7 +140,7 @@ class Settings(BaseSettings):
         ge=0,
     )
     seed: int = Field(7, description="seed of training, bootstrap and nulls")
-    signal_rung: Literal["naive", "linear", "lightgbm"] = Field(
+    signal_rung: Literal["naive", "linear", "lightgbm", "network"] = Field(
         "lightgbm", description="rung of the direction ladder that the backtest trades"
     )
     signal_threshold: float = Field(

@@ -23,7 +23,7 @@ from orchestration.defs.backtest import tables
 from orchestration.defs.inference.tables import (
     day_predictions,
     model_versions,
-    rung_out_of_fold,
+    rung_unseen,
 )
 from orchestration.instruments import load_instruments
 from orderflow_core.backtest.sharpe import deflated_sharpe_ratio, probabilistic_sharpe_ratio
@@ -226,13 +226,38 @@ def test_one_rung_of_one_task_in_time_order():
         for task in ("direction_20", "return_60s")
     )
     both = pa.concat_tables([second, first.take([1, 0])]).unify_dictionaries()
-    made = rung_out_of_fold(both, "direction_20", "naive")
+    made = rung_unseen(both, "direction_20", "naive")
     assert rows_of(made, "task", "rung", "t0_ns") == [("direction_20", "naive", 10)]
     shuffled = first.set_column(
         first.schema.get_field_index("rung"), "rung", pa.array(["naive"] * 2)
     )
-    again = rung_out_of_fold(shuffled.take([1, 0]), "direction_20", "naive")
+    again = rung_unseen(shuffled.take([1, 0]), "direction_20", "naive")
     assert column(again, "t0_ns").tolist() == [10, 12]
+
+
+def test_a_day_after_the_training_is_traded_by_the_champion_if_that_is_the_rung():
+    versions = model_versions(MODEL)
+    of_folds = day_predictions(out_of_fold(), task="direction_20", versions=versions, day=DAYS[0])
+
+    def as_role(role, rung):
+        n = of_folds.num_rows
+        made = of_folds.set_column(
+            of_folds.schema.get_field_index("role"), "role", pa.array([role] * n)
+        )
+        return made.set_column(made.schema.get_field_index("rung"), "rung", pa.array([rung] * n))
+
+    champion = as_role("champion", "champion:network")
+    later = pa.concat_tables(
+        [as_role("challenger", "challenger:network"), champion.take([1, 0])],
+        promote_options="permissive",
+    )
+    assert rung_unseen(later, "direction_20", "network").num_rows == 2
+    assert set(rung_unseen(later, "direction_20", "network")["role"].to_pylist()) == {"champion"}
+    assert column(rung_unseen(later, "direction_20", "network"), "t0_ns").tolist() == [10, 12]
+    assert rung_unseen(later, "direction_20", "lightgbm").num_rows == 0
+    # Where there are out-of-fold rows of the rung, they are the ones.
+    both = pa.concat_tables([as_role("oof", "network"), champion], promote_options="permissive")
+    assert set(rung_unseen(both, "direction_20", "network")["role"].to_pylist()) == {"oof"}
 
 
 def publish_backtest(store, symbol, day, found):
@@ -292,7 +317,7 @@ def test_pooled_backtest_adds_the_days_and_states_its_terms(store, two_days, con
         f"{best:.3f} (deflated)"
     )
     assert told["terms"] == (
-        "out-of-fold predictions of lightgbm only; latency 0 ms; slippage 0 ticks; "
+        "predictions of lightgbm of rows unseen by it; latency 0 ms; slippage 0 ticks; "
         "|p_up - p_down| >= 0.25; 20 shuffled runs"
     )
 
@@ -315,8 +340,8 @@ def test_days_on_different_terms_say_so_and_share_their_null_runs(store, two_day
     publish_backtest(store, known.symbol, third, later)
     told = pooled_backtest(store, known, (*DAYS, third), config, n_trials=8)
     assert told["terms"].startswith("days were run on different terms")
-    assert "2 days on: out-of-fold predictions of lightgbm only; latency 0 ms" in told["terms"]
-    assert "1 day on: out-of-fold predictions of naive only; latency 1.5 ms" in told["terms"]
+    assert "2 days on: predictions of lightgbm of rows unseen by it; latency 0 ms" in told["terms"]
+    assert "1 day on: predictions of naive of rows unseen by it; latency 1.5 ms" in told["terms"]
     # 20, 20 and 30 runs: the last ten of the third day have no counterpart.
     rows = store.read(SUMMARY, known.symbol, (*DAYS, third))
     expected = sum(one.null.null_pnl for one in found) + later.null.null_pnl[:20]

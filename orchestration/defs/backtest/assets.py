@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from orchestration.defs import publishing
 from orchestration.defs.backtest import tables
-from orchestration.defs.inference.tables import rung_out_of_fold
+from orchestration.defs.inference.tables import rung_unseen
 from orchestration.defs.inputs import DayReader
 from orchestration.partitions import daily_by_symbol
 from orchestration.quality.invariants import check_out_of_fold
@@ -17,7 +17,7 @@ from orchestration.storage.tables import TABLES
 from orderflow_core.instrument import Instrument
 
 SIGNAL, SUMMARY = "backtest.direction_signal", "backtest.direction_summary"
-CODE_VERSION = "2"
+CODE_VERSION = "3"
 
 
 @dg.multi_asset(
@@ -54,11 +54,11 @@ CODE_VERSION = "2"
     pool=publishing.WRITE_POOL,
 )
 def direction_signal(context: dg.AssetExecutionContext, store: StoreResource) -> publishing.Events:
-    """Trade out-of-fold predictions only, with latency, fees and adverse fills."""
+    """Trade predictions of rows that the model had not seen, with latency, fees and adverse fills."""
     started = time.monotonic()
     day, config = DayReader.of(context, store.get()), settings()
     known = instrument(day.symbol)
-    predictions = rung_out_of_fold(
+    predictions = rung_unseen(
         day.read("research.predictions"), config.direction_task, config.signal_rung
     )
     why_not = _untradable(known, predictions)
@@ -75,7 +75,7 @@ def direction_signal(context: dg.AssetExecutionContext, store: StoreResource) ->
 
 def _untradable(known: Instrument, predictions: pa.Table) -> str:
     if not predictions.num_rows:
-        return "there are no out-of-fold predictions of this day"
+        return f"{settings().signal_rung} said nothing of this day's rows without having seen them"
     if known.kind.startswith("inverse"):
         return "an inverse contract's profit is not linear in the price, which the engine needs"
     return ""

@@ -14,7 +14,7 @@ from orchestration.defs.features.level_tables import CLOCK as LEVEL_CLOCK
 from orchestration.defs.features.tables import CLOCK
 from orchestration.storage.tables import TABLES
 
-OUT_OF_FOLD = "oof"
+OUT_OF_FOLD, CHAMPION = "oof", "champion"
 _EPOCH = date(1970, 1, 1)
 _CARRIED = (
     "rung", "fold", "train_end_ns", "t0_ns", "t1_ns", "decision_id", "p_down", "p_flat", "p_up",
@@ -68,15 +68,24 @@ def model_versions(model: Mapping[str, Any]) -> dict[str, str]:
     return names | {model["rung"]: model["model_version"]}
 
 
-def rung_out_of_fold(predictions: pa.Table, task: str, rung: str) -> pa.Table:
-    """Return the out-of-fold rows of one rung of a task, in time order."""
+def rung_unseen(predictions: pa.Table, task: str, rung: str) -> pa.Table:
+    """Return what one rung of a task said of rows that it had not seen, in time order.
+
+    Its out-of-fold rows; of a day without any, which comes after the training, those of the champion where
+    that is the rung.
+    """
+    found = _said(predictions, task, OUT_OF_FOLD, rung)
+    if not found.num_rows:
+        found = _said(predictions, task, CHAMPION, f"{CHAMPION}:{rung}")
+    return found.sort_by([("t0_ns", "ascending"), ("decision_id", "ascending")])
+
+
+def _said(predictions: pa.Table, task: str, role: str, rung: str) -> pa.Table:
+    wanted = {"task": task, "role": role, "rung": rung}
     is_wanted = np.logical_and.reduce(
         [
-            pc.equal(predictions["task"].cast(pa.string()), task).to_numpy(),
-            pc.equal(predictions["role"].cast(pa.string()), OUT_OF_FOLD).to_numpy(),
-            pc.equal(predictions["rung"].cast(pa.string()), rung).to_numpy(),
+            pc.equal(predictions[name].cast(pa.string()), value).to_numpy()
+            for name, value in wanted.items()
         ]
     )
-    return predictions.filter(pa.array(is_wanted)).sort_by(
-        [("t0_ns", "ascending"), ("decision_id", "ascending")]
-    )
+    return predictions.filter(pa.array(is_wanted))
