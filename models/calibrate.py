@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.datasets import Dataset
-from models.tasks import LEVELS
+from models.tasks import LEVELS, Family
 from orderflow_core.splits import TooFewRowsError
 from orderflow_core.types import Float64, Int64
 
@@ -166,6 +166,31 @@ def event_slope(score: Float64, prior: float, label: Float64) -> float:
         return float(((tempered_event(score, prior, slope) - label) * distance).mean())
 
     return _root(derivative)
+
+
+def prior_of(family: Family, label: Float64) -> tuple[float, ...]:
+    """Return what is known without a model: class shares, the event's share, or of values nothing."""
+    if family == "classes":
+        return tuple(class_shares(label).tolist())
+    return (event_share(label),) if family == "binary" else ()
+
+
+def slope_of(family: Family, score: Float64, prior: tuple[float, ...], label: Float64) -> float:
+    """Return the slope that held-out rows give a model's scores: log probabilities, log odds or values."""
+    if family == "classes":
+        return direction_slope(score, np.array(prior), label)
+    if family == "binary":
+        return event_slope(score, prior[0], label)
+    return return_slope(score, label)
+
+
+def calibrated(family: Family, score: Float64, prior: tuple[float, ...], slope: float) -> Float64:
+    """Return predictions of a family, ``slope`` times as far from the prior as the scores are."""
+    if family == "classes":
+        return tempered(score, np.array(prior), slope)
+    if family == "binary":
+        return tempered_event(score, prior[0], slope)
+    return np.asarray(slope * score)
 
 
 # Zero of the (increasing) derivative of a convex loss, within the bounds of a slope.

@@ -1,79 +1,24 @@
 """Where the mid goes next: down, flat or up, as calibrated probabilities."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict
+from functools import partial
 
 import numpy as np
 
 from models.baselines import Standardizer
-from models.calibrate import class_shares, direction_slope, tempered
+from models.calibrate import class_shares
 from models.config import LogitConfig
 from models.datasets import Dataset
-from models.linear import LinearScore
+from models.forecast import forecast_reader
+from models.linear import LinearScore, fit_linear
 from models.rung import Fitted, Rung, RungTable, Training
-from models.trees import Booster, grow
+from models.trees import trees_rung
 from orderflow_core.types import Float64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogitDirection:
-    """Fitted multinomial logit on standardised columns.
-
-    Attributes
-    ----------
-    score : LinearScore
-        Unnormalised log probabilities, three outputs.
-    prior : ndarray of float64, shape (3,)
-        Class shares of the training rows.
-    slope : float
-        Calibration: see `models.calibrate`.
-    """
-
-    score: LinearScore
-    prior: Float64
-    slope: float
-
-    n_configurations = 1
-
-    def predict(self, features: Float64) -> Float64:
-        """Return probabilities (n, 3) of down, flat, up."""
-        return tempered(self.score(features), self.prior, self.slope)
-
-    def settings(self) -> dict[str, float]:
-        """Return what the training rows decided."""
-        return {"slope": self.slope}
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fitted numbers."""
-        return self.score.to_json() | {"prior": self.prior.tolist(), "slope": self.slope}
-
-    def texts(self) -> dict[str, str]:
-        """Return no further files."""
-        return {}
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any], texts: dict[str, str]) -> "LogitDirection":  # noqa: ARG003
-        """Return the predictor that `to_json` described."""
-        return cls(
-            score=LinearScore.from_json(data),
-            prior=np.array(data["prior"], np.float64),
-            slope=float(data["slope"]),
-        )
-
-
 def fit_logit(training: Training) -> Fitted:
-    """Calibrate a trial fit on the held-out rows, then fit again on every row of the fold."""
-    train, inner, config = training.rows, training.inner(), training.config.logit
-    trial = _fit_score(train.take(inner.fit_idx), training.weight_of(inner.fit_idx), config)
-    raw = trial(train.features[inner.held_idx])
-    prior = class_shares(train.label[inner.fit_idx])
-    slope = direction_slope(raw, prior, train.label[inner.held_idx])
-    predictor = LogitDirection(
-        score=_fit_score(train, training.weight, config),
-        prior=class_shares(train.label),
-        slope=slope,
-    )
-    return Fitted(predictor=predictor, held=tempered(raw, prior, slope))
+    """Fit a multinomial logit on standardised columns."""
+    return fit_linear(training, partial(_fit_score, config=training.config.logit))
 
 
 # A class that the rows lack gets no coefficients and the (smoothed) prior as its score.
@@ -100,63 +45,11 @@ def _fit_score(train: Dataset, weight: Float64, config: LogitConfig) -> LinearSc
     return LinearScore(standardizer=standardizer, coefficient=coefficient, intercept=intercept)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TreesDirection:
-    """Boosted trees with three outputs, calibrated about the class shares."""
-
-    booster: Booster
-    prior: Float64
-    slope: float
-
-    n_configurations = 1
-
-    def predict(self, features: Float64) -> Float64:
-        """Return probabilities (n, 3) of down, flat, up."""
-        return tempered(self.booster.raw(features), self.prior, self.slope)
-
-    def settings(self) -> dict[str, float]:
-        """Return what the training rows decided."""
-        return {"slope": self.slope, "n_trees": float(self.booster.n_trees)}
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fitted numbers; the trees are in `texts`."""
-        return {"prior": self.prior.tolist(), "slope": self.slope}
-
-    def texts(self) -> dict[str, str]:
-        """Return the booster's own text format."""
-        return {"booster.txt": self.booster.text}
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any], texts: dict[str, str]) -> "TreesDirection":
-        """Return the predictor that `to_json` and `texts` described."""
-        return cls(
-            booster=Booster(texts["booster.txt"]),
-            prior=np.array(data["prior"], np.float64),
-            slope=float(data["slope"]),
-        )
-
-
-def fit_trees(training: Training) -> Fitted:
-    """Count trees and calibrate on the held-out rows, then fit again on every row of the fold."""
-    train, inner = training.rows, training.inner()
-    grown = grow(training, "multiclass")
-    prior = class_shares(train.label[inner.fit_idx])
-    slope = direction_slope(grown.held_score, prior, train.label[inner.held_idx])
-    predictor = TreesDirection(
-        booster=Booster(grown.text), prior=class_shares(train.label), slope=slope
-    )
-    return Fitted(predictor=predictor, held=tempered(grown.held_score, prior, slope))
-
-
 RUNGS_OF_CLASSES: RungTable = {
     ("classes", "linear"): Rung(
         fit=fit_logit,
-        load=LogitDirection.from_json,
+        load=forecast_reader("classes", LinearScore.from_json),
         settings=lambda config: asdict(config.logit),
     ),
-    ("classes", "lightgbm"): Rung(
-        fit=fit_trees,
-        load=TreesDirection.from_json,
-        settings=lambda config: asdict(config.trees),
-    ),
+    ("classes", "lightgbm"): trees_rung("classes"),
 }

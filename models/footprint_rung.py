@@ -12,15 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from models.calibrate import (
-    class_shares,
-    direction_slope,
-    event_share,
-    event_slope,
-    return_slope,
-    tempered,
-    tempered_event,
-)
+from models.calibrate import calibrated, prior_of, slope_of
 from models.config import NetworkConfig
 from models.datasets import Dataset
 from models.footprint_batch import (
@@ -109,8 +101,8 @@ class NetworkPredictor:
         return target_of(self.head, np.full(n, np.nan))
 
     def _predict(self, source: FootprintDays) -> Float64:
-        score = scores(self.net, source.batches(_BATCH), self.head)
-        return _calibrated(self.family, score, self.prior, self.slope)
+        score = _scores(self.net, source, self.head, self.prior)
+        return calibrated(self.family, score, self.prior, self.slope)
 
     def settings(self) -> dict[str, float]:
         """Return what the training rows decided."""
@@ -164,9 +156,9 @@ def fit_network(training: Training) -> Fitted:
     trial = train_network(
         _network, _source(fit, learned, weight), to_stop, config, seed=training.seed
     )
-    score = scores(trial.net, to_stop.batches(_BATCH), head)
-    slope = _slope(family, score, prior, held.label)
-    said = _calibrated(family, score, prior, slope)
+    score = _scores(trial.net, to_stop, head, prior)
+    slope = slope_of(family, score, prior, held.label)
+    said = calibrated(family, score, prior, slope)
     known = dict(zip(HEADS, np.count_nonzero(~np.isnan(learned), axis=0).tolist(), strict=True))
     predictor = NetworkPredictor(
         net=trial.net,
@@ -212,24 +204,10 @@ def _learned(rows: Dataset, head: str, prior: tuple[float, ...]) -> tuple[Float3
 
 
 def _prior(family: Family, label: Float64) -> tuple[float, ...]:
-    if family == "classes":
-        return tuple(class_shares(label).tolist())
-    if family == "binary":
-        return (event_share(label),)
-    return (float(label.std()) or 1.0,)
+    return prior_of(family, label) or (float(label.std()) or 1.0,)
 
 
-def _slope(family: Family, score: Float64, prior: tuple[float, ...], label: Float64) -> float:
-    if family == "classes":
-        return direction_slope(score, np.array(prior), label)
-    if family == "binary":
-        return event_slope(score, prior[0], label)
-    return return_slope(score * prior[0], label)
-
-
-def _calibrated(family: Family, score: Float64, prior: tuple[float, ...], slope: float) -> Float64:
-    if family == "classes":
-        return tempered(score, np.array(prior), slope)
-    if family == "binary":
-        return tempered_event(score, prior[0], slope)
-    return slope * score * prior[0]
+# In the label's unit: a value is learned in units of its standard deviation.
+def _scores(net: Network, source: FootprintDays, head: str, prior: tuple[float, ...]) -> Float64:
+    score = scores(net, source.batches(_BATCH), head)
+    return score * prior[0] if head == "value" else score

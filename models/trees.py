@@ -3,14 +3,18 @@
 A missing value follows its own branch (LightGBM's native handling): nothing is imputed.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from models.config import TreesConfig
-from models.rung import Training
+from models.forecast import calibrated_fit, forecast_reader
+from models.rung import Fitted, Rung, Training
+from models.tasks import Family
 from orderflow_core.types import Float64
+
+_OBJECTIVES = {"classes": "multiclass", "binary": "binary", "value": "regression"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +110,23 @@ class Booster:
         """Boosting rounds (with three outputs each is three trees)."""
         return int(self._booster.current_iteration())
 
+    def settings(self) -> dict[str, float]:
+        """Return what early stopping decided."""
+        return {"n_trees": float(self.n_trees)}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return nothing: the trees are in `texts`."""
+        return {}
+
+    def texts(self) -> dict[str, str]:
+        """Return the booster's own text format."""
+        return {"booster.txt": self.text}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any], texts: dict[str, str]) -> "Booster":  # noqa: ARG003
+        """Return the booster of `texts`."""
+        return cls(texts["booster.txt"])
+
     def raw(self, features: Float64) -> Float64:
         """Return raw scores, shape (n, 3) or (n,)."""
         if len(features) == 0:  # LightGBM refuses no rows
@@ -114,3 +135,18 @@ class Booster:
         return np.asarray(
             self._booster.predict(features, raw_score=True, num_threads=1), np.float64
         )
+
+
+def fit_trees(training: Training) -> Fitted:
+    """Count trees and calibrate on the held-out rows, then fit again on every row of the fold."""
+    grown = grow(training, _OBJECTIVES[training.task.family])
+    return calibrated_fit(training, Booster(grown.text), grown.held_score)
+
+
+def trees_rung(family: Family) -> Rung:
+    """Return the rung ``lightgbm`` of a family."""
+    return Rung(
+        fit=fit_trees,
+        load=forecast_reader(family, Booster.from_json),
+        settings=lambda config: asdict(config.trees),
+    )

@@ -158,19 +158,8 @@ class Tracking:
         held = judged.leak_checks | dict(checks or {})
         run_id = log_parent(client, self._experiment(name), found, origin)
         try:
-            if judged.lift is not None:
-                log_batch(client, run_id, lift_metrics(judged.lift))
-            if judged.paths is not None:
-                log_batch(client, run_id, path_metrics(judged.paths))
-            model_uri = self._log_model(found, run_id, origin)
-            with self._database.locked(self._lock_timeout_s):
-                incumbent = self._incumbent(found.task, name)
-                decision = decide(found, incumbent, held)
-                version = register(client, name, model_uri, run_id, _version_tags(found, origin))
-                record_decision(
-                    client, name, version, decision, f"Run {run_id}, data {origin.data.digest}"
-                )
-            _log_decision(client, run_id, version, decision)
+            _log_further(client, run_id, judged)
+            version, decision = self._register(client, found, name, run_id, origin, held)
             facts = CardFacts(
                 model_version=f"{name}/{version}",
                 symbol=symbol,
@@ -191,7 +180,7 @@ class Tracking:
         return Registered(
             name=name,
             version=version,
-            model_version=f"{name}/{version}",
+            model_version=facts.model_version,
             run_id=run_id,
             rung=found.candidate,
             alias_champion=decision.promote,
@@ -326,6 +315,26 @@ class Tracking:
             mlflow.log_input(dataset, context="training")
         return log_model(found, run_id)
 
+    # Of two trainings at once the second decides against what the first has promoted.
+    def _register(
+        self,
+        client: Any,
+        found: WalkForward,
+        name: str,
+        run_id: str,
+        origin: Origin,
+        checks: Mapping[str, bool],
+    ) -> tuple[int, Decision]:
+        model_uri = self._log_model(found, run_id, origin)
+        with self._database.locked(self._lock_timeout_s):
+            decision = decide(found, self._incumbent(found.task, name), checks)
+            version = register(client, name, model_uri, run_id, _version_tags(found, origin))
+            record_decision(
+                client, name, version, decision, f"Run {run_id}, data {origin.data.digest}"
+            )
+        _log_decision(client, run_id, version, decision)
+        return version, decision
+
     def _incumbent(self, task: Task, name: str) -> Incumbent | None:
         champion = self.champion(name)
         if champion is None:
@@ -359,6 +368,13 @@ def _version_tags(found: WalkForward, origin: Origin) -> dict[str, str]:
         "rung": found.candidate,
         **{key: str(value) for key, value in numbers.items()},
     }
+
+
+def _log_further(client: Any, run_id: str, judged: Judging) -> None:
+    if judged.lift is not None:
+        log_batch(client, run_id, lift_metrics(judged.lift))
+    if judged.paths is not None:
+        log_batch(client, run_id, path_metrics(judged.paths))
 
 
 def _log_decision(client: Any, run_id: str, version: int, decision: Decision) -> None:

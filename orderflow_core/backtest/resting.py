@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from orderflow_core.backtest.fills import MarketPath, market_from_quotes, market_from_trades
 from orderflow_core.kernels.resting import _resting_fills_nb
-from orderflow_core.types import Bool, Int64, QuoteArrays, TradeArrays
+from orderflow_core.types import Bool, Int8, Int64, QuoteArrays, TradeArrays
 from orderflow_core.validate import (
     INT64_MAX,
     require_count,
@@ -104,12 +104,7 @@ def resting_fills(
     --------
     Two lots are ahead of a bid at 10. Sales of 2 there leave it the first; the next one fills it.
     """
-    decided = require_int64("decided_ns", decided_ns)
-    require_sorted("decided_ns", decided)
-    sides = require_sign("side", side)
-    require_same_length(decided_ns=decided, side=sides)
-    if (sides == 0).any():
-        raise ValueError(f"side must be -1 or +1, got 0 at position {np.argmin(sides != 0)}")
+    decided, sides = _checked_orders(decided_ns, side)
     latency = require_count("latency_ns", latency_ns)
     rest = require_positive_scalar("rest_ns", rest_ns)
     if len(decided) and int(decided[-1]) + latency + rest > INT64_MAX:
@@ -119,34 +114,35 @@ def resting_fills(
         market, sizes = market_from_trades(trades, tick_steps), None
     else:
         market, sizes = market_from_quotes(quotes), _sizes(quotes)
-    arrive = decided + latency
+    arrive, deadline = decided + latency, decided + latency + rest
     price, is_placed = _touch(market, decided, sides)
     queue, is_crossed = _queue(market, sizes, decided, arrive, sides, price)
-    orders = np.column_stack(
-        [
-            arrive + rest,
-            sides,
-            price,
-            queue,
-            np.searchsorted(tape[:, 0], arrive, side="right"),
-            np.searchsorted(market.ts_ns, arrive, side="right"),
-        ]
-    ).astype(np.int64)
-    fill = np.full(len(decided), -1, np.int64)
-    book = _quote_rows(market, sizes)
+    # From the first trade and the first element of the market that the order can meet.
+    meets = [np.searchsorted(ts_ns, arrive, side="right") for ts_ns in (tape[:, 0], market.ts_ns)]
+    orders = np.column_stack([deadline, sides, price, queue, *meets]).astype(np.int64)
     rests = np.flatnonzero(is_placed & ~is_crossed)
     found = np.empty(len(rests), np.int64)
-    _resting_fills_nb(tape, book, np.ascontiguousarray(orders[rests]), found)
+    _resting_fills_nb(tape, _quote_rows(market, sizes), np.ascontiguousarray(orders[rests]), found)
+    fill = np.where(is_placed & is_crossed, arrive, -1)
     fill[rests] = found
-    fill[is_placed & is_crossed] = arrive[is_placed & is_crossed]
     return RestingFills(
         arrive_ns=arrive,
-        deadline_ns=arrive + rest,
+        deadline_ns=deadline,
         price_ticks=price,
         queue_lots=queue,
         fill_ns=fill,
         is_placed=is_placed,
     )
+
+
+def _checked_orders(decided_ns: ArrayLike, side: ArrayLike) -> tuple[Int64, Int8]:
+    decided = require_int64("decided_ns", decided_ns)
+    require_sorted("decided_ns", decided)
+    sides = require_sign("side", side)
+    require_same_length(decided_ns=decided, side=sides)
+    if (sides == 0).any():
+        raise ValueError(f"side must be -1 or +1, got 0 at position {np.argmin(sides != 0)}")
+    return decided, sides
 
 
 def _trade_rows(trades: TradeArrays) -> Int64:

@@ -8,7 +8,7 @@ from models.artifact import load_model, save_model
 from models.baselines import CLIP_SD, NaiveDirection, Standardizer, fit_naive_direction
 from models.config import LadderConfig, RidgeConfig
 from models.evaluate import row_loss
-from models.ladder import base_rate, fit_rung
+from models.ladder import base_rate, find_rung, fit_rung
 from models.returns import fit_ridge_score
 from models.rung import Training, scaled_uniqueness
 from models.tasks import RUNGS
@@ -209,3 +209,17 @@ def test_rows_that_share_their_outcome_count_as_one():
     score = fit_ridge_score(crowd, training.weight, RidgeConfig(penalty_per_row=1e6))
     # one outcome of 100 among 200 of zero
     assert score(data.features).mean() == pytest.approx(100 / 201, rel=1e-3)
+
+
+def test_models_stored_before_events_and_values_shared_a_predictor_read_back():
+    """An event's prior stood there as a number, a value had none."""
+    for kind in ("move", "return"):
+        data = synthetic(kind, n=300, strength=0.5)
+        model = fitted(kind, "linear", data)
+        stored = model.predictor.to_json()
+        if kind == "move":
+            stored |= {"prior": stored["prior"][0]}
+        else:
+            assert stored.pop("prior") == []
+        again = find_rung(TASKS[kind], "linear").load(stored, {})
+        np.testing.assert_array_equal(again.predict(data.features), model.predict(data.features))
