@@ -214,6 +214,15 @@ def test_two_streams_of_ids_in_one_file_show_as_a_leap():
     assert batch.counts["id_leaps"] == 1
 
 
+def test_of_two_streams_mixed_in_time_the_longer_stays():
+    # Even milliseconds are of one stream, odd ones of another, which is shorter by one.
+    lines = [trade(i // 2 + (5_000_000 if i % 2 else 1), ms=i) for i in range(9)]
+    batch = parse(lines)
+    assert column(batch.trades, "trade_id") == [1, 2, 3, 4, 5]
+    assert set(reasons(batch).values()) == {"time_inversion"}
+    assert (batch.offered, batch.quarantined) == (9, 4)
+
+
 def test_fills_between_aggregates():
     lines = [aggregate(1, 10, 12), aggregate(2, 13, 13, ms=1), aggregate(3, 15, 15, ms=2)]
     spot_lines = [
