@@ -10,6 +10,10 @@ from orderflow_core.types import Bool, Float64, Int64
 
 N_BINS = 10
 DOMAIN = {
+    "log_loss": (0.0, np.inf),
+    "brier": (0.0, np.inf),
+    "mse": (0.0, np.inf),
+    "pinball": (0.0, np.inf),
     "accuracy": (0.0, 1.0),
     "hit_rate": (0.0, 1.0),
     "auc_up_down": (0.0, 1.0),

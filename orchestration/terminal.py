@@ -115,7 +115,10 @@ def lag_table(result: Mapping[str, Any]) -> Table:
 
 
 # The metric that decides, and what a person asks next; `orderflow models --json` has them all.
-_SHOWN_METRICS = ("log_loss", "hit_rate", "auc_up_down", "mse", "r2_zero", "rank_ic")
+_SHOWN_METRICS = (
+    "log_loss", "hit_rate", "auc_up_down", "auc", "mse", "r2_zero", "rank_ic", "pinball",
+    "pinball_skill", "coverage_90",
+)  # fmt: skip
 
 
 def model_tables(models: Sequence[Mapping[str, Any]]) -> list[Table]:

@@ -10,9 +10,18 @@ from orchestration.charts import theme
 from orchestration.charts.formatting import MISSING, escape, quantity_text, score_text
 
 WIDTH, HEIGHT, MARGIN = 240, 26, 12
-LOWER_IS_BETTER = frozenset({"log_loss", "brier", "ece", "mse", "miscalibration"})
+LOWER_IS_BETTER = frozenset({"log_loss", "brier", "ece", "mse", "pinball", "miscalibration"})
 HIGHER_IS_BETTER = frozenset(
-    {"accuracy", "hit_rate", "auc_up_down", "r2_zero", "r2_train_mean", "rank_ic"}
+    {
+        "accuracy",
+        "hit_rate",
+        "auc_up_down",
+        "auc",
+        "r2_zero",
+        "r2_train_mean",
+        "rank_ic",
+        "pinball_skill",
+    }
 )
 
 

@@ -81,6 +81,16 @@ def test_auc_without_both_sides_is_undefined():
     assert np.isnan(found["auc_up_down"].value)
 
 
+def test_no_interval_of_a_loss_reaches_below_zero():
+    # One event among few blocks: the interval around so small a mean, widened, would pass zero.
+    label = np.zeros(400)
+    label[200] = 1.0
+    p = np.full(400, 0.01)
+    found = named(score(Task("move_60s"), label, p, p, blocks(400)))
+    for metric in ("log_loss", "brier"):
+        assert 0.0 <= found[metric].low < found[metric].value < found[metric].high
+
+
 def test_auc_interval_agrees_with_resampling_the_area_itself():
     label, truth = random_direction(300, seed=3)
     plan = blocks(300)

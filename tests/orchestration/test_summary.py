@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from models.tasks import Task
+from orchestration.charts.scores import direction_text
 from orchestration.pipeline import Materialized
 from orchestration.quarantine import Chosen, quarantined
 from orchestration.sources.records import QUARANTINE, table
@@ -139,6 +141,18 @@ def test_a_model_without_champion_says_why():
     assert "brier" not in text
     champion = shown(*model_tables([model | {"aliases": ["champion"]}]))
     assert "champion: none" not in champion
+
+
+@pytest.mark.parametrize(
+    "task", ["direction_20", "move_60s", "return_60s", "slippage", "level_300s"]
+)
+def test_a_model_of_any_family_shows_the_loss_that_decides(task):
+    score = {"rung": "naive", "metric": Task(task).loss, "value": 0.7531, "low": 0.8, "high": 1.0,
+             "base": None, "beats_below": ""}  # fmt: skip
+    model = {"name": "orderflow", "version": 2, "rung": "naive", "aliases": [], "reason": "",
+             "scores": [score]}  # fmt: skip
+    assert "0.7531" in shown(*model_tables([model]))
+    assert direction_text(Task(task).loss) == "lower is better"
 
 
 def test_an_ingest_shows_what_became_of_every_record():
