@@ -19,11 +19,12 @@ from pathlib import Path
 
 from orchestration import ingest
 from orchestration.config import Settings
-from orchestration.sources import binance, dukascopy, iqfeed
+from orchestration.sources import binance, dukascopy, iqfeed, kinetick
 from orchestration.sources.binance import Settings as BinanceSettings
 from orchestration.sources.binance.addresses import rest_settings
 from orchestration.sources.binance.download import cached, history, recheck
 from orchestration.sources.binance.rest import TooOldError
+from orchestration.sources.day_split import split_by_day
 from orchestration.sources.dukascopy import DukascopySettings
 from orchestration.sources.iqfeed import Settings as IqfeedSettings
 from orchestration.sources.kinetick import exports_of
@@ -153,8 +154,24 @@ BY_DAY: dict[str, Callable[[Instrument, date, Asked], list[Path]]] = {
 def units_of_day(
     source: str, instrument: Instrument, day: date, ask: Asked
 ) -> Iterator[SourceBatch]:
-    """Fetch a day and yield its units; each takes the place of what came of it earlier."""
-    yield from units_of_files(source, instrument, fetch(source, instrument, day, ask))
+    """Fetch a day and yield its units; each takes the place of what came of it earlier.
+
+    Raises
+    ------
+    NothingPublished, SourceError
+        As :func:`fetch`; also where the exports of a folder hold nothing of the day.
+    """
+    batches = units_of_files(source, instrument, fetch(source, instrument, day, ask))
+    if source != kinetick.NAME:
+        yield from batches
+        return
+    # An export holds whatever was chosen when it was made: of it the day alone is asked for.
+    parts = [split_by_day(batch, instrument).get(day) for batch in batches]
+    if not any(part is not None for part in parts):
+        raise NothingPublished(
+            instrument.symbol, f"the exports in {ask.kinetick_folder} hold nothing of {day}"
+        )
+    yield from (part for part in parts if part is not None)
 
 
 def units_of_month(
@@ -201,13 +218,20 @@ def units_replaced(
 def units_of_files(
     source: str, instrument: Instrument, paths: Sequence[Path]
 ) -> Iterator[SourceBatch]:
-    """Yield the units of files of the cache, marked with the versions whose place they take."""
-    is_whole = source != "kinetick"  # an export says nothing about the day that it is of
+    """Yield the units of files of the cache, marked with the versions whose place they take.
+
+    A unit that two of the files give, as a Bid and an Ask file do, comes once.
+    """
+    is_whole = source != kinetick.NAME  # an export says nothing about the day that it is of
     if source == dukascopy.NAME:
         for batch in ingest.read_units(source, paths, instrument):
             yield replace(batch, takes_over=is_whole)
         return
+    seen: set[str] = set()
     for path in paths:
         older = tuple(history(path)) if source == binance.NAME else ()
         for batch in ingest.read_units(source, [path], instrument):
+            if batch.unit in seen:
+                continue
+            seen.add(batch.unit)
             yield replace(batch, supersedes=older, takes_over=is_whole)

@@ -244,6 +244,24 @@ def test_kinetick_has_no_download(store, tmp_path, request):
     assert summary.stored == 9
 
 
+def test_a_day_out_of_a_folder_of_exports_is_that_day_and_each_record_once(
+    store, tmp_path, request
+):
+    known = named(load_instruments()["MES"], request)
+    ask = Asked(cache_dir=tmp_path, kinetick_folder=tmp_path)
+    days = [f"202503{day} 070000 {i:07d}" for day in (18, 19) for i in range(5)]
+    for side, price in (("Last", "5997.25"), ("Bid", "5997"), ("Ask", "5997.25")):
+        text = "".join(f"{stamp};{price};1\n" for stamp in days)
+        (tmp_path / f"MES 06-25.{side}.txt").write_text(text)
+    wanted = date(2025, 3, 19)
+    found = take(store, known, units_of_day("kinetick", known, wanted, ask))
+    # Five trades; a bid and an ask of one file and of the other are a pair that is read once.
+    assert (found.days, found.offered, found.stored) == ((wanted,), 5 + 10, 5 + 10)
+    assert len(held(store, known)) == 5
+    with pytest.raises(NothingPublished, match="hold nothing of 2025-03-20"):
+        list(units_of_day("kinetick", known, date(2025, 3, 20), ask))
+
+
 def test_other_sources_have_no_days(ask):
     with pytest.raises(SourceError, match="source 'lean' cannot be asked for a day, only binance"):
         fetching.fetch("lean", PERP, DAY, ask)
