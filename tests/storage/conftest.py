@@ -3,6 +3,7 @@
 import base64
 import json
 import multiprocessing
+import os
 import subprocess
 import sys
 import urllib.request
@@ -144,9 +145,22 @@ def postgres_store(postgres_databases: Callable[[], str]) -> Iterator[Store]:
         yield opened
 
 
-@pytest.fixture(scope="session", params=["embedded", "http", "postgres"])
+@pytest.fixture(scope="session")
+def real_store() -> Iterator[Store]:
+    """A store on a real ClickHouse server, where ORDERFLOW_TEST_CLICKHOUSE_URL names one."""
+    url = os.environ.get("ORDERFLOW_TEST_CLICKHOUSE_URL")
+    if not url:
+        pytest.skip("needs a ClickHouse server: ORDERFLOW_TEST_CLICKHOUSE_URL is not set")
+    with Store.open(url=url) as opened:
+        yield opened
+
+
+@pytest.fixture(
+    scope="session",
+    params=["embedded", "http", "postgres", pytest.param("real", marks=pytest.mark.server)],
+)
 def each_store(request: pytest.FixtureRequest) -> Store:
-    """The same test on the embedded store, on one behind HTTP, and on PostgreSQL."""
+    """The same test on the embedded store, behind HTTP, on PostgreSQL, and on a real server if there is one."""
     return request.getfixturevalue(f"{request.param}_store")
 
 

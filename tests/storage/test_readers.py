@@ -140,7 +140,7 @@ def test_existing_keys_are_those_of_other_units(store, symbol):
 def test_reading_notices_rows_that_went_missing(store, symbol):
     (row,) = publish(store, symbol, {"flow.events": sample_rows(EVENTS, 3)}, day=date(1990, 1, 2))
     store._engine.delete_generations(EVENTS, row.trading_day, [row.generation])
-    message = r"flow.events .* the manifest states 3 rows, the table holds 0; run verify"
+    message = r"flow.events .* the manifest states 3 rows, the table holds 0; see orderflow doctor"
     with pytest.raises(StoreCorruptError, match=message):
         store.read("flow.events", symbol)
     # Mend it for the tests that verify the whole store.
