@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 import pyarrow as pa
 
@@ -36,6 +36,8 @@ _PINNED = {
 # Fewer rows go by a file: starting the other way costs more than it saves. The manifest's rows, whose
 # tokens decide between writers, are always fewer.
 _ROWS_WORTH_SCANNING = 10_000
+# Files that TLS needs beyond the system's: of the authority, of the client and its key.
+_TLS_OPTIONS = {"ca_cert", "client_cert", "client_cert_key"}
 # What a query may take, by ClickHouse's errors, and the settings that say so.
 _LIMITS = {
     241: "memory than ORDERFLOW_STORE_MEMORY_GB",
@@ -240,11 +242,16 @@ def _connect(target: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
 
 def server_target(url: str) -> dict[str, Any]:
     """Split a server's URL into the client's arguments; StoreUrlError says what is wrong with it."""
-    expected = "http[s]://user:password@host:port[/database]"
+    expected = "http[s]://user:password@host:port[/database][?ca_cert=/path/of/ca.pem]"
     parts = split_server_url(url, ("http", "https"), expected=expected)
-    # Options that nothing reads would be taken for heeded.
-    if not parts.hostname or parts.query or parts.fragment:
-        raise StoreUrlError(f"the store's url must be {expected}, without options")
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    # Others would be taken for heeded; certificates mean nothing without TLS.
+    is_known = set(options) <= (_TLS_OPTIONS if parts.scheme == "https" else set())
+    if not parts.hostname or parts.fragment or not is_known:
+        raise StoreUrlError(f"the store's url must be {expected}")
+    for name, path in options.items():
+        if not Path(path).is_file():
+            raise StoreUrlError(f"{name} of the store's url names no file: {path!r}")
     return {
         "interface": parts.scheme,
         "host": parts.hostname,
@@ -254,6 +261,7 @@ def server_target(url: str) -> dict[str, Any]:
         "database": parts.path.strip("/") or "default",
         # A session takes one query at a time; without one, threads query side by side.
         "autogenerate_session_id": False,
+        **options,
     }
 
 

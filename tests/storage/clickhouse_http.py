@@ -23,6 +23,7 @@ import gzip
 import json
 import re
 import socket
+import ssl
 import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -290,7 +291,14 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--config", type=Path)
+    parser.add_argument(
+        "--certificate", type=Path, help="speak TLS: certificate and key in one file"
+    )
     chosen = parser.parse_args()
     server = Server(chosen.folder, chosen.config)
+    if chosen.certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(chosen.certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     print(server.server_address[1], flush=True)
     server.serve_forever()
