@@ -125,13 +125,16 @@ def column_maps(symbol: str, toml_path: Path) -> list[ColumnMap]:
     """
     try:
         tables = tomllib.loads(toml_path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        tables = {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SourceError(toml_path, f"cannot be read for [{symbol}.columns]: {error}") from error
     table = tables.get(symbol)
     found = table.get("columns") if isinstance(table, dict) else None
     if not found:
         raise SourceError(
-            toml_path, f"needs a table [{symbol}.columns] that says what a file's columns are"
+            toml_path,
+            f"needs a table [{symbol}.columns] that says what a file's columns are, as docs/files.md tells",
         )
     described = found if isinstance(found, list) else [found]
     return [_column_map(symbol, one, toml_path) for one in described]

@@ -1,5 +1,8 @@
 import math
+import re
+from dataclasses import fields
 from decimal import Decimal
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -7,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import feather, parquet
 
+from orchestration.instruments import load_instruments
 from orchestration.sources.column_map import ColumnMap, column_maps
 from orchestration.sources.generic import parse_table, read
 from orchestration.sources.records import SourceError
@@ -20,6 +24,7 @@ BOTH = ColumnMap(
     time="ts", price="p", qty="q", bid="b", bid_qty="bq", ask="a", ask_qty="aq", delimiter=";"
 )
 T0 = 1_773_496_431_201  # ms
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "files.md"
 
 
 def parse(text, *maps, known=XRP, **more):
@@ -182,11 +187,24 @@ def test_maps_come_from_the_instruments_file(tmp_path):
     assert [one.has_trades for one in column_maps("X", path)] == [False, True]
 
 
+def test_the_page_names_every_key_and_its_example_reads_a_file(tmp_path, monkeypatch):
+    page = PAGE.read_text()
+    table = page.split("| key of `columns` |")[1].split("\n\n")[0]
+    keys = set(re.findall(r"`([a-z_]+)`", table)) - {"true", "false", "venue_symbol"}
+    assert keys == {field.name for field in fields(ColumnMap)}
+    (tmp_path / "instruments.toml").write_text(re.findall("```toml\n(.*?)```", page, re.DOTALL)[0])
+    monkeypatch.setenv("ORDERFLOW_HOME", str(tmp_path))
+    path = tmp_path / "a.csv"
+    path.write_text(f"trade_id,ts_ms,price,quantity,is_buyer_maker\n7,{T0},1.3913,17.2,true\n")
+    (batch,) = read([path], load_instruments(tmp_path)["XRPUSDT"])
+    assert (batch.stored, column(batch.trades, "native_sign")) == (1, [-1])
+
+
 def test_without_maps_the_installation_is_asked(tmp_path, monkeypatch):
     monkeypatch.setenv("ORDERFLOW_HOME", str(tmp_path))
     path = tmp_path / "a.csv"
     path.write_text(f"t,p,q\n{T0},1,1\n{T0},1,1\n")
-    with pytest.raises(SourceError, match="cannot be read for"):
+    with pytest.raises(SourceError, match=r"needs a table \[XRPUSDT.columns\] .* docs/files.md"):
         read([path], XRP)
     (tmp_path / "instruments.toml").write_text(
         '[XRPUSDT.columns]\ntime = "t"\nprice = "p"\nqty = "q"\n'
