@@ -22,7 +22,8 @@ _FILE = re.compile(r"(\d{4})_(\w+)\.sql")
 _RECORDS = """
 CREATE TABLE IF NOT EXISTS meta.migrations
 (`version` Int64, `name` String, `checksum` String, `applied_at` Int64)
-ENGINE = MergeTree ORDER BY version SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+ENGINE = MergeTree ORDER BY version
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 1000
 """
 
 
@@ -90,9 +91,14 @@ def make_missing(connection: Connection) -> None:
 def list_applied(connection: Connection) -> list[AppliedMigration]:
     """Return what has been applied, oldest first."""
     found = connection.select(
-        "SELECT version, name, applied_at FROM meta.migrations ORDER BY version"
+        "SELECT version, name, min(applied_at) AS first FROM meta.migrations "
+        "GROUP BY version, name ORDER BY version"
     )
-    return [AppliedMigration(**row) for row in found.to_pylist()]
+    columns = (column.to_pylist() for column in found.columns)
+    return [
+        AppliedMigration(version=v, name=name, applied_at=at)
+        for v, name, at in zip(*columns, strict=True)
+    ]
 
 
 def applied_migrations(connection: Connection) -> dict[int, tuple[str, str]]:

@@ -1,15 +1,17 @@
 """The store behind HTTP: lost connections, refusals, secrets. Nothing is doubled, nothing half there."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from orchestration.storage.errors import StoreError
+from orchestration.storage.migrations import packaged_migrations
 from orchestration.storage.store import Store
 from orchestration.storage.tables import TABLES
 from tests.storage.clickhouse_http import PASSWORD
-from tests.storage.conftest import DAY, NEXT_DAY, publish
+from tests.storage.conftest import DAY, NEXT_DAY, publish, serving
 from tests.storage.rows import sample_rows
 
 # ruff: noqa: S106  passwords of a server that lives as long as the test
@@ -149,6 +151,19 @@ def test_two_writers_on_one_server_and_one_day_one_wins(http_server, symbol):
         publish(one, symbol, {"flow.bars": sample_rows(BARS, 3)}, day=NEXT_DAY)
         publish(other, f"{symbol} 2", {"flow.bars": sample_rows(BARS, 3)})
         assert len(one.published(symbol=symbol)) == 2
+
+
+def test_processes_that_open_a_new_server_at_once_migrate_it_once(tmp_path):
+    with serving(tmp_path) as server:
+        with ThreadPoolExecutor(4) as pool:
+            stores = list(pool.map(lambda _: Store.open(url=server.url()), range(4)))
+        applied = stores[0].migrations()
+        assert [m.version for m in applied] == [m.version for m in packaged_migrations()]
+        count = stores[1].query("SELECT toInt64(count()) AS n FROM meta.migrations")
+        assert count["n"].to_pylist() == [len(applied)]
+        for store in stores:
+            assert store.verify() == []
+            store.close()
 
 
 def test_insert_tokens_are_heeded_by_every_table(http_store):
