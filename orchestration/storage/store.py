@@ -1,5 +1,6 @@
 """The store of Orderflow: what every other part of the program reads from and publishes to."""
 
+import re
 import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
@@ -23,6 +24,8 @@ from orchestration.storage.publication import Publication
 from orchestration.storage.readers import read_generations
 from orchestration.storage.status import TableStatus, table_status
 from orchestration.storage.tables import table_named
+
+_WRITES = re.compile(r"\b(?:INSERT|OUTFILE)\b", re.IGNORECASE)
 
 
 class Store:
@@ -157,6 +160,9 @@ class Store:
         # The embedded engine would run what follows a semicolon too; a server would not.
         if ";" in sql.rstrip().rstrip(";"):
             raise ValueError("query takes one statement; bind texts that hold a semicolon")
+        # WITH ... INSERT and SELECT ... INTO OUTFILE begin as reading queries do.
+        if found := _WRITES.search(sql):
+            raise ValueError(f"query only reads: {found[0]!r} may stand in bound texts only")
         unbound = [name for name in params if f"{{{name}:" not in sql]
         if unbound:
             raise ValueError(f"parameters {unbound} do not occur as {{name:Type}} in the query")

@@ -120,6 +120,9 @@ def test_a_name_that_is_none_of_ours_never_becomes_sql(store, text):
         "/* */ DROP TABLE raw.trades",
         "(SELECT 1); TRUNCATE TABLE raw.trades",
         "WITH 1 AS a SELECT a; DROP TABLE raw.trades",
+        "WITH 1 AS a INSERT INTO meta.retired SELECT 1, 1",
+        "WITH 1 AS a insert/**/into meta.retired SELECT 1, 1",
+        "SELECT 1 AS a INTO OUTFILE 'written by a query'",
     ],
 )
 def test_a_query_reads_one_thing(store, sql):
