@@ -20,7 +20,7 @@ from benchmarks.data import DAY_NS, make_market
 from orchestration.arrays import constant
 from orchestration.defs.features.tables import feature_settings, features
 from orchestration.defs.flow.tables import bars, footprint_cells, profile_rows
-from orchestration.storage.manifest import Manifest, ManifestRow
+from orchestration.storage.manifest import ManifestRow
 from orchestration.storage.pages import connection_of
 from orchestration.storage.store import Store
 from orchestration.storage.tables import TABLES, table_named
@@ -91,7 +91,7 @@ def replicate(store: Store, days: range, tables: Iterable[str]) -> float:
     chosen = set(tables)
     first = [row for row in store.published(symbol=SYMBOL, day=FIRST_DAY) if row.table in chosen]
     connection = connection_of(store._engine)
-    manifest = Manifest(connection)
+    manifest = store._engine.manifest
     for part in _parts(days):
         for row in first:
             connection.command(_shifted_insert(row, part))

@@ -17,6 +17,7 @@ from orchestration.sources.day_split import clip_gaps
 from orchestration.sources.depth_gate import CHAIN, depth_gaps
 from orchestration.sources.id_gaps import trade_gaps
 from orchestration.sources.records import GAPS, TRADES, Gap, gaps_table
+from orchestration.storage.manifest import ManifestRow
 from orchestration.storage.store import Store
 from orderflow_core.instrument import Instrument
 
@@ -108,16 +109,39 @@ def _ends_of_trades(store: Store, instrument: Instrument, day: date) -> pa.Table
     # say which rows to read: a day has a few of a time, and millions of ids and texts.
     # A generation never changes, and a file of some days asks for each day's ends several times.
     symbol = instrument.symbol
-    published = store.published("raw.trades", symbol, day)
-    held = tuple(row.generation for row in published if row.rows)
-    known = _ENDS.setdefault(store, {})
-    ends = known.get(held)
+    held = _held(store.published("raw.trades", symbol, day))
+    ends = _ENDS.get(store, {}).get(held)
     if ends is None:
         ends = _read_ends(store, symbol, day)
-        if len(known) >= _MAX_ENDS:
-            known.clear()
-        known[held] = ends
+        _remember(store, held, ends)
     return ends
+
+
+def remember_ends(
+    store: Store, instrument: Instrument, day: date, unit: str, trades: pa.Table
+) -> None:
+    """Remember the first and last trade of a day that a unit has just published, where it alone has any.
+
+    Parameters
+    ----------
+    trades : pyarrow.Table
+        What it published, in the order of time and id: the audit has found the same in the store.
+    """
+    published = [row for row in store.published("raw.trades", instrument.symbol, day) if row.rows]
+    if [row.unit for row in published] == [unit] and len(trades) == published[0].rows:
+        ends = trades.select(_GAP_COLUMNS).take(sorted({0, len(trades) - 1}))
+        _remember(store, _held(published), ends)
+
+
+def _held(published: Sequence[ManifestRow]) -> tuple[int, ...]:
+    return tuple(row.generation for row in published if row.rows)
+
+
+def _remember(store: Store, held: tuple[int, ...], ends: pa.Table) -> None:
+    known = _ENDS.setdefault(store, {})
+    if len(known) >= _MAX_ENDS:
+        known.clear()
+    known[held] = ends
 
 
 def _read_ends(store: Store, symbol: str, day: date) -> pa.Table:

@@ -140,6 +140,8 @@ def day_tables(store: Store, batch: SourceBatch, instrument: Instrument) -> Iter
     """
     days = split_by_day(batch, instrument)
     gone = {batch.unit, replay_unit(batch.unit), *batch.supersedes}
+    for day in days:  # asked of all tables at once: the store remembers it
+        store.published(symbol=instrument.symbol, day=day)
     across_units.require_one_kind(store, batch, days, instrument, gone)
     if not instrument.max_id_step:
         # All days are judged before the first is published: a file is refused whole.
@@ -293,6 +295,7 @@ def publish_day(
         publication.audit()
         verdict.result()
         publication.commit()
+    day_gaps.remember_ends(store, made.instrument, made.day, made.unit, made.tables["raw.trades"])
     renew_gaps_beside(store, made, run_id)
 
 

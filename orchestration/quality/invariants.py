@@ -20,11 +20,12 @@ def check_order(table: pa.Table) -> CheckOutcome:
     """
     ts = table["ts_event_ns"].to_numpy()
     ids = table["trade_id"].to_numpy()
-    backward = int(np.count_nonzero(np.diff(ts) < 0))
-    tied = int(np.count_nonzero((np.diff(ts) == 0) & (np.diff(ids) <= 0)))
-    is_rising = bool((np.diff(ids) > 0).all())  # the usual case, in which none can be repeated
+    ts_step, id_step = np.diff(ts), np.diff(ids)
+    backward = int(np.count_nonzero(ts_step < 0))
+    is_rising = bool((id_step > 0).all())  # the usual case: no id is repeated, tied or runs back
+    tied = 0 if is_rising else int(np.count_nonzero((ts_step == 0) & (id_step <= 0)))
     repeated = 0 if is_rising else len(ids) - len(np.unique(ids))
-    counted = _counts_of_ids(table)
+    counted = [] if is_rising else _counts_of_ids(table)
     inverted = sum(int(np.count_nonzero(np.diff(ids[own]) < 0)) for own in counted)
     rows = (
         rule("time never runs back", backward == 0, backward),

@@ -13,11 +13,15 @@ _MAX_TEXT_BYTES = 2**31 - 1  # what Arrow's 32-bit offsets reach
 
 @njit(cache=True, nogil=True)
 def _lengths_nb(first, last, offsets):
+    # Returns the length of all texts, or -1 where there is no last fill; offsets are right up to 2 GiB.
     at = 0
     for i in range(len(first)):
         if first[i] >= 0:
+            if last[i] < 0:
+                return -1
             at += _n_digits_nb(first[i]) + 1 + _n_digits_nb(last[i])
         offsets[i + 1] = at
+    return at
 
 
 @njit(cache=True, nogil=True)
@@ -91,16 +95,15 @@ def fill_texts(first: np.ndarray, last: np.ndarray) -> pa.Array:
     >>> fill_texts(np.array([7, -1]), np.array([10, -1])).to_pylist()
     ['7-10', '']
     """
-    if ((first >= 0) & (last < 0)).any():
+    offsets = np.zeros(len(first) + 1, np.int32)
+    n_bytes = _lengths_nb(first, last, offsets)
+    if n_bytes < 0:
         raise ValueError("the last fill of an aggregate must not be negative")
-    ends = np.zeros(len(first) + 1, np.int64)
-    _lengths_nb(first, last, ends)
-    if ends[-1] > _MAX_TEXT_BYTES:
-        raise ValueError(f"ids of fills take {ends[-1]} bytes, more than {_MAX_TEXT_BYTES}")
-    out = np.empty(int(ends[-1]), np.uint8)
-    _write_nb(first, last, ends, out)
-    offsets = pa.py_buffer(ends.astype(np.int32))
-    return pa.StringArray.from_buffers(len(first), offsets, pa.py_buffer(out))
+    if n_bytes > _MAX_TEXT_BYTES:
+        raise ValueError(f"ids of fills take {n_bytes} bytes, more than {_MAX_TEXT_BYTES}")
+    out = np.empty(n_bytes, np.uint8)
+    _write_nb(first, last, offsets, out)
+    return pa.StringArray.from_buffers(len(first), pa.py_buffer(offsets), pa.py_buffer(out))
 
 
 def fill_ends(texts: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:

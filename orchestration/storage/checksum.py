@@ -52,14 +52,16 @@ def checksum(table: Table, rows: pa.Table) -> Checksum:
 def checksum_sql(table: Table) -> str:
     """Return the three numbers as ClickHouse computes them: what to put after SELECT."""
     terms = " + ".join(f"{_term(column)} * toUInt64({_factor(column)})" for column in table.payload)
-    return f"count() AS n, sum(intHash64({terms}) AS mixed) AS total, groupBitXor(mixed) AS joined"
+    # Products of signed and unsigned numbers have the same bits: only the result is made unsigned.
+    mixed = f"reinterpretAsUInt64(intHash64({terms})) AS mixed"
+    return f"count() AS n, sum({mixed}) AS total, groupBitXor(mixed) AS joined"
 
 
 def _term(column: Column) -> str:
     name = f"`{column.name}`"
     if column.type in (STRING, LABEL):
         return f"xxHash64({name})"
-    return f"reinterpretAsUInt64({name if column.type == FLOAT64 else f'toInt64({name})'})"
+    return f"reinterpretAsUInt64({name})" if column.type == FLOAT64 else name
 
 
 def _factor(column: Column) -> int:

@@ -50,7 +50,7 @@ class ClickHouse:
 
     def __init__(self, connection: Connection, *, is_embedded: bool) -> None:
         self.connection = connection
-        self.manifest = Manifest(connection)
+        self.manifest = Manifest(connection, is_only_writer=is_embedded)
         self.orphan_age_s = 0.0 if is_embedded else _SERVER_ORPHAN_AGE_S
         self._commit_lock = threading.RLock()
         try:

@@ -36,6 +36,8 @@ _PINNED = {
 # Fewer rows go by a file: starting the other way costs more than it saves. The manifest's rows, whose
 # tokens decide between writers, are always fewer.
 _ROWS_WORTH_SCANNING = 10_000
+# Rows that are worth two blocks, which become two parts, and what a block holds: two are in memory.
+_ROWS_WORTH_TWO, _BLOCK_BYTES = 200_000, 256 << 20
 # Files that TLS needs beyond the system's: of the authority, of the client and its key.
 _TLS_OPTIONS = {"ca_cert", "client_cert", "client_cert_key"}
 # What a query may take, by ClickHouse's errors, and the settings that say so.
@@ -197,12 +199,18 @@ class _Scanner:
         from clickhouse_connect.driver.exceptions import DatabaseError
 
         columns = ", ".join(f"`{name}`" for name in rows.column_names)
+        # One thread takes the rows in their order, so that no block has to be sorted; two write blocks.
+        n_pairs = -(-rows.nbytes // (2 * _BLOCK_BYTES))
+        n_blocks = 2 * n_pairs if len(rows) >= _ROWS_WORTH_TWO else 1
+        settings = {
+            "max_threads": 2, "max_insert_threads": 2, "max_insert_threads_min_free_memory_per_thread": 0,
+            "min_insert_block_size_rows": -(-len(rows) // n_blocks), "min_insert_block_size_bytes": 0,
+        }  # fmt: skip
+        chosen = ", ".join(f"{name} = {value}" for name, value in settings.items())
         # The engine finds the table by the name of this function's argument.
-        # Several threads would take turns at the rows, and each block be sorted again: a fifth more
-        # work, while rows are hashed and judged beside it.
         sql = (
-            f"INSERT INTO {table} ({columns}) SETTINGS max_threads = 1 "  # noqa: S608
-            f"SELECT {columns} FROM Python(rows)"
+            f"INSERT INTO {table} ({columns}) SETTINGS {chosen} SELECT {columns} FROM "  # noqa: S608
+            f"(SELECT {columns} FROM Python(rows) SETTINGS max_threads = 1)"
         )
         try:
             self._handle.query(sql, "TabSeparated")

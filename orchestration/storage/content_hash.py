@@ -1,7 +1,7 @@
 """The hash of a table's rows: equal wherever, whenever and in how many pieces they were written."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from orchestration.storage.schema import DATE, FLOAT64, INT8, INT64, Column, Table
 
+_TEXTS = 1 << 15  # framed at a time
 _WIDTHS = {INT64: np.dtype("<i8"), INT8: np.dtype("i1"), DATE: np.dtype("<i4")}
 
 
@@ -33,7 +34,8 @@ def content_hash(table: Table, rows: pa.Table) -> str:
     digest = hashlib.sha256()
     for column in table.columns:
         if column.is_hashed:
-            digest.update(_column_bytes(column, _one_chunk(rows, column.name), order))
+            for piece in _column_bytes(column, _one_chunk(rows, column.name), order):
+                digest.update(piece)
     return digest.hexdigest()
 
 
@@ -92,14 +94,19 @@ def _sort_key(column: Column, values: pa.Array) -> np.ndarray:
 
 def _column_bytes(
     column: Column, values: pa.Array, order: np.ndarray | None
-) -> np.ndarray | memoryview:
+) -> Iterator[np.ndarray | memoryview]:
     if column.type in _WIDTHS:
         numbers = _integers(column, values)
     elif column.type == FLOAT64:
         numbers = values.to_numpy(zero_copy_only=False).astype("<f8", copy=False)
     else:
-        return _text_bytes(values if order is None else values.take(pa.array(order)))
-    return np.ascontiguousarray(numbers if order is None else numbers[order])
+        if order is not None:
+            values = values.take(pa.array(order))
+        # Framed texts of millions of rows would be written to memory only to be read once.
+        for start in range(0, len(values), _TEXTS):
+            yield _text_bytes(values.slice(start, _TEXTS))
+        return
+    yield np.ascontiguousarray(numbers if order is None else numbers[order])
 
 
 def _integers(column: Column, values: pa.Array) -> np.ndarray:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from orchestration.storage.connection import Connection
+from orchestration.storage.known_rows import Asked, KnownRows
 
 
 class Input(NamedTuple):
@@ -85,17 +86,25 @@ _COLUMNS = ", ".join(f"`{name}`" for name in MANIFEST_SCHEMA.names)
 
 
 class Manifest:
-    """Reads and appends manifest rows."""
+    """Reads and appends manifest rows.
 
-    def __init__(self, connection: Connection) -> None:
+    Parameters
+    ----------
+    connection : Connection
+    is_only_writer : bool
+        Nobody else appends: what was asked is remembered, and brought up to date by each append.
+    """
+
+    def __init__(self, connection: Connection, *, is_only_writer: bool = False) -> None:
         self._connection = connection
+        self._is_only_writer = is_only_writer
+        self._known = KnownRows()
         # How often this process has appended: tells who remembers what is published to look again.
         self.n_appended = 0
 
     def last_seq(self) -> int:
         """Number of the latest publication; 0 before the first."""
-        found = self._connection.select("SELECT max(seq) AS seq FROM meta.manifest")
-        return int(found.column("seq")[0].as_py())
+        return self._highest("seq")
 
     def last_seq_at(self, at_ns: int) -> int:
         """Number of the last publication at or before a time; 0 before the first."""
@@ -107,8 +116,7 @@ class Manifest:
 
     def last_generation(self) -> int:
         """Highest published generation; 0 before the first publication."""
-        found = self._connection.select("SELECT max(generation) AS g FROM meta.manifest")
-        return int(found.column("g")[0].as_py())
+        return self._highest("generation")
 
     def rows(
         self,
@@ -120,6 +128,20 @@ class Manifest:
         after: int | None = None,
     ) -> list[ManifestRow]:
         """Return every row after one publication up to another, replaced ones included, oldest first."""
+        if not self._is_only_writer or symbol is None or after is not None:
+            return self._read(table, symbol, days, snapshot, after)
+        asked = Asked(table, symbol, None if days is None else tuple(days))
+        found = self._known.rows(asked, lambda: self._read(table, symbol, days, None, None))
+        return [row for row in found if snapshot is None or row.seq <= snapshot]
+
+    def _read(
+        self,
+        table: str | None,
+        symbol: str | None,
+        days: Sequence[date] | None,
+        snapshot: int | None,
+        after: int | None,
+    ) -> list[ManifestRow]:
         conditions, params = ["1"], {}
         for name, condition, value in (
             ("table", "`table` = {table:String}", table),
@@ -137,6 +159,9 @@ class Manifest:
 
     def current_of_unit(self, symbol: str, day: date, unit: str) -> list[ManifestRow]:
         """Return what is current of one unit or segment, in all tables; its cost stays the same."""
+        known = self._known.known(Asked(None, symbol, (day,))) if self._is_only_writer else None
+        if known is not None:
+            return [row for row in current(known) if row.unit == unit]
         mine = "symbol = {symbol:String} AND trading_day = {day:Date}"
         sql = (
             f"SELECT {_COLUMNS} FROM meta.manifest WHERE {mine} AND unit = {{unit:String}} AND "
@@ -162,11 +187,30 @@ class Manifest:
             value["inputs"] = [entry._asdict() for entry in value["inputs"]]
         block = pa.Table.from_pylist(values, schema=MANIFEST_SCHEMA)
         # Of two inserts with one token the store keeps the first, so one seq has one writer.
+        self._known.begin()
         try:
-            self._connection.insert("meta.manifest", block, token=f"publication-{seq}")
-        finally:  # one whose answer is lost may be done all the same
-            self.n_appended += 1
-        return self.generations_at(seq) == sorted(row.generation for row in rows)
+            try:
+                self._connection.insert("meta.manifest", block, token=f"publication-{seq}")
+            finally:  # one whose answer is lost may be done all the same
+                self.n_appended += 1
+            is_mine = self.generations_at(seq) == sorted(row.generation for row in rows)
+        except BaseException:
+            self._known.forget()
+            raise
+        if is_mine:
+            self._known.add(rows, {"seq": seq, "generation": max(row.generation for row in rows)})
+        return is_mine
+
+    def forget(self) -> None:
+        """Ask for everything again: somebody else has changed the table."""
+        self._known.forget()
+
+    def _highest(self, column: str) -> int:
+        def read() -> int:
+            found = self._connection.select(f"SELECT max({column}) AS n FROM meta.manifest")
+            return int(found.column("n")[0].as_py())
+
+        return self._known.number(column, read) if self._is_only_writer else read()
 
 
 def current(rows: Iterable[ManifestRow]) -> list[ManifestRow]:

@@ -235,6 +235,21 @@ def test_fills_between_aggregates():
     assert gaps_of(parse([lines[0], lines[2]], PERP)) == [(2, 1, "missing_ids", "trade")]
 
 
+@pytest.mark.parametrize("block", [1, 2, 7])
+def test_holes_are_found_wherever_a_block_begins(block, monkeypatch):
+    rng = np.random.default_rng(0)
+    ids = np.cumsum(rng.choice([1, 1, 3], 40))
+    last = np.cumsum(rng.choice([2, 2, 5], 40))
+    rows = {"trade_id": ids, "ts_event_ns": 10 * ids, "first_id": last - 1, "last_id": last}
+    expected = trade_gaps(rows, 1, 1)
+    assert {gap.reason for gap in expected} == {"missing_ids", "missing_fills"}
+    assert len(expected) == sum(
+        first > before + 1 for first, before in zip(last[1:] - 1, last[:-1], strict=True)
+    )
+    monkeypatch.setattr("orchestration.sources.id_gaps._BLOCK", block)
+    assert trade_gaps(rows, 1, 1) == expected
+
+
 def test_an_aggregate_without_fills_leaves_no_gap():
     # Aggregate 2 has first = last = -1 and is refused; 1 ends with fill 12 and 3 begins with 13.
     rows = {

@@ -205,6 +205,7 @@ def forget(store: Store, row: ManifestRow) -> None:
     else:
         sql = "ALTER TABLE meta.manifest DELETE WHERE generation = {g:Int64}"
         store._engine.connection.delete(sql, {"g": row.generation})
+        store._engine.manifest.forget()
 
 
 def in_own_process(function: Callable[..., Any], *args: Any) -> Any:

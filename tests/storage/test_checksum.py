@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from orchestration.storage import connection as connections
 from orchestration.storage import publication as publications
 from orchestration.storage.checksum import checksum, checksum_sql, xxh64
 from orchestration.storage.conform import conform, with_store_columns
@@ -121,6 +122,26 @@ def test_many_rows_are_not_read_back(store, symbol, read_back):
     assert row.hash == audit.hash == content_hash(TRADES, stored)
     assert publish(store, symbol, {"raw.trades": rows}, unit="u") == []
     assert read_back == ["raw.quotes"]  # rows that are there already are compared so, too
+
+
+def test_rows_that_are_worth_it_are_written_as_two_blocks(embedded_store, symbol, monkeypatch):
+    monkeypatch.setattr(connections, "_ROWS_WORTH_TWO", N)
+    n = 150_000
+    sent = pa.table(
+        {
+            name: np.ones(n, np.int8 if TRADES.column(name).type == "Int8" else np.int64)
+            for name in TRADES.column_names()[3:]
+            if TRADES.column(name).type in ("Int8", "Int64")
+        }
+        | {"ts_event_ns": np.arange(n) // 3, "trade_id": np.arange(n), "line": np.arange(n) + 1}
+        | {name: pa.array(["x"] * n) for name in ("venue_id", "source")}
+    )
+    (row,) = publish(embedded_store, symbol, {"raw.trades": sent}, unit="u")
+    sql = "SELECT count(DISTINCT _part) AS n FROM raw.trades WHERE generation = {g:Int64}"
+    assert embedded_store.query(sql, g=row.generation)["n"].to_pylist() == [2]
+    stored = embedded_store.read("raw.trades", symbol, columns=sent.column_names)
+    assert (stored["line"].to_numpy() == np.arange(n) + 1).all()
+    assert content_hash(TRADES, embedded_store.read("raw.trades", symbol)) == row.hash
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,12 @@ def test_origin_is_left_out_and_content_is_not():
         assert content_hash(table, _stored("raw.trades", changed)) != base, column
 
 
+def test_texts_are_hashed_in_pieces(monkeypatch):
+    monkeypatch.setattr("orchestration.storage.content_hash._TEXTS", 7)
+    rows = _stored("raw.trades", sample_rows(TABLES["raw.trades"], 50))
+    assert content_hash(TABLES["raw.trades"], rows) == _naive("raw.trades", rows)
+
+
 def test_text_boundaries_count():
     table = TABLES["raw.quarantine"]
     base = sample_rows(table, 1)
