@@ -22,6 +22,10 @@ from orderflow_core.backtest.sharpe import (
 )
 from tests.naive import backtest as naive
 
+needs_jit = pytest.mark.skipif(
+    os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="too many samples for interpreted kernels"
+)
+
 
 def result_of(targets, prices, *, taker_fee=0.001):
     """Trade targets[i] at the price of event i + 1, without spread; the last event is the exit."""
@@ -194,9 +198,7 @@ def test_an_idle_resample_counts_as_zero():
     assert estimate.high > estimate.value > 0
 
 
-@pytest.mark.skipif(
-    os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="too many samples for interpreted kernels"
-)
+@needs_jit
 def test_bootstrap_covers_the_truth_and_is_reproducible():
     # 200 samples of 400 with a true ratio of 0.1: 95 % nominal, at least 88 % asked of so few.
     rng = np.random.default_rng(11)
@@ -210,6 +212,7 @@ def test_bootstrap_covers_the_truth_and_is_reproducible():
     assert sharpe_interval(x, seed=3).low != sharpe_interval(x, seed=4).low
 
 
+@needs_jit
 def test_longer_blocks_widen_the_interval_of_persistent_returns():
     rng = np.random.default_rng(13)
     x = np.repeat(rng.normal(0.0, 1.0, 100), 20)  # each shock lasts 20 intervals

@@ -179,7 +179,7 @@ def test_a_label_is_known_where_its_whole_time_is_on_record_touched_or_not(width
 def test_ends_of_the_record_do_not_pick_the_touches_out():
     # A walk whose record is cut off again and again: shares of labels stay those of the whole.
     rng = np.random.default_rng(5)
-    n, horizon = 60_000, 50
+    n, horizon = 20_000, 50
     ts = np.arange(n)
     mid2 = 10_000 + 2 * np.cumsum(rng.choice([-1, 1], n))
     terms = {"horizon_ns": horizon, "barrier_mid2": 16.0, "known_until_ns": n, "session_end_ns": n}

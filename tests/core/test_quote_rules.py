@@ -1,5 +1,6 @@
 """Rules that look at the quote, and the join that signs as it goes."""
 
+import os
 from itertools import pairwise
 
 import numpy as np
@@ -118,6 +119,9 @@ def test_signs_are_written_over_the_callers_array():
         lee_ready_joined(at, price, quotes, out=at.view(np.int8)[:3])
 
 
+@pytest.mark.skipif(
+    os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="too many trades for interpreted kernels"
+)
 def test_long_input_joins_as_a_binary_search_does():
     # Longer than a block (8,192) and a range (65,536), with more than four quotes between trades.
     rng = np.random.default_rng(5)
