@@ -22,12 +22,14 @@ from benchmarks.truth_markets import (
     quiet_market,
     rows_of,
     walk_market,
+    with_other_heads,
     with_windows,
 )
 from models.bootstrap import Estimate, estimate
 from models.config import LadderConfig, NetworkConfig, TreesConfig
 from models.datasets import Dataset
 from models.evaluate import Score, row_loss
+from models.footprint_batch import head_of
 from models.ladder import base_rate
 from models.results import WalkForward
 from models.tasks import ALL_RUNGS, BASE_RATE, RUNGS, Task
@@ -59,6 +61,7 @@ TELLS = {
     "quantiles": ("pinball_skill", 0.0),
 }
 NETWORK_TASKS = ("direction_10s", "move_10s", "return_10s")
+OTHER_HEADS = {"direction": Task("direction_10s"), "move": Task("move_10s")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,13 +176,27 @@ def main() -> None:
     for task in map(Task, NETWORK_TASKS if is_network else TASKS[name]):
         rows = rows_of(market, task)
         if is_network:
-            print_rows(name, trained(with_windows(market, rows), task, rungs=ALL_RUNGS))
+            print_networks(name, market, task, with_windows(market, rows))
         else:
             print_rows(name, trained(rows, task))
 
 
-def print_rows(name: str, found: WalkForward) -> None:
-    for rung in found.rungs:
+def print_networks(name: str, market: TruthMarket, task: Task, rows: Dataset) -> None:
+    """Print the ladder, then the network whose other heads learn beside it, and its skill over the first."""
+    alone = trained(rows, task, rungs=ALL_RUNGS)
+    print_rows(name, alone)
+    own = head_of(task.subject, task.family)
+    others = {head: task for head, task in OTHER_HEADS.items() if head != own}
+    beside = trained(with_other_heads(market, rows, others), task, rungs=("naive", "network"))
+    print_rows(f"{name}, heads {own} + {' + '.join(others)}", beside, rungs=("network",))
+    gain = skill(beside, "network", alone.predictions["network"])
+    print(
+        f"| | | | | | skill over the network with its own head alone | {_words(gain)} |", flush=True
+    )
+
+
+def print_rows(name: str, found: WalkForward, rungs: tuple[str, ...] | None = None) -> None:
+    for rung in rungs or found.rungs:
         metric, told, _ = tells(found, rung)
         area = next((s for s in found.scores[rung] if s.metric in ("auc", "auc_up_down")), None)
         columns = [

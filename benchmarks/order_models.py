@@ -15,6 +15,7 @@ import numpy as np
 from models.datasets import Dataset
 from models.order_rows import PAST_COLUMNS
 from models.results import WalkForward
+from models.rung import scaled_uniqueness
 from models.sizing import judge_sizing
 from models.tasks import LEVELS
 from models.train import walk_forward
@@ -110,6 +111,7 @@ def impact_lines(rows: Dataset) -> Iterator[str]:
         np.exp(column["order_log_lots"][is_good]) / volume[is_good],
         n_blocks=20,
         n_boot=2000,
+        weight=scaled_uniqueness(rows)[is_good],
     )
     yield (
         f"- exponent {law.exponent:.3f} ({law.exponent_low:.3f} to {law.exponent_high:.3f}), prefactor "

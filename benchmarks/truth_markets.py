@@ -18,11 +18,13 @@ it was made to be: a threshold by a measured one is foreseeable, since features 
 has missed.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
+from models.auxiliary import auxiliary_at
 from models.datasets import Dataset, assemble
 from models.footprint_windows import DayFootprint, windows_of
 from models.order_rows import hashed, order_dataset
@@ -219,6 +221,13 @@ def with_windows(market: TruthMarket, rows: Dataset) -> Dataset:
     )  # fmt: skip
     position, windows = windows_of([day], np.zeros(len(rows), np.int64), rows.t0_ns)
     return replace(rows.take(position), windows=windows)
+
+
+def with_other_heads(market: TruthMarket, rows: Dataset, tasks: Mapping[str, Task]) -> Dataset:
+    """Return the rows with the outcomes of other tasks at their times, by the head that learns them."""
+    found = {head: _labels(market, task) for head, task in tasks.items()}
+    outcomes = {head: (each.t0_ns, each.t1_ns, each.label) for head, each in found.items()}
+    return replace(rows, auxiliary=auxiliary_at(rows.t0_ns, outcomes))
 
 
 def _seconds_ns(task: Task) -> int:
