@@ -1,6 +1,6 @@
 """One harness for all parsers: mutants of a file, of each of which no record may be lost.
 
-``ORDERFLOW_SOAK_MUTANTS`` mutants a parser (1,000 in the usual tests, of which the slower parsers
+``ORDERFLOW_SOAK_MUTANTS`` mutants a parser (500 in the usual tests, of which the slower parsers
 get a share; a soak spares none). With ``ORDERFLOW_SOAK_COUNTS`` set, each survey adds a line to that
 file: what was tried, read and refused, and how many records were offered, stored and quarantined.
 ``ORDERFLOW_SOAK_PIECE`` (0, 1, ...) picks other mutants, so that a long soak can run in pieces.
@@ -20,7 +20,7 @@ from orchestration.sources.records import SourceBatch, SourceError
 from orderflow_core.instrument import Instrument
 from tests.sources.cases import require_whole
 
-_USUAL = 1000
+_USUAL = 500
 N_MUTANTS = int(os.environ.get("ORDERFLOW_SOAK_MUTANTS", str(_USUAL)))
 PIECE = int(os.environ.get("ORDERFLOW_SOAK_PIECE", "0"))
 _COUNTS = "ORDERFLOW_SOAK_COUNTS"
