@@ -15,7 +15,7 @@ COMMAND = Path(sys.executable).with_name("orderflow")
 SMALL = {
     "ORDERFLOW_DIRECTION_TASKS": "direction_20",
     "ORDERFLOW_N_NULL_RUNS": "20",
-    "ORDERFLOW_ORDER_TASKS": "impact_10s",
+    "ORDERFLOW_ORDER_TASKS": "impact_10s,markout_10s",
 }
 
 

@@ -12,7 +12,7 @@ DAY_TABLES = (
     "flow.footprint", "flow.volume_profile", "flow.events", "research.features", "research.labels",
 )  # fmt: skip
 JUDGED = ("research.predictions", "backtest.direction_signal", "backtest.direction_summary")
-TASKS = {"direction_20", "impact_10s", "return_60s", "sizing_10s"}
+TASKS = {"direction_20", "impact_10s", "markout_10s", "return_60s", "sizing_10s"}
 SPARSE = {"move_60s"}  # two days of 900 trades may be too few to judge it by
 MODELS = {
     f"models.{name}"

@@ -21,10 +21,11 @@ from tests.captures import write_capture
 from tests.orchestration.conftest import date_of
 
 pytestmark = pytest.mark.soak  # a minute
+SUMMARY = "backtest.direction_summary"
 SYMBOL, NAME = "ETHUSDT", "orderflow-direction_20-ETHUSDT"
 SETTINGS = {
     "BAR_SECONDS": "1", "NETWORK": "true", "NETWORK_EPOCHS": "2", "N_BLOCKS": "3",
-    "EMBARGO_SECONDS": "5",
+    "EMBARGO_SECONDS": "5", "SIGNAL_RUNG": "network", "SIGNAL_THRESHOLD": "0", "N_NULL_RUNS": "20",
 }  # fmt: skip
 
 
@@ -77,6 +78,17 @@ def test_the_training_judges_the_network_on_rows_with_windows(days, tracking, st
     rows = store.read("research.predictions", SYMBOL, days[0])
     assert set(rows["role"].cast("string").to_pylist()) == {"oof"}
     assert "network" in set(rows["rung"].cast("string").to_pylist())
+
+
+def test_the_backtest_trades_what_the_network_said_out_of_fold(days, store):
+    run_jobs(SYMBOL, days[:1], jobs=("judging",))
+    told = store.read(SUMMARY, SYMBOL, days[0])
+    metrics = dict(zip(told["metric"].to_pylist(), told["value"].to_pylist(), strict=True))
+    assert metrics["rung:network"] == 1
+    assert metrics["n_fills"] > 0
+    rows = store.read("research.predictions", SYMBOL, days[0], where={"rung": "network"})
+    edge = column(rows, "p_up") - column(rows, "p_down")
+    assert metrics["n_fills"] <= 2 + 2 * np.count_nonzero(np.diff(np.sign(edge)))
 
 
 def test_the_next_day_publishes_what_the_network_says_of_it(days, tracking, store):
