@@ -192,7 +192,7 @@ def test_too_little_data_is_said_and_leaves_nothing_to_judge(ran, store):
         assert "too little data" in made[name].note
         assert made[name].rows < MIN_ROWS
     assert "none is registered" in made["research.predictions"].note
-    assert "no out-of-fold predictions" in made["backtest.direction_signal"].note
+    assert "said nothing of this day's rows" in made["backtest.direction_signal"].note
     # Published and empty is not the same as never run.
     for table in (
         "research.predictions",

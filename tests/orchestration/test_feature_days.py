@@ -88,23 +88,23 @@ def instrument(request):
     return replace(load_instruments()["BTCUSDT"], symbol=request.node.name)
 
 
-@pytest.mark.parametrize("batch_rows", [37, 1_000, 2**17])
+@pytest.mark.parametrize(("batch_rows", "n"), [(37, N // 4), (1_000, N), (2**17, N)])
 @pytest.mark.parametrize("quotes", ["stamped", "received", "none"])
-def test_batches_give_the_rows_of_the_days(store, instrument, batch_rows, quotes):
+def test_batches_give_the_rows_of_the_days(store, instrument, batch_rows, n, quotes):
     expected = []
     for k, day in enumerate((DAY, NEXT_DAY)):
-        tables = market_day(day, N, seed=k)
+        tables = market_day(day, n, seed=k)
         if quotes == "none":
             tables["raw.quotes"] = tables["raw.quotes"].slice(0, 0)
-            n = len(tables["flow.classified_trades"])
+            n_trades = len(tables["flow.classified_trades"])
             at = tables["flow.classified_trades"].column_names.index("has_quote")
             tables["flow.classified_trades"] = tables["flow.classified_trades"].set_column(
-                at, "has_quote", pa.array(np.zeros(n, np.int8))
+                at, "has_quote", pa.array(np.zeros(n_trades, np.int8))
             )
         if quotes == "received":
-            n = len(tables["raw.quotes"])
+            n_quotes = len(tables["raw.quotes"])
             tables["raw.quotes"] = tables["raw.quotes"].set_column(
-                2, "ts_source", pa.array(np.ones(n, np.int8))
+                2, "ts_source", pa.array(np.ones(n_quotes, np.int8))
             )
         publish(store, instrument.symbol, tables, day=day, unit="file")
         read = [
@@ -118,7 +118,7 @@ def test_batches_give_the_rows_of_the_days(store, instrument, batch_rows, quotes
             settings=SETTINGS, batch_rows=batch_rows,
         )
     )  # fmt: skip
-    assert len(made) >= max(2, 2 * (N // (batch_rows + 200)))
+    assert len(made) >= max(2, 2 * (n // (batch_rows + 200)))
     whole = pa.concat_tables(expected)
     np.testing.assert_array_equal(
         np.concatenate([m.t0_ns for m in made]), whole["t0_ns"].to_numpy()

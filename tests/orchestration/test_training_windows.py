@@ -53,7 +53,7 @@ def test_rungs_are_judged_on_rows_with_windows_where_those_are_most(
     ],
 )
 def test_the_other_heads_learn_the_first_task_of_their_kind(task, heads):
-    config = Settings(move_tasks=("move_30s", "move_60s"))
+    config = Settings(direction_tasks=("direction_200",), move_tasks=("move_30s", "move_60s"))
     assert assets.auxiliary_tasks(Task(task), config) == heads
 
 
