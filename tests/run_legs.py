@@ -28,8 +28,15 @@ SOAK = {
 }
 SMALL = {"ORDERFLOW_TEST_EXAMPLES": "15"}
 N_CORES = 2
-# Folders of the parts of the suite but the last, the longest first.
-PARTS = (("core",), ("sources",), ("orchestration", "charts", "tracking"), ("models",))
+# Folders of the parts of the suite but the last, the longest first: none begins late and ends alone.
+PARTS = (
+    ("core",),
+    ("e2e",),
+    ("orchestration", "charts", "tracking"),
+    ("storage",),
+    ("sources",),
+    ("models",),
+)
 
 
 def run_leg(
