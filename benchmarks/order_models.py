@@ -23,7 +23,7 @@ from models.verdict import comparison_verdict
 from orchestration.config import Settings
 from orchestration.defs.training.datasets import training_days
 from orchestration.defs.training.order_datasets import load_order_dataset
-from orchestration.defs.training.orders import order_task
+from orchestration.defs.training.orders import order_tasks
 from orchestration.runtime import open_store, settings
 from orchestration.storage.store import Store
 from orderflow_core.impact import fit_impact_law
@@ -52,25 +52,25 @@ def tables(store: Store, config: Settings, symbol: str, snapshot: int) -> Iterat
            "|---|---|---|---|---|---|"]  # fmt: skip
     judged: dict[str, WalkForward] = {}
     rows: dict[str, Dataset] = {}
-    for subject in SUBJECTS:
-        task = order_task(config, subject)
-        if task is None:
-            continue
-        rows[subject] = load_order_dataset(
+    for task in (task for subject in SUBJECTS for task in order_tasks(config, subject)):
+        dataset = load_order_dataset(
             store, symbol, days, task, snapshot, max_rows=config.order_max_rows
         )
+        # What stands below the table is of the first horizon that each subject has.
+        rows.setdefault(task.subject, dataset)
         try:
-            judged[subject] = walk_forward(
-                rows[subject],
+            found = walk_forward(
+                dataset,
                 task,
                 n_folds=config.n_blocks - 1,
                 embargo_ns=config.embargo_seconds * _NS_PER_S,
                 seed=config.seed,
             )
         except (TooFewRowsError, ValueError) as error:
-            yield [f"| {task.name} | {len(rows[subject])} | none | {error} | | |"]
+            yield [f"| {task.name} | {len(dataset)} | none | {error} | | |"]
             continue
-        yield ladder_lines(judged[subject])
+        judged.setdefault(task.subject, found)
+        yield ladder_lines(found)
     yield ["", *figures(judged, rows)]
 
 

@@ -28,11 +28,13 @@ DAYS = (simulated.FIRST_DAY, simulated.FIRST_DAY + timedelta(days=1))
 SECONDS = (14_400.0, 3_600.0)  # four hours have touches enough to learn from
 SETTINGS = {
     "BAR_SECONDS": "2", "LEVEL_TASKS": "level_60s", "LEVEL_TURN_ROWS": "2", "LEVEL_PASS_ROWS": "2",
-    "N_BLOCKS": "3", "ORDER_TASKS": "impact_10s,fill_10s", "ORDER_MAX_ROWS": "1500",
+    "N_BLOCKS": "3", "ORDER_TASKS": "impact_5s,impact_10s,fill_10s", "ORDER_MAX_ROWS": "1500",
 }  # fmt: skip
 MIN_ROWS = 300
-TASKS = ("level_60s", "sizing_10s", "fill_10s")
-TABLES = ("models.levels", "models.sizing", "models.fill")
+TASKS = {
+    "level_60s": "models.levels", "sizing_5s": "models.sizing", "sizing_10s": "models.sizing",
+    "fill_10s": "models.fill",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +70,7 @@ def trained(tracking, store, tmp_path_factory):
         ingest(store, simulated.read([log], known), known, run_id="test")
         run_jobs(SYMBOL, [day], jobs=("day",))
         if day == DAYS[0]:
-            made = run_jobs(SYMBOL, [day], jobs=("training",), tables=TABLES)
+            made = run_jobs(SYMBOL, [day], jobs=("training",), tables=set(TASKS.values()))
     return {one.table: one for one in made}
 
 
@@ -96,8 +98,8 @@ def rows_to_learn_from(store, task):
     )
 
 
-@pytest.mark.parametrize(("table", "task"), list(zip(TABLES, TASKS, strict=True)))
-def test_each_model_is_registered_of_the_first_day(trained, tracking, table, task):
+@pytest.mark.parametrize(("task", "table"), TASKS.items())
+def test_each_model_is_registered_of_the_first_day(trained, tracking, task, table):
     described, loaded = model_of(tracking, task)
     assert trained[table].rows >= MIN_ROWS
     assert loaded.n_train <= trained[table].rows
@@ -148,11 +150,14 @@ def test_the_first_day_has_only_what_each_row_was_held_out_of(later, store):
 
 
 def test_sizes_are_those_of_a_state_after_the_training(later, tracking):
-    described, _ = model_of(tracking, "sizing_10s")
     found = CliRunner().invoke(app, ["size", "--symbol", SYMBOL, "--json"])
     sizes = json.loads(found.stdout)["sizes"]
-    assert [(each["side"], each["is_after_training"]) for each in sizes] == [(1, True), (-1, True)]
-    assert {each["model_version"] for each in sizes} == {described["model_version"]}
+    said = [(s["task"], s["model_version"], s["side"], s["is_after_training"]) for s in sizes]
+    assert sorted(said) == sorted(
+        (task, model_of(tracking, task)[0]["model_version"], side, True)
+        for task in ("sizing_5s", "sizing_10s")
+        for side in (1, -1)
+    )
     early = CliRunner().invoke(
         app, ["size", "--symbol", SYMBOL, "--at", f"{DAYS[0]}T01:00:00", "--json"]
     )

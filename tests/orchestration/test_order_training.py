@@ -12,7 +12,7 @@ from orchestration.config import Settings
 from orchestration.defs.features import tables
 from orchestration.defs.features.order_tables import order_labels
 from orchestration.defs.training.order_datasets import label_task, load_order_dataset
-from orchestration.defs.training.orders import order_task, sizing_metadata
+from orchestration.defs.training.orders import order_tasks, sizing_metadata
 from tests.models.order_markets import SECOND, drawn_orders
 from tests.orchestration.rows import NS_PER_S, classified, no_gaps, raw_quotes
 
@@ -52,13 +52,16 @@ def test_sizes_are_learnt_from_impacts(store):
 
 
 def test_settings_name_the_tasks():
-    config = Settings(order_tasks=("impact_5s", "slippage"))
-    assert order_task(config, "impact") == Task("impact_5s")
-    assert order_task(config, "sizing") == Task("sizing_5s")
-    assert order_task(config, "slippage") == Task("slippage")
-    assert order_task(config, "fill") is None
-    assert order_task(Settings(order_tasks=("markout_1s",)), "markout") == Task("markout_1s")
-    assert order_task(Settings(), "markout") is None  # none by default
+    def named(subject, *names):
+        config = Settings(order_tasks=names) if names else Settings()
+        return [task.name for task in order_tasks(config, subject)]
+
+    assert named("impact", "impact_5s", "slippage", "impact_60s") == ["impact_5s", "impact_60s"]
+    assert named("sizing", "impact_5s", "slippage", "impact_60s") == ["sizing_5s", "sizing_60s"]
+    assert named("slippage", "impact_5s", "slippage") == ["slippage"]
+    assert named("fill", "impact_5s", "slippage") == []
+    assert named("markout", "markout_1s", "markout_60s") == ["markout_1s", "markout_60s"]
+    assert named("markout") == []  # none by default
     assert [label_task(Task(n)) for n in ("sizing_5s", "fill_5s")] == ["impact_5s", "fill_5s"]
 
 

@@ -106,7 +106,7 @@ def _model(
                 "rows_with_windows": n_windows,
                 "rows_left_out_without_window": n_without,
             }
-            | _of_tasks(found)
+            | of_tasks(found)
         )
 
     return model
@@ -135,8 +135,8 @@ def auxiliary_tasks(task: Task, config: Settings) -> dict[str, str]:
     return {head: name for head, name in first.items() if head != own}
 
 
-def _of_tasks(found: Mapping[str, Metadata]) -> Metadata:
-    # One task: its own keys. Several: each key with its task before it, and every reason in one line.
+def of_tasks(found: Mapping[str, Metadata]) -> Metadata:
+    """Return one task's own keys; of several each key with its task before it, and all reasons in a line."""
     if not found:
         return {"registered": "none", "reason": "the settings name no task"}
     if len(found) == 1:

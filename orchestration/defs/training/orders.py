@@ -26,11 +26,11 @@ from orchestration.runtime import instrument, settings
 TABLES = (FEATURE_TABLE, LABEL_TABLE)
 
 
-def order_task(config: Settings, subject: str) -> Task | None:
-    """Return the task of a subject that the settings name, or None; sizes go with impacts."""
+def order_tasks(config: Settings, subject: str) -> list[Task]:
+    """Return the tasks of a subject that the settings name, one a horizon; sizes go with impacts."""
     named = "impact" if subject == "sizing" else subject
-    found = [Task(name) for name in config.order_tasks if Task(name).subject == named]
-    return Task(found[0].name.replace(named, subject, 1)) if found else None
+    found = [name for name in config.order_tasks if Task(name).subject == named]
+    return [Task(name.replace(named, subject, 1)) for name in found]
 
 
 def sizing_metadata(found: WalkForward, config: Settings) -> training.Metadata:
@@ -57,7 +57,7 @@ def _model(subject: str, description: str) -> dg.AssetsDefinition:
         description=description,
         kinds={"mlflow", "lightgbm"},
         owners=publishing.OWNERS,
-        code_version="2",
+        code_version="3",
         partitions_def=symbols,
         deps=[publishing.asset_key(table) for table in (*TABLES, *training.MARKET)],
         pool="training",
@@ -67,40 +67,35 @@ def _model(subject: str, description: str) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         started = time.monotonic()
         config, opened, symbol = settings(), store.get(), context.partition_key
-        task, snapshot = order_task(config, subject), opened.snapshot()
-        if task is None:
-            return dg.MaterializeResult(
-                metadata={
-                    "dagster/row_count": 0,
-                    "elapsed_s": 0.0,
-                    "registered": "none",
-                    "reason": f"order_tasks name no {subject}",
-                }
-            )
+        snapshot = opened.snapshot()
         days = training_days(opened, symbol, snapshot, TABLES)
-        dataset = load_order_dataset(
-            opened, symbol, days, task, snapshot, max_rows=config.order_max_rows
-        )
         market = Market(
             store=opened, instrument=instrument(symbol), days=days, snapshot=snapshot, config=config
         )
-        found = training.register(
-            context,
-            tracking.get(),
-            market,
-            task,
-            dataset,
-            manifest_rows(opened, symbol, days, snapshot, TABLES),
-            label_name=label_task(task),
-            further=lambda walked: sizing_metadata(walked, config),
-        )
+        read = manifest_rows(opened, symbol, days, snapshot, TABLES)
+        n_rows, found = 0, {}
+        for task in order_tasks(config, subject):
+            dataset = load_order_dataset(
+                opened, symbol, days, task, snapshot, max_rows=config.order_max_rows
+            )
+            n_rows += len(dataset)
+            found[task.name] = training.register(
+                context,
+                tracking.get(),
+                market,
+                task,
+                dataset,
+                read,
+                label_name=label_task(task),
+                further=lambda walked: sizing_metadata(walked, config),
+            )
         return dg.MaterializeResult(
             metadata={
-                "dagster/row_count": len(dataset),
+                "dagster/row_count": n_rows,
                 "elapsed_s": round(time.monotonic() - started, 3),
                 "days": ", ".join(map(str, days)),
             }
-            | found
+            | training.of_tasks(found)
         )
 
     return model
