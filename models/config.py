@@ -60,6 +60,11 @@ class NetworkConfig:
         Decisions of a step, and how many are held to draw steps from.
     learning_rate, weight_decay : float
         Of AdamW; the rate falls to a twentieth along a cosine over ``max_epochs``.
+    averaging : float
+        Of each step, in [0, 1): what is held out and kept is the running mean of the parameters, which keeps
+        this share of itself, less over the first steps; 0 keeps the last step's. Single steps
+        lean towards their own batch, and the least of many noisy held-out losses flatters.
+        Source: Polyak and Juditsky (1992).
     precision : {"float32", "bfloat16"}
         ``bfloat16`` runs convolutions in it (autocast); parameters and sums stay float32.
     device : {"auto", "cpu", "cuda"}
@@ -75,6 +80,7 @@ class NetworkConfig:
     room: int = 4_096
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
+    averaging: float = 0.995
     precision: Literal["float32", "bfloat16"] = "float32"
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     n_threads: int = 1

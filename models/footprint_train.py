@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel
 
 from models.config import NetworkConfig
 from models.footprint_batch import HEADS, FootprintBatch
@@ -22,7 +24,7 @@ Network = FootprintNet | FootprintCNN | FastFootprintCNN
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """A network with the parameters of its best epoch, on the CPU and not in training.
+    """A network with the averaged parameters of its best epoch, on the CPU and not in training.
 
     ``held_loss`` has an entry an epoch, ``fit_loss`` the mean loss of its steps; ``best_epoch`` counts
     from 1.
@@ -72,31 +74,32 @@ def train_network(
     epochs = n_epochs or config.max_epochs
     with _settings(config, seed) as device:
         net = make().to(device)
+        mean = AveragedModel(net, multi_avg_fn=_running_mean(config.averaging))
+        kept = cast(Network, mean.module)
         optimiser = torch.optim.AdamW(
             net.parameters(),
             lr=config.learning_rate,
             weight_decay=config.weight_decay,
             fused=True,
         )
-        best, best_epoch, fit_loss, held_loss = deepcopy(net.state_dict()), 0, [], []
+        best, best_epoch, fit_loss, held_loss = deepcopy(kept), 0, [], []
         for epoch in range(1, epochs + 1):
             for group in optimiser.param_groups:
                 group["lr"] = config.learning_rate * _cosine((epoch - 1) / config.max_epochs)
             batches = fit.shuffled(config.batch, room=config.room, seed=seed * 1_000 + epoch)
-            fit_loss.append(_epoch(net, batches, optimiser, config))
+            fit_loss.append(_epoch(net, mean, batches, optimiser, config))
             held_loss.append(
-                math.nan if held is None else mean_loss(net, held.batches(config.batch), config)
+                math.nan if held is None else mean_loss(kept, held.batches(config.batch), config)
             )
             if held is None or held_loss[-1] <= min(held_loss):
-                best, best_epoch = deepcopy(net.state_dict()), epoch
+                best, best_epoch = deepcopy(kept), epoch
             if on_epoch is not None:
                 on_epoch(epoch, fit_loss[-1], held_loss[-1])
             if epoch - best_epoch >= config.patience:
                 break
-        net.load_state_dict(best)
-        net = net.to("cpu").eval()
+        best = best.to("cpu").eval()
     return Trained(
-        net=net, best_epoch=best_epoch, fit_loss=tuple(fit_loss), held_loss=tuple(held_loss)
+        net=best, best_epoch=best_epoch, fit_loss=tuple(fit_loss), held_loss=tuple(held_loss)
     )
 
 
@@ -151,6 +154,7 @@ def heads_loss(heads: Heads, target: Tensor, weight: Tensor | None = None) -> Te
 
 def _epoch(
     net: Network,
+    mean: AveragedModel,
     batches: Iterator[FootprintBatch],
     optimiser: torch.optim.Optimizer,
     config: NetworkConfig,
@@ -163,6 +167,7 @@ def _epoch(
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimiser.step()
+        mean.update_parameters(net)
         total += float(loss.detach()) * len(batch)
         n += len(batch)
     return _mean(total, n, "decisions to fit")
@@ -198,6 +203,19 @@ def _mean(total: float, n: int, what: str) -> float:
     if not math.isfinite(total):
         raise ValueError(f"the loss of {what} must be a number, got {total}")
     return total / n
+
+
+_Tensors = tuple[Tensor, ...] | list[Tensor]
+
+
+def _running_mean(share: float) -> Callable[[_Tensors, _Tensors, Tensor | int], None]:
+    # After n steps the mean keeps (1 + n) / (10 + n) of itself, at most the share: what it began from is
+    # soon forgotten.
+    def update(mean: _Tensors, new: _Tensors, n_steps: Tensor | int) -> None:
+        n = int(n_steps)
+        torch._foreach_lerp_(mean, new, 1 - min(share, (1 + n) / (10 + n)))
+
+    return update
 
 
 def _cosine(share: float) -> float:

@@ -122,6 +122,25 @@ def test_the_reference_learns_too_and_mixed_precision_reaches_the_same():
     assert all(value.dtype == torch.float32 for value in mixed.net.parameters())
 
 
+def test_what_is_kept_is_the_running_mean_of_the_steps():
+    fit = in_memory(made_batch(32))  # one batch an epoch: a step each
+
+    def parameters(n_steps, share):
+        config = replace(QUICK, averaging=share)
+        found = train_network(our_net, fit, None, config, seed=4, n_epochs=n_steps)
+        return [value.numpy() for value in found.net.state_dict().values()]
+
+    mean = parameters(1, 0.0)  # nothing is left of what the training began from
+    for step in range(2, 6):
+        share = min(0.3, step / (9 + step))
+        mean = [
+            share * old + (1 - share) * new
+            for old, new in zip(mean, parameters(step, 0.0), strict=True)
+        ]
+    for kept, wanted in zip(parameters(5, 0.3), mean, strict=True):
+        np.testing.assert_allclose(kept, wanted, atol=1e-6)
+
+
 def test_training_stops_where_the_held_out_loss_no_longer_falls():
     source = made_days(n=64, is_planted=False)
     seen = []
