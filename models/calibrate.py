@@ -2,7 +2,8 @@
 
 One slope scales a forecast's distance from what is known without it: the class shares for three
 classes (a temperature of 1 / slope about the prior), the event's log odds for a probability, no
-move for a return. 0 = the model is worthless, fall back; 1 = take it as it is. A temperature about
+move for a return, the mean for any other value. 0 = the model is worthless, fall back, to the bit, so
+that nothing is compared with itself; 1 = take it as it is. A temperature about
 the uniform distribution would pull a rare flat class up to one third. Quantiles are shifted, each
 by what the held-out outcomes demand, and put in order.
 """
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.datasets import Dataset
-from models.tasks import LEVELS, Family
+from models.tasks import LEVELS, Family, Task
 from orderflow_core.splits import TooFewRowsError
 from orderflow_core.types import Float64, Int64
 
@@ -120,12 +121,18 @@ def direction_slope(score: Float64, prior: Float64, label: Float64) -> float:
     return _root(derivative)
 
 
-def return_slope(forecast: Float64, label: Float64) -> float:
-    """Return the slope in [0, `MAX_SLOPE`] that minimises the squared error of held-out rows."""
-    power = float((forecast * forecast).sum())
+def value_slope(distance: Float64, label: Float64) -> float:
+    """Return the slope in [0, `MAX_SLOPE`] that minimises the squared error of held-out rows.
+
+    Parameters
+    ----------
+    distance, label : ndarray of float64, shape (n,)
+        Forecasts and outcomes, both less what is known without the model.
+    """
+    power = float((distance * distance).sum())
     if power == 0:
         return 0.0
-    return float(np.clip((forecast * label).sum() / power, 0.0, MAX_SLOPE))
+    return float(np.clip((distance * label).sum() / power, 0.0, MAX_SLOPE))
 
 
 def sigmoid(score: Float64) -> Float64:
@@ -168,11 +175,13 @@ def event_slope(score: Float64, prior: float, label: Float64) -> float:
     return _root(derivative)
 
 
-def prior_of(family: Family, label: Float64) -> tuple[float, ...]:
-    """Return what is known without a model: class shares, the event's share, or of values nothing."""
-    if family == "classes":
+def prior_of(task: Task, label: Float64) -> tuple[float, ...]:
+    """Return what is known without a model: class shares, the event's share, no return, a mean."""
+    if task.family == "classes":
         return tuple(class_shares(label).tolist())
-    return (event_share(label),) if family == "binary" else ()
+    if task.family == "binary":
+        return (event_share(label),)
+    return (0.0 if task.subject == "return" else float(label.mean()),)
 
 
 def slope_of(family: Family, score: Float64, prior: tuple[float, ...], label: Float64) -> float:
@@ -181,16 +190,20 @@ def slope_of(family: Family, score: Float64, prior: tuple[float, ...], label: Fl
         return direction_slope(score, np.array(prior), label)
     if family == "binary":
         return event_slope(score, prior[0], label)
-    return return_slope(score, label)
+    return value_slope(score - prior[0], label - prior[0])
 
 
 def calibrated(family: Family, score: Float64, prior: tuple[float, ...], slope: float) -> Float64:
     """Return predictions of a family, ``slope`` times as far from the prior as the scores are."""
+    if slope == 0:
+        return np.broadcast_to(
+            np.array(prior), score.shape if family == "classes" else len(score)
+        ).copy()
     if family == "classes":
         return tempered(score, np.array(prior), slope)
     if family == "binary":
         return tempered_event(score, prior[0], slope)
-    return np.asarray(slope * score)
+    return np.asarray(prior[0] + slope * (score - prior[0]))
 
 
 # Zero of the (increasing) derivative of a convex loss, within the bounds of a slope.

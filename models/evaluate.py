@@ -15,10 +15,12 @@ from models.metrics import (
     family_statistics,
     loss_of,
 )
-from models.tasks import Task
+from models.tasks import CLASSES, Task
 from orderflow_core.types import Float64, Int64
 
 Bounds = tuple[Float64, Float64]
+_CLASSES_OF: dict[str, tuple[int, ...]] = {"classes": CLASSES, "binary": (0, 1)}
+_ROUNDING = 1e-12  # of the mean loss: what two ways to compute the same forecast differ by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,10 @@ class Comparison:
         The same for `miscalibration`.
     n_rows, label_overlap, block_len, n_blocks, n_boot : int
         What the interval rests on.
+    rare : tuple of int
+        `rare_classes`. The losses are then of the other classes alone, each probability given that it is
+        none of the rare ones: else the chance that a forecast leaves for what has not been seen would
+        decide. Where fewer than two classes are left, there is no interval (NaN): nothing is shown.
     beats : bool
         The whole interval lies below zero, and at least `MIN_BLOCKS` blocks support it.
     calibration_no_worse : bool
@@ -71,6 +77,7 @@ class Comparison:
     block_len: int
     n_blocks: int
     n_boot: int
+    rare: tuple[int, ...]
     beats: bool
     calibration_no_worse: bool
 
@@ -201,8 +208,8 @@ def compare(
     -------
     Comparison
     """
-    loss = row_loss(task, label, upper[1]) - row_loss(task, label, below[1])
-    found = estimate(mean_columns(loss), ratio, blocks)
+    rare = rare_classes(task, label, blocks)
+    found = _paired_loss(task, label, (upper[1], below[1]), rare, blocks)
     (above, of_totals), (under, _) = (
         calibration_of(task, label, part) for part in (upper[1], below[1])
     )
@@ -228,9 +235,51 @@ def compare(
         block_len=blocks.block_len,
         n_blocks=blocks.n_blocks,
         n_boot=blocks.n_boot,
+        rare=rare,
         beats=bool(found.high < 0 and blocks.n_blocks >= MIN_BLOCKS),
         calibration_no_worse=bool(calibration.low <= 0),
     )
+
+
+def rare_classes(task: Task, label: Float64, blocks: Blocks) -> tuple[int, ...]:
+    """Return the classes that come in fewer than `MIN_BLOCKS` blocks of rows, or never.
+
+    None of values and quantiles, and none where there are too few blocks to show anything.
+    """
+    if task.family not in _CLASSES_OF or blocks.n_blocks < MIN_BLOCKS:
+        return ()
+    block = np.arange(len(label)) // blocks.block_len
+    return tuple(
+        c for c in _CLASSES_OF[task.family] if len(np.unique(block[label == c])) < MIN_BLOCKS
+    )
+
+
+def is_one_class(task: Task, label: Float64, blocks: Blocks) -> bool:
+    """Return whether all classes of a task but one are rare, so that nothing can be shown."""
+    n_classes = len(_CLASSES_OF.get(task.family, ()))
+    return n_classes > 0 and n_classes - len(rare_classes(task, label, blocks)) < 2
+
+
+# Mean of the upper one's loss less that of the one below.
+def _paired_loss(
+    task: Task,
+    label: Float64,
+    predictions: tuple[Float64, Float64],
+    rare: tuple[int, ...],
+    blocks: Blocks,
+) -> Estimate:
+    upper, below = (row_loss(task, label, prediction) for prediction in predictions)
+    difference, counts = upper - below, np.ones(len(label))
+    common = [c for c in _CLASSES_OF.get(task.family, ()) if c not in rare]
+    if is_one_class(task, label, blocks):
+        nothing = {"low": np.nan, "high": np.nan, "p_value": np.nan}
+        return Estimate(value=float(difference.mean()), **nothing)
+    if rare:  # of three classes: each probability given that it is one of the two
+        left = [prediction[:, np.array(common) + 1].sum(axis=1) for prediction in predictions]
+        difference += np.log(left[0]) - np.log(left[1])
+        counts = np.isin(label, common).astype(np.float64)
+    difference[np.abs(difference) <= _ROUNDING * below.mean()] = 0.0
+    return estimate(np.column_stack([difference * counts, counts]), ratio, blocks)
 
 
 # Row positions of each fold.

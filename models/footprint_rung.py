@@ -48,7 +48,9 @@ class NetworkPredictor:
     head : str
         Which of `models.footprint_batch.HEADS` it answers by.
     prior : tuple of float
-        Class shares; the event's share; or the standard deviation that a value's unit is.
+        `models.calibrate.prior_of` the rows that it was fitted on.
+    unit : float
+        What a value is learned in, its standard deviation about the prior; 1 of other families.
     slope : float
         Calibration: see `models.calibrate`.
     n_epochs : int
@@ -60,6 +62,7 @@ class NetworkPredictor:
     family: Family
     head: str
     prior: tuple[float, ...]
+    unit: float
     slope: float
     n_epochs: int
     beside: dict[str, int]
@@ -101,7 +104,7 @@ class NetworkPredictor:
         return target_of(self.head, np.full(n, np.nan))
 
     def _predict(self, source: FootprintDays) -> Float64:
-        score = _scores(self.net, source, self.head, self.prior)
+        score = _scores(self.net, source, self.head, self.prior, self.unit)
         return calibrated(self.family, score, self.prior, self.slope)
 
     def settings(self) -> dict[str, float]:
@@ -115,6 +118,7 @@ class NetworkPredictor:
             "family": self.family,
             "head": self.head,
             "prior": list(self.prior),
+            "unit": self.unit,
             "slope": self.slope,
             "n_epochs": self.n_epochs,
             "beside": self.beside,
@@ -133,6 +137,7 @@ class NetworkPredictor:
             family=data["family"],
             head=data["head"],
             prior=tuple(float(x) for x in data["prior"]),
+            unit=float(data["unit"]),
             slope=float(data["slope"]),
             n_epochs=int(data["n_epochs"]),
             beside={head: int(n) for head, n in data.get("beside", {}).items()},
@@ -148,15 +153,17 @@ def fit_network(training: Training) -> Fitted:
         The rows carry no windows, or there are too few to hold some out.
     """
     train, inner, config = training.rows, training.inner(), training.config.network
-    family, head = training.task.family, head_of(training.task.subject, training.task.family)
+    task = training.task
+    family, head = task.family, head_of(task.subject, task.family)
     fit, held = training.fit_rows(), train.take(inner.held_idx)
-    prior = _prior(family, fit.label)
-    to_stop = _source(held, _targets(held, head, prior))
-    learned, weight = _learned(fit, head, prior)
+    prior = prior_of(task, fit.label)
+    unit = (float((fit.label - prior[0]).std()) or 1.0) if family == "value" else 1.0
+    to_stop = _source(held, _targets(held, head, prior, unit))
+    learned, weight = _learned(fit, head, prior, unit)
     trial = train_network(
         _network, _source(fit, learned, weight), to_stop, config, seed=training.seed
     )
-    score = _scores(trial.net, to_stop, head, prior)
+    score = _scores(trial.net, to_stop, head, prior, unit)
     slope = slope_of(family, score, prior, held.label)
     said = calibrated(family, score, prior, slope)
     known = dict(zip(HEADS, np.count_nonzero(~np.isnan(learned), axis=0).tolist(), strict=True))
@@ -165,6 +172,7 @@ def fit_network(training: Training) -> Fitted:
         family=family,
         head=head,
         prior=prior,
+        unit=unit,
         slope=slope,
         n_epochs=trial.best_epoch,
         beside={name: n for name, n in known.items() if n and name != head},
@@ -188,13 +196,15 @@ def _source(rows: Dataset, target: Float32, weight: Float32 | None = None) -> Fo
 
 
 # Of the task's own head.
-def _targets(rows: Dataset, head: str, prior: tuple[float, ...]) -> Float32:
-    return target_of(head, rows.label / prior[0] if head == "value" else rows.label)
+def _targets(rows: Dataset, head: str, prior: tuple[float, ...], unit: float) -> Float32:
+    return target_of(head, (rows.label - prior[0]) / unit if head == "value" else rows.label)
 
 
 # Of all heads, and how much each outcome counts.
-def _learned(rows: Dataset, head: str, prior: tuple[float, ...]) -> tuple[Float32, Float32]:
-    target = _targets(rows, head, prior)
+def _learned(
+    rows: Dataset, head: str, prior: tuple[float, ...], unit: float
+) -> tuple[Float32, Float32]:
+    target = _targets(rows, head, prior, unit)
     t1_ns = np.tile(rows.t1_ns[:, None], len(HEADS))
     if rows.auxiliary is not None:
         others = [column for column, name in enumerate(HEADS) if name != head]
@@ -203,11 +213,9 @@ def _learned(rows: Dataset, head: str, prior: tuple[float, ...]) -> tuple[Float3
     return target, uniqueness_weights(rows.t0_ns, t1_ns, target)
 
 
-def _prior(family: Family, label: Float64) -> tuple[float, ...]:
-    return prior_of(family, label) or (float(label.std()) or 1.0,)
-
-
-# In the label's unit: a value is learned in units of its standard deviation.
-def _scores(net: Network, source: FootprintDays, head: str, prior: tuple[float, ...]) -> Float64:
+# In the label's unit: a value is learned from the prior, in units of its standard deviation.
+def _scores(
+    net: Network, source: FootprintDays, head: str, prior: tuple[float, ...], unit: float
+) -> Float64:
     score = scores(net, source.batches(_BATCH), head)
-    return score * prior[0] if head == "value" else score
+    return prior[0] + unit * score if head == "value" else score

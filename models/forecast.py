@@ -75,12 +75,12 @@ def forecast_reader(
 ) -> Callable[[dict[str, Any], dict[str, str]], Predictor]:
     """Return what makes a predictor of a family from what `Forecast.to_json` and `texts` returned.
 
-    Models that were stored before have the prior of an event as one number, and of a value none.
+    Models that were stored before have the prior of an event as one number, and of a value none: zero.
     """
     return lambda data, texts: Forecast(
         family=family,
         score=read_score(data, texts),
-        prior=tuple(np.atleast_1d(data.get("prior", [])).tolist()),
+        prior=tuple(np.atleast_1d(data.get("prior") or 0.0).tolist()),
         slope=float(data["slope"]),
     )
 
@@ -96,8 +96,8 @@ def calibrated_fit(training: Training, score: Score, held_score: Float64) -> Fit
     held_score : ndarray of float64, shape (n_held, 3) or (n_held,)
         Raw scores by the fit on ``training.inner().fit_idx`` alone.
     """
-    inner, family, label = training.inner(), training.task.family, training.rows.label
-    prior = prior_of(family, label[inner.fit_idx])
+    inner, task, label = training.inner(), training.task, training.rows.label
+    family, prior = task.family, prior_of(task, label[inner.fit_idx])
     slope = slope_of(family, held_score, prior, label[inner.held_idx])
-    predictor = Forecast(family=family, score=score, prior=prior_of(family, label), slope=slope)
+    predictor = Forecast(family=family, score=score, prior=prior_of(task, label), slope=slope)
     return Fitted(predictor=predictor, held=calibrated(family, held_score, prior, slope))

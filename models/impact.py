@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from models.calibrate import return_slope
+from models.calibrate import value_slope
 from models.datasets import Dataset
 from models.order_rows import PAST_COLUMNS
 from models.rung import Fitted, Rung, RungTable, Training, scaled_uniqueness
@@ -180,7 +180,7 @@ def calibrated_law(training: Training) -> LawImpact:
     rows, inner = training.rows, training.inner()
     law = law_of(rows.take(inner.fit_idx), training.seed)
     raw = law.predict(rows.features[inner.held_idx])
-    return replace(law, slope=return_slope(raw, rows.label[inner.held_idx]))
+    return replace(law, slope=value_slope(raw, rows.label[inner.held_idx]))
 
 
 def law_of(rows: Dataset, seed: int) -> LawImpact:
@@ -314,7 +314,7 @@ def trees_on_law(training: Training) -> tuple[TreesImpact, Float64]:
     base = law.predict(rows.features)
     left = replace(training, rows=replace(rows, label=rows.label - base))
     grown = grow(left, "regression", monotone_constraints=rising_with_size(rows.names))
-    slope = return_slope(grown.held_score, left.rows.label[inner.held_idx])
+    slope = value_slope(grown.held_score, left.rows.label[inner.held_idx])
     predictor = TreesImpact(law=law, booster=Booster(grown.text), slope=slope)
     return predictor, base[inner.held_idx] + slope * grown.held_score
 

@@ -1,13 +1,13 @@
 """Does a score hold everywhere: by day or block of time, and by regime of volatility."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from models.bootstrap import Blocks, estimate, plan_blocks
 from models.datasets import Dataset
-from models.evaluate import row_loss
+from models.evaluate import is_one_class, row_loss
 from models.results import WalkForward
 from models.tasks import BASE_RATE
 from models.verdict import Verdict, verdict
@@ -39,7 +39,8 @@ class GroupSkill:
         ``1 - loss / loss(base rate)`` on the same rows with its 95 % interval: 0 = no better than
         the averages of the training fold, negative = worse.
     beats_base : str
-        Verdict by the skill's interval: yes, no or not shown.
+        Verdict by the skill's interval: yes, no or not shown, which it is where all but one class
+        are rare.
     """
 
     group: str
@@ -181,8 +182,11 @@ def _skills(
             continue
         part = rows.take(is_in)
         blocks = plan_blocks(part.t0_ns, part.t1_ns, n_boot=found.blocks.n_boot, seed=found.seed)
-        made += [_skill(name, rung, part, loss[rung][is_in], loss[BASE_RATE][is_in], blocks)
-                 for rung in rungs]  # fmt: skip
+        skills = [_skill(name, rung, part, loss[rung][is_in], loss[BASE_RATE][is_in], blocks)
+                  for rung in rungs]  # fmt: skip
+        if is_one_class(found.task, part.label, blocks):
+            skills = [replace(skill, beats_base="not shown") for skill in skills]
+        made += skills
     return tuple(made)
 
 

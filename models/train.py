@@ -12,7 +12,7 @@ from models.evaluate import Bounds, Comparison, Score, compare, score
 from models.ladder import Model, base_rate, fit_rung
 from models.results import FoldScores, WalkForward
 from models.tasks import ALL_RUNGS, BASE_RATE, RUNGS, Task
-from orderflow_core.splits import Fold, purged_walk_forward
+from orderflow_core.splits import Fold, TooFewRowsError, purged_walk_forward
 from orderflow_core.types import Float64, Int64
 from orderflow_core.validate import require_sorted
 
@@ -60,6 +60,8 @@ def walk_forward(
     ValueError
         No rows, embargo below one, a fold too small to fit, a split that would leak, or rungs that
         do not begin with the naive one.
+    TooFewRowsError
+        All outcomes are the same.
 
     Notes
     -----
@@ -70,6 +72,10 @@ def walk_forward(
         raise ValueError(f"embargo_ns must be at least 1, got {embargo_ns}")
     if len(dataset) == 0:
         raise ValueError("dataset must have rows, got none")
+    if np.ptp(dataset.label) == 0:
+        raise TooFewRowsError(
+            f"outcomes must differ to be told apart, all {len(dataset):,} are {dataset.label[0]:g}"
+        )
     if rungs[:1] != RUNGS[:1]:
         raise ValueError(f"rungs must begin with {RUNGS[0]!r}, got {rungs}")
     plan = _Plan(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.bootstrap import MIN_BLOCKS
 from models.economics import Untraded
 from models.evaluate import Comparison, Score
 from models.judging import Judging
@@ -168,7 +169,18 @@ def _scores(found: WalkForward) -> str:
         + "\n\nDoes a rung beat the one below, on the same rows? `yes`: the interval of the "
         f"difference in {found.task.loss} lies below zero; `no`: above; `not shown`: it holds zero or "
         "rests on too few blocks, which is not evidence of equality.\n\n"
+        + _rare(found)
         + _table(("rung", "against", "difference", "95 % interval", "p", "beats it"), verdicts)
+    )
+
+
+def _rare(found: WalkForward) -> str:
+    rare = found.comparisons[0].rare
+    if not rare:
+        return ""
+    return (
+        f"Outcomes {', '.join(map(str, rare))} come in fewer than {MIN_BLOCKS} blocks: the differences are "
+        "those of the other outcomes, given that it is one of them; with one other nothing is shown.\n\n"
     )
 
 

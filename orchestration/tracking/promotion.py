@@ -180,4 +180,6 @@ def _words(found: Comparison) -> str:
     )
     if found.n_blocks < MIN_BLOCKS:
         text += f", only {found.n_blocks} independent blocks"
+    if found.rare:
+        text += f", outcome {' and '.join(map(str, found.rare))} in fewer than {MIN_BLOCKS} blocks"
     return text if found.calibration_no_worse else f"{text}, and its calibration is worse"

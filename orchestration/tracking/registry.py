@@ -261,7 +261,7 @@ def _verdict(found: dict[str, Any]) -> str:
     word = verdict(found["low"], found["high"], found["n_blocks"])
     against = f"{word}, against {found['below']}"
     if any(found[key] is None for key in ("difference", "low", "high")):
-        return f"{against}: too few rows"
+        return f"{against}: too few rows or outcomes"
     said = f"{against}: {found['difference']:.3g} [{found['low']:.3g}, {found['high']:.3g}], p = {found['p_value']:.2g}"
     few = f", only {found['n_blocks']} independent blocks"
     return said + few if found["n_blocks"] < MIN_BLOCKS else said

@@ -3,23 +3,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.baselines import NaiveReturn
 from models.calibrate import (
     MAX_SLOPE,
+    calibrated,
     class_shares,
     direction_slope,
     event_share,
     event_slope,
     inner_split,
     log_odds,
+    prior_of,
     quantile_shifts,
     rearranged,
-    return_slope,
     sigmoid,
+    slope_of,
     softmax,
     tempered,
     tempered_event,
+    value_slope,
 )
-from models.tasks import LEVELS
+from models.ladder import base_rate
+from models.tasks import LEVELS, Task
 from tests.models.synthetic import SECOND, synthetic
 
 
@@ -82,14 +87,39 @@ def test_no_probability_is_zero():
     assert p.sum() == pytest.approx(1)
 
 
-def test_return_slope():
+@pytest.mark.parametrize("name", ["direction_10", "move_10s", "return_10s", "adverse_10s"])
+def test_a_useless_model_answers_the_prior_to_the_bit(name):
+    task = Task(name)
+    rng = np.random.default_rng(1)
+    label = rng.integers(0, 2, 50).astype(np.float64)
+    score = rng.normal(size=task.prediction_shape(7))
+    said = calibrated(task.family, score, prior_of(task, label), 0.0)
+    without = (
+        NaiveReturn().predict(score) if task.subject == "return" else base_rate(task, label, 7)
+    )
+    np.testing.assert_array_equal(said, without)
+
+
+def test_a_value_is_shrunk_to_its_mean_and_a_return_to_none():
+    rng = np.random.default_rng(2)
+    label, score = 5 + rng.normal(size=(2, 4000))
+    prior = prior_of(Task("adverse_10s"), label)
+    assert prior == (label.mean(),)
+    slope = slope_of("value", score, prior, label)
+    assert slope < 0.05
+    np.testing.assert_allclose(calibrated("value", score, prior, slope), prior[0], atol=0.2)
+    assert prior_of(Task("return_10s"), label) == (0.0,)
+    assert slope_of("value", score, (0.0,), label) == pytest.approx(25 / 26, abs=0.02)
+
+
+def test_value_slope():
     rng = np.random.default_rng(0)
     forecast = rng.normal(size=5000)
     label = 0.4 * forecast + rng.normal(size=5000)
-    assert return_slope(forecast, label) == pytest.approx(0.4, abs=0.05)
-    assert return_slope(-forecast, label) == 0.0
-    assert return_slope(np.zeros(3), np.ones(3)) == 0.0
-    assert return_slope(0.1 * forecast, label) == MAX_SLOPE
+    assert value_slope(forecast, label) == pytest.approx(0.4, abs=0.05)
+    assert value_slope(-forecast, label) == 0.0
+    assert value_slope(np.zeros(3), np.ones(3)) == 0.0
+    assert value_slope(0.1 * forecast, label) == MAX_SLOPE
 
 
 @pytest.mark.parametrize("truth", [0.3, 1.0, 1.6])

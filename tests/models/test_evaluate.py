@@ -7,9 +7,10 @@ from models.bootstrap import plan_blocks
 from models.evaluate import compare, row_loss, score
 from models.metrics import equal_count_bins, midranks
 from models.tasks import Task
+from models.verdict import comparison_verdict
 from tests.naive import evaluate as naive
 
-DIRECTION, RETURN = Task("direction_200"), Task("return_60s")
+DIRECTION, RETURN, MOVE = Task("direction_200"), Task("return_60s"), Task("move_60s")
 
 
 def blocks(n, horizon=1):
@@ -223,6 +224,59 @@ def test_a_better_forecast_beats_and_itself_does_not():
     same = compare(DIRECTION, label, ("good", truth), ("same", truth), blocks(2000))
     assert (same.difference, same.beats, same.p_value) == (0, False, 1)
     assert same.calibration_no_worse
+
+
+def test_what_two_ways_to_compute_a_forecast_differ_by_is_no_difference():
+    label, truth = random_direction()
+    same = truth * (1 + 1e-15)
+    found = compare(DIRECTION, label, ("same", same), ("one", truth), blocks(400))
+    assert (found.difference, found.low, found.high) == (0, 0, 0)
+    assert not found.beats
+    move = np.random.default_rng(3).normal(size=400)
+    found = compare(RETURN, move, ("same", move / 3), ("one", move / 3 + 1e-16), blocks(400))
+    assert (found.difference, found.low, found.high) == (0, 0, 0)
+
+
+def test_a_rare_class_decides_nothing():
+    """Flat comes five times: how much each forecast leaves for it is left out of the comparison."""
+    label, truth = random_direction(seed=4)
+    label[label == 0] = 1
+    label[[3, 50, 90, 200, 390]] = 0
+    other = random_direction(seed=5)[1]
+    found = compare(DIRECTION, label, ("other", other), ("truth", truth), blocks(400))
+    assert found.rare == (0,)
+    losses = []
+    for row, (one, two) in zip(label.tolist(), zip(other, truth, strict=True), strict=True):
+        if row != 0:
+            side = int(row) + 1
+            losses.append(
+                np.log(two[side] / (two[0] + two[2])) - np.log(one[side] / (one[0] + one[2]))
+            )
+    assert found.difference == pytest.approx(np.mean(losses))
+    # Less for the rare class is no skill.
+    base = np.tile([0.45, 0.1, 0.45], (400, 1))
+    bold = np.tile([0.495, 0.01, 0.495], (400, 1))
+    found = compare(DIRECTION, label, ("bold", bold), ("base", base), blocks(400))
+    assert (found.difference, found.high) == (0, 0)
+
+
+@pytest.mark.parametrize("n_events", [0, 5])
+def test_events_that_hardly_came_show_nothing(n_events):
+    label = np.zeros(400)
+    label[:n_events] = 1
+    found = compare(
+        MOVE, label, ("bold", np.full(400, 1e-4)), ("base", np.full(400, 0.02)), blocks(400)
+    )
+    assert found.rare == (1,)
+    assert not found.beats
+    assert comparison_verdict(found) == "not shown"
+    # So that it is not only never: with events in twenty blocks the same rule speaks.
+    label[::20] = 1
+    found = compare(
+        MOVE, label, ("right", np.full(400, 0.05)), ("wrong", np.full(400, 0.3)), blocks(400)
+    )
+    assert found.rare == ()
+    assert comparison_verdict(found) == "yes"
 
 
 def test_an_overconfident_forecast_has_worse_calibration():

@@ -7,7 +7,7 @@ import pytest
 from models.results import WalkForward
 from models.tasks import BASE_RATE, RUNGS
 from models.train import require_no_leak, walk_forward
-from orderflow_core.splits import purged_walk_forward
+from orderflow_core.splits import TooFewRowsError, purged_walk_forward
 from tests.models.synthetic import SECOND, TASKS, synthetic
 
 
@@ -216,6 +216,9 @@ def test_wrong_arguments_are_refused():
         walk_forward(data, TASKS["direction"], n_folds=4, embargo_ns=0)
     with pytest.raises(ValueError, match="must have rows"):
         walk_forward(data.take(slice(0, 0)), TASKS["direction"], n_folds=4, embargo_ns=1)
+    constant = replace(data, label=np.ones(len(data)))
+    with pytest.raises(TooFewRowsError, match="outcomes must differ .*, all 60 are 1"):
+        walk_forward(constant, TASKS["direction"], n_folds=4, embargo_ns=1)
     with pytest.raises(ValueError, match="at least 20 rows"):
         walk_forward(data, TASKS["direction"], n_folds=4, embargo_ns=1)
 
