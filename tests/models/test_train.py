@@ -217,7 +217,7 @@ def test_wrong_arguments_are_refused():
     with pytest.raises(ValueError, match="must have rows"):
         walk_forward(data.take(slice(0, 0)), TASKS["direction"], n_folds=4, embargo_ns=1)
     constant = replace(data, label=np.ones(len(data)))
-    with pytest.raises(TooFewRowsError, match="outcomes must differ .*, all 60 are 1"):
+    with pytest.raises(TooFewRowsError, match=r"outcomes must differ .*, all 60 are 1"):
         walk_forward(constant, TASKS["direction"], n_folds=4, embargo_ns=1)
     with pytest.raises(ValueError, match="at least 20 rows"):
         walk_forward(data, TASKS["direction"], n_folds=4, embargo_ns=1)
