@@ -6,7 +6,7 @@ leak that the cuts tried do not touch. `implausible_features` needs the finished
 those too if they help much; it cannot see a leak that helps little.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,9 @@ from numpy.typing import ArrayLike
 
 from models.datasets import KEY_COLUMNS, Dataset
 from models.metrics import midranks
-from orderflow_core.types import Bool, Float64
+from models.order_rows import ORDER_COLUMNS
+from models.tasks import Task
+from orderflow_core.types import Bool, Float64, Int64
 from orderflow_core.uniqueness import average_uniqueness
 
 # No feature of a market foretells an outcome to this rank correlation (an R^2 of a quarter).
@@ -25,6 +27,11 @@ MAX_EVENT_SKILL = 0.6
 _ERRORS = 4
 # Of its skill a slow, honest feature keeps at least this share one label's length earlier.
 MIN_KEPT = 0.5
+
+# A price paid is measured against the mid at once: how far the prices stand from it is most of the answer.
+_STANDING_PRICES = ("spread_ticks", "order_mid_dev_ticks")
+# The side that the other features of a row are turned to, where it has one.
+_SIDES = ("order_sign", "level_side")
 
 # Rows made of the data known before a time: named columns, with ``t0_ns`` and ``decision_id``.
 Build = Callable[[int], Mapping[str, ArrayLike]]
@@ -42,7 +49,7 @@ class Suspect:
         Absolute rank correlation of the feature with the outcome, or |2 AUC - 1| of an event in it.
     lagged_skill : float
         The same of its value one label's length before the decision, when no outcome of then was
-        still open.
+        still open; of rows with a side, at the last such decision of the same side.
     """
 
     name: str
@@ -50,12 +57,26 @@ class Suspect:
     lagged_skill: float
 
 
-def implausible_features(dataset: Dataset) -> tuple[Suspect, ...]:
+def may_foretell(task: Task) -> tuple[str, ...]:
+    """Return the columns that no skill makes suspects of, whatever they foretell.
+
+    The side and size of an order are the question and no knowledge. Slippage is also foretold by how far
+    the touch and the last price stood from the mid at the decision, of which the order paid most. Of a
+    level everything is known at its touch, its kind and side too: it has none.
+    """
+    if task.subject in ("direction", "barrier", "return", "move", "level"):
+        return ()
+    return ORDER_COLUMNS + (_STANDING_PRICES if task.subject == "slippage" else ())
+
+
+def implausible_features(dataset: Dataset, exempt: Collection[str] = ()) -> tuple[Suspect, ...]:
     """Return the features whose skill is too good and gone once they are a label's length old.
 
     Parameters
     ----------
     dataset : Dataset
+    exempt : collection of str
+        Features that are not looked at: those that `may_foretell` names.
 
     Returns
     -------
@@ -73,16 +94,18 @@ def implausible_features(dataset: Dataset) -> tuple[Suspect, ...]:
     not overlap (average uniqueness): fewer than about five of a kind can convict no feature.
 
     Both conditions are needed: a slow feature may correlate strongly and stay as good when lagged
-    (a level), a fast one loses its skill when lagged but never has so much. A feature that mixes the
-    future with noise so that its skill stays below the bound is not found.
+    (a level), a fast one loses its skill when lagged but never has so much. Features of an order or a
+    touch are turned to its side, and so are not the same ones of a row of the other side. A feature
+    that mixes the future with noise so that its skill stays below the bound is not found.
     """
-    lag_ns = dataset.t1_ns - dataset.t0_ns
-    earlier = np.searchsorted(dataset.t0_ns, dataset.t0_ns - lag_ns, side="right") - 1
-    has_earlier = (earlier >= 0) & (lag_ns > 0)
+    earlier = _earlier(dataset)
+    has_earlier = earlier >= 0
     weight = average_uniqueness(dataset.t0_ns, dataset.t1_ns)
     contrasts = _contrasts(dataset.label)
     found = []
     for name, values in zip(dataset.names, dataset.features.T, strict=True):
+        if name in exempt:
+            continue
         suspects = [
             Suspect(name=name, skill=skill, lagged_skill=lagged)
             for skill_of, least in contrasts
@@ -93,6 +116,20 @@ def implausible_features(dataset: Dataset) -> tuple[Suspect, ...]:
         if suspects:
             found.append(max(suspects, key=lambda suspect: suspect.skill))
     return tuple(found)
+
+
+# The last row of the same side whose outcome would have been due by each decision; -1 where none is.
+def _earlier(dataset: Dataset) -> Int64:
+    lag_ns = dataset.t1_ns - dataset.t0_ns
+    due_ns = dataset.t0_ns - lag_ns
+    found = np.full(len(dataset), -1, np.int64)
+    side = next((dataset.names.index(name) for name in _SIDES if name in dataset.names), None)
+    sides = np.zeros(len(dataset)) if side is None else dataset.features[:, side]
+    for one in np.unique(sides):
+        rows = np.flatnonzero(sides == one)
+        last = np.searchsorted(dataset.t0_ns[rows], due_ns[rows], side="right") - 1
+        found[rows] = np.where((last >= 0) & (lag_ns[rows] > 0), rows[last], -1)
+    return found
 
 
 # Pairs of a skill of (values, label), and what it must reach at (values, weight of each row).

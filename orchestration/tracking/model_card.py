@@ -85,7 +85,7 @@ def card_markdown(found: WalkForward, judging: Judging, facts: CardFacts) -> str
         paths_section(judging.paths),
         _economics(found.task, judging),
         _trials(found, facts),
-        _leaks(facts),
+        _leaks(judging, facts),
         _limits(found, judging, facts),
     ]
     return "\n\n".join(parts) + "\n"
@@ -291,9 +291,16 @@ def _trials(found: WalkForward, facts: CardFacts) -> str:
     )
 
 
-def _leaks(facts: CardFacts) -> str:
+def _leaks(judging: Judging, facts: CardFacts) -> str:
     lines = [f"- {'held' if held else '**FAILED**'}: {name}" for name, held in facts.checks.items()]
-    return "## Leak checks\n\n" + "\n".join(lines)
+    if not facts.checks.keys() - judging.leak_checks.keys():
+        lines.append("- not checked: whether a feature foretells too much")
+    return (
+        "## Leak checks\n\n"
+        + "\n".join(lines)
+        + "\n\nThat training outcomes were known an embargo before is enforced while folds are made, and "
+        "only looked at again here: it says nothing about features."
+    )
 
 
 def _limits(found: WalkForward, judging: Judging, facts: CardFacts) -> str:

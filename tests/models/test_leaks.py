@@ -5,7 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.leaks import implausible_features, truncation_leaks
+from models.leaks import implausible_features, may_foretell, truncation_leaks
+from models.order_rows import ORDER_COLUMNS
+from models.tasks import Task
+from orderflow_core.simulator import SimulatorSettings
+from tests.models.order_markets import drawn_orders, simulated_orders
 from tests.models.synthetic import SECOND, TASKS, synthetic
 
 
@@ -75,6 +79,55 @@ def test_a_level_that_foretells_a_level_is_not_suspected():
     level = np.sin(np.arange(len(data)) / 500)
     slow = replace(with_column(data, "noise_2", level), label=100 * level + data.label)
     assert implausible_features(slow) == ()
+
+
+def suspects(data, task):
+    return [found.name for found in implausible_features(data, may_foretell(Task(task)))]
+
+
+@pytest.mark.parametrize("task", ["impact_1s", "sizing_1s", "slippage", "markout_1s", "adverse_1s"])
+def test_an_orders_feature_that_peeks_is_found(task):
+    data = drawn_orders(2000, noise=10.0)
+    assert suspects(data, task) == []
+    assert suspects(with_column(data, "noise", data.label), task) == ["noise"]
+    filled = replace(data, label=(data.label > 0).astype(np.float64))
+    assert suspects(with_column(filled, "noise", data.label), "fill_1s") == ["noise"]
+
+
+def test_what_an_order_is_asked_about_may_foretell_and_a_level_may_not():
+    """An order comes after the decision, so that its side and size are no knowledge; a level is known."""
+    rng = np.random.default_rng(2)
+    data = drawn_orders(2000)
+    told = replace(data, label=with_noise(data, "order_log_lots", rng))
+    assert suspects(told, "impact_1s") == []
+    assert suspects(told, "level_60s") == ["order_log_lots"]
+    assert set(may_foretell(Task("fill_1s"))) == set(ORDER_COLUMNS)
+    told = replace(data, label=with_noise(data, "spread_ticks", rng))
+    assert suspects(told, "slippage") == []
+    assert suspects(told, "impact_1s") == ["spread_ticks"]
+
+
+def with_noise(data, name, rng):
+    values = data.features[:, data.names.index(name)]
+    return values + 0.3 * values.std() * rng.normal(size=len(data))
+
+
+@pytest.mark.parametrize("side", ["order_sign", "level_side"])
+def test_a_level_turned_to_the_rows_side_is_not_suspected(side):
+    """It is as good of the row before of the same side, and the opposite of one of the other side."""
+    data = synthetic("return")
+    level = np.sin(np.arange(len(data)) / 500)
+    sign = np.random.default_rng(3).choice([-1.0, 1.0], len(data))
+    turned = with_column(with_column(data, "noise_1", sign), "noise_2", sign * level)
+    names = tuple(side if name == "noise_1" else name for name in data.names)
+    turned = replace(turned, names=names, label=sign * 100 * level + data.label)
+    assert implausible_features(turned) == ()
+
+
+def test_orders_of_a_simulated_market_raise_no_alarm():
+    data = simulated_orders(SimulatorSettings(duration_s=1800.0), seed=0)
+    assert len(data) > 500
+    assert suspects(data, "impact_10s") == []
 
 
 def build_from(price, *, peeks):

@@ -1,5 +1,6 @@
 """What the models of orders read of the store, and which tasks the settings name."""
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -11,8 +12,10 @@ from models.train import walk_forward
 from orchestration.config import Settings
 from orchestration.defs.features import tables
 from orchestration.defs.features.order_tables import order_labels
+from orchestration.defs.training.assets import leak_checks
 from orchestration.defs.training.order_datasets import label_task, load_order_dataset
 from orchestration.defs.training.orders import order_tasks, sizing_metadata
+from orchestration.tracking.promotion import decide
 from tests.models.order_markets import SECOND, drawn_orders
 from tests.orchestration.rows import NS_PER_S, classified, no_gaps, raw_quotes
 
@@ -72,6 +75,20 @@ def test_a_sizing_says_what_each_rung_would_have_allowed():
     said = sizing_metadata(found, Settings())
     assert set(said) == {"allowed_by_naive", "allowed_by_linear", "allowed_by_lightgbm"}
     assert "asked 0.75" in said["allowed_by_linear"]
+
+
+def test_an_orders_feature_that_peeks_bars_the_promotion():
+    task, rows = Task("impact_1s"), drawn_orders(1500)
+    features = rows.features.copy()
+    features[:, rows.names.index("noise")] = rows.label
+    peeking = replace(rows, features=features)
+    found = walk_forward(peeking, task, n_folds=2, embargo_ns=SECOND, n_boot=50)
+    assert decide(found, None, {}).promote
+    barred = decide(found, None, leak_checks(task, peeking))
+    assert not barred.promote
+    assert "no feature but order_sign, order_log_lots foretells too much" in barred.reason
+    assert "newest 1,500 decisions (noise does)" in barred.reason
+    assert all(leak_checks(task, rows).values())
 
 
 def test_a_probability_between_the_levels_is_refused():

@@ -48,6 +48,7 @@ def test_card_states_what_a_reader_must_know(planted):
     assert "later than 1 s (the embargo)" in section(card, "Splits")
     assert "4 in this training, 8 in all trainings of this model, 31" in section(card, "Trials")
     assert section(card, "Leak checks").count("- held: ") == 1
+    assert "- not checked: whether a feature foretells too much" in section(card, "Leak checks")
     forbidden = section(card, "Must not be used for")
     for words in ("Other symbols", "before costs", "not champion", "saw 1 trading day"):
         assert words in forbidden
@@ -79,6 +80,7 @@ def test_a_failed_check_and_a_champion_are_told(planted):
     checks = leak_checks(planted) | {"prefix_equal": False}
     card = card_markdown(planted, judge(planted), facts(planted, checks=checks, is_champion=True))
     assert "- **FAILED**: prefix_equal" in card
+    assert "not checked" not in section(card, "Leak checks")
     assert "**champion**" in card
     assert "Production: it is not champion" not in card
 

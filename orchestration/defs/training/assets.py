@@ -8,7 +8,7 @@ import dagster as dg
 from models.config import LadderConfig, NetworkConfig
 from models.datasets import Dataset
 from models.footprint_batch import head_of
-from models.leaks import implausible_features
+from models.leaks import implausible_features, may_foretell
 from models.results import WalkForward
 from models.tasks import ALL_RUNGS, RUNGS, Task
 from models.train import walk_forward
@@ -46,7 +46,7 @@ MIN_ROWS = 500
 MIN_WINDOW_SHARE = 0.5
 # What the signal earns is told by these; what is learnt from, by each model's own tables.
 MARKET = ("flow.classified_trades", "raw.quotes")
-_CODE_VERSION = "4"
+_CODE_VERSION = "5"
 _LEAK_ROWS = 20_000  # newest rows, among which features that peek are sought
 _NS_PER_S = 1_000_000_000
 
@@ -190,15 +190,14 @@ def register(
 
 
 def leak_checks(task: Task, dataset: Dataset) -> dict[str, bool]:
-    """Return the leak tests of a training by name, and whether it passed: one that failed bars promotion.
-
-    Of orders and levels there are none: what is asked (its size, its side) may foretell much.
-    """
-    if task.subject not in ("direction", "barrier", "return", "move"):
-        return {}
-    suspects = implausible_features(dataset.take(slice(-_LEAK_ROWS, None)))
-    named = ", ".join(suspect.name for suspect in suspects)
-    return {f"no feature foretells too much{f' ({named} does)' if suspects else ''}": not suspects}
+    """Return the leak tests of a training by name, and whether it passed: one that failed bars promotion."""
+    rows = dataset.take(slice(-_LEAK_ROWS, None))
+    exempt = [name for name in may_foretell(task) if name in rows.names]
+    suspects = implausible_features(rows, exempt)
+    but = f" but {', '.join(exempt)}" if exempt else ""
+    named = f" ({', '.join(suspect.name for suspect in suspects)} does)" if suspects else ""
+    among = f"among the newest {len(rows):,} decisions"
+    return {f"no feature{but} foretells too much {among}{named}": not suspects}
 
 
 def training_terms(config: Settings) -> str:
