@@ -34,6 +34,8 @@ class Dataset:
     n_null_labels, n_unlabelled, n_orphan_labels : int
         Rows left out: outcome unknown (session end, gap, end of data); features without a label
         row; labels without a feature row.
+    n_thinned : int
+        Labelled rows left out because they were more than a training takes.
     n_without_window : int
         Labelled rows left out because the stored footprint gives them no window.
     windows : FootprintWindows, optional
@@ -58,6 +60,7 @@ class Dataset:
     n_null_labels: int = 0
     n_unlabelled: int = 0
     n_orphan_labels: int = 0
+    n_thinned: int = 0
     n_without_window: int = 0
     windows: FootprintWindows | None = None
     auxiliary: Auxiliary | None = None

@@ -4,6 +4,7 @@ What has a side is turned to the order's (`models.sides`): with it is positive, 
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -47,7 +48,7 @@ def order_dataset(
         The names, with ``order_`` before those that were turned (of a pair "same" stands for the
         order's own side and "other" for the other one), then `ORDER_COLUMNS` and `PAST_COLUMNS`: the
         signs of the sweeps known at the decision, the newest first, times the order's; 0 where there
-        was none since the session's start or a gap.
+        was none since the session's start or a gap. What ``max_rows`` left out is counted in it.
 
     Raises
     ------
@@ -80,7 +81,10 @@ def order_dataset(
         n_unlabelled=found.n_unlabelled,
         n_orphan_labels=found.n_orphan_labels,
     )
-    return rows if max_rows is None else rows.take(kept_rows(rows.decision_id, max_rows))
+    if max_rows is None:
+        return rows
+    is_kept = kept_rows(rows.decision_id, max_rows)
+    return replace(rows.take(is_kept), n_thinned=int((~is_kept).sum()))
 
 
 def kept_rows(decision_id: Int64, max_rows: int) -> Bool:

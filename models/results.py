@@ -149,6 +149,7 @@ class WalkForward:
                         "n_null_labels",
                         "n_unlabelled",
                         "n_orphan_labels",
+                        "n_thinned",
                         "n_without_window",
                     )
                 },

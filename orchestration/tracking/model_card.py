@@ -109,6 +109,11 @@ def _data(found: WalkForward, facts: CardFacts) -> str:
         f"{data.n_null_labels:,} without a known outcome, {data.n_unlabelled:,} without a label, "
         f"{data.n_orphan_labels:,} labels without features"
     )
+    if data.n_thinned:
+        left_out += (
+            f"; {data.n_thinned:,} of {len(data) + data.n_thinned:,} labelled decisions by the hash of "
+            "their id, since they were more than a training takes (`order_max_rows`)"
+        )
     if data.n_without_window:
         n_all = len(data) + data.n_without_window
         left_out += (

@@ -90,7 +90,7 @@ def training_metrics(found: WalkForward) -> dict[str, float]:
     ``<rung>.<metric>`` with ``_low``, ``_high``; the candidate's also as plain ``<metric>``;
     ``<upper>_vs_<below>.difference`` with ``_low``, ``_high``, ``.p_value``, ``.beats`` (0 or 1),
     ``.miscalibration_difference`` with ``_low``, ``_high``, ``.calibration_no_worse``; label shares;
-    ``n_trials``, ``n_oof_rows``, ``n_blocks``, ``n_null_labels``, ``n_unlabelled``.
+    ``n_trials``, ``n_oof_rows``, ``n_blocks``, ``n_null_labels``, ``n_unlabelled``, ``n_thinned``.
     """
     metrics: dict[str, float] = dict(found.label_shares())
     for rung, scores in found.scores.items():
@@ -104,6 +104,7 @@ def training_metrics(found: WalkForward) -> dict[str, float]:
         "n_blocks": found.blocks.n_blocks,
         "n_null_labels": found.dataset.n_null_labels,
         "n_unlabelled": found.dataset.n_unlabelled,
+        "n_thinned": found.dataset.n_thinned,
     }
     return {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
 

@@ -13,6 +13,7 @@ from models.tasks import Task
 from orchestration.tracking.card_words import label_in_words
 from orchestration.tracking.fingerprint import fingerprint
 from orchestration.tracking.model_card import CARD_FILE, CardFacts, card_files, card_markdown
+from orchestration.tracking.runs import training_metrics
 from tests.tracking.conftest import train
 from tests.tracking.test_database import PNG
 
@@ -62,6 +63,15 @@ def test_rows_that_lack_a_window_are_told(planted):
     assert "1,234 of 3,234 labelled decisions have no footprint window" in told
     assert few.to_json()["left_out"]["n_without_window"] == 1234
     assert "footprint window" not in card_markdown(planted, judge(planted), facts(planted))
+
+
+def test_rows_that_were_thinned_are_told(planted):
+    thin = replace(planted, dataset=replace(planted.dataset, n_thinned=57_551))
+    told = section(card_markdown(thin, judge(thin), facts(thin)), "Data")
+    assert "57,551 of 59,551 labelled decisions by the hash of their id" in told
+    assert thin.to_json()["left_out"]["n_thinned"] == 57_551
+    assert training_metrics(thin)["n_thinned"] == 57_551
+    assert "by the hash" not in card_markdown(planted, judge(planted), facts(planted))
 
 
 def test_every_rung_stands_with_its_interval_and_verdict(planted):
