@@ -40,7 +40,7 @@ MODELS = (
             TABLE,
             "inference",
             "Out-of-fold predictions of every rung by the newest training of each task; those of "
-            "champion and challenger on days after their training.",
+            "champion and challenger on decisions after their training.",
             deps=[
                 dg.AssetDep(["models", name], partition_mapping=days_of_symbol) for name in MODELS
             ]

@@ -1,4 +1,4 @@
-"""What registered versions say of days after their training: predictions of champion and challenger."""
+"""What registered versions say of decisions after their training: predictions of champion and challenger."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
