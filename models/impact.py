@@ -122,10 +122,10 @@ class LawImpact:
         return known[0], np.exp(log_lots) / known[1]
 
     def past(self, features: Float64) -> Float64:
-        """Return what past sweeps add (n,), in basis points."""
+        """Return what past sweeps add (n,), in basis points; one that is not known adds nothing."""
         total = np.zeros(len(features))  # term by term: a row's bits must not depend on the others
         for weight, column in zip(self.kernel.tolist(), self.columns[4:], strict=True):
-            total += weight * features[:, column]
+            total += weight * np.nan_to_num(features[:, column])
         return total
 
     def settings(self) -> dict[str, float]:

@@ -87,6 +87,30 @@ def order_dataset(
     return replace(rows.take(is_kept), n_thinned=int((~is_kept).sum()))
 
 
+def require_orders(features: Float64, names: Sequence[str], columns: Sequence[str]) -> None:
+    """Refuse rows that name no order: a size that is not known, or a side that is neither -1 nor +1.
+
+    Parameters
+    ----------
+    features : ndarray of float64, shape (n, k)
+    names : sequence of str, length k
+    columns : sequence of str
+        Which of `ORDER_COLUMNS` are looked at; those that are no features are not.
+
+    Raises
+    ------
+    ValueError
+        A column says nothing of an order.
+    """
+    for name in (name for name in columns if name in names):
+        values = features[:, list(names).index(name)]
+        is_side = name == "order_sign"
+        is_wrong = np.abs(values) != 1 if is_side else np.isnan(values)
+        if is_wrong.any():
+            i, rule = int(np.argmax(is_wrong)), "be -1 or +1" if is_side else "be known"
+            raise ValueError(f"{name} must {rule}, got {values[i]} in row {i}: it is what is asked")
+
+
 def kept_rows(decision_id: Int64, max_rows: int) -> Bool:
     """Return which rows a thinned dataset keeps: all, or a share ``max_rows / n`` by hash of the id."""
     if len(decision_id) <= max_rows:

@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 
 from models.artifact import load_model
+from models.impact import SIGN
 from models.ladder import Model
+from models.order_rows import ORDER_COLUMNS, require_orders
 from models.sizing import order_sizes
 from orchestration.tracking.integrity import require_seal
 from orchestration.tracking.naming import named
@@ -45,8 +47,8 @@ class PyfuncModel:
             The input is not a frame, a column is not float64, or parameters were given; or, of a
             network, as `checked_tensors`.
         ValueError
-            A feature is missing, a column is none or comes twice, or a value is infinite; or, of a
-            network, as `checked_tensors`.
+            A feature is missing, a column is none or comes twice, or a value is infinite; the side or
+            size of an order is not known; or, of a network, as `checked_tensors`.
         """
         if params:
             raise TypeError(f"the model takes no parameters, got {sorted(params)}")
@@ -78,6 +80,7 @@ class PyfuncModel:
             As `predict` and `models.sizing.order_sizes`.
         """
         features = checked_features(model_input, self.model.names)
+        require_orders(features, self.model.names, (SIGN,))
         return order_sizes(
             self.model, features, budget=budget, probability=probability, size_lots=size_lots
         )
@@ -89,7 +92,9 @@ class PyfuncModel:
     def _predicted(self, model_input: object) -> np.ndarray:
         if self.model.reads_windows:
             return self.model.predict_tensors(*checked_tensors(model_input))
-        return self.model.predict(checked_features(model_input, self.model.names))
+        features = checked_features(model_input, self.model.names)
+        require_orders(features, self.model.names, ORDER_COLUMNS)
+        return self.model.predict(features)
 
 
 def output_columns(model: Model) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import pytest
 from models.artifact import load_model, save_model
 from models.config import LadderConfig, TreesConfig
 from models.ladder import fit_rung
+from models.order_rows import ORDER_COLUMNS
 from models.sizing import judge_sizing, order_sizes
 from models.tasks import LEVELS, RUNGS, Task
 from models.train import walk_forward
@@ -93,6 +94,16 @@ def test_unknown_volatility_and_volume_get_the_usual_ones(planted):
     for name in ("volatility_60s_ticks", "order_same_lots_60s"):
         features[:, planted.names.index(name)] = np.nan
     assert np.isfinite(model.predict(features)).all()
+
+
+@pytest.mark.parametrize("rung", RUNGS)
+@pytest.mark.parametrize("task", [IMPACT, SIZING], ids=str)
+def test_nothing_but_the_order_need_be_known(planted, task, rung):
+    model = fit_rung(task, rung, planted.take(slice(0, 1500)), **TERMS)
+    unknown = planted.features[:50].copy()
+    unknown[:, [name not in ORDER_COLUMNS for name in planted.names]] = np.nan
+    assert np.isfinite(model.predict(unknown)).all()
+    assert np.isfinite(model.predict_interval(unknown)).all()
 
 
 def test_rows_of_no_order_are_refused(planted):

@@ -8,6 +8,7 @@ from models.ladder import fit_rung
 from models.tasks import Task
 from models.train import DEFAULT_CONFIG
 from orchestration.tracking.loader import PyfuncModel, output_columns
+from tests.models.order_markets import drawn_orders
 from tests.models.synthetic import SECOND, synthetic
 
 
@@ -74,3 +75,38 @@ def test_parameters_are_refused(model, frame):
 def test_many_wrong_columns_are_counted(model, frame):
     with pytest.raises(ValueError, match="and 1 more"):
         PyfuncModel(model).predict(frame[[]])
+
+
+@pytest.fixture(scope="module")
+def orders():
+    data = drawn_orders(600)
+    model = fit_rung(
+        Task("sizing_1s"), "linear", data, embargo_ns=SECOND, config=DEFAULT_CONFIG, seed=1
+    )
+    return PyfuncModel(model), pd.DataFrame(data.features[:20], columns=list(data.names))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("order_sign", np.nan, "order_sign must be -1 or .1, got nan in row 0"),
+        ("order_sign", 0.0, "order_sign must be -1 or .1, got 0.0"),
+        ("order_log_lots", np.nan, "order_log_lots must be known, got nan in row 0"),
+    ],
+)
+def test_an_order_without_side_or_size_is_refused(orders, column, value, words):
+    served, frame = orders
+    with pytest.raises(ValueError, match=words):
+        served.predict(frame.assign(**{column: value}))
+
+
+def test_what_an_order_is_not_asked_about_may_be_unknown(orders):
+    served, frame = orders
+    state = frame.columns.difference(["order_sign", "order_log_lots"])
+    unknown = frame.assign(**dict.fromkeys(state, np.nan))
+    assert np.isfinite(served.predict(unknown).to_numpy()).all()
+    ask = {"budget": 5.0, "probability": 0.75, "size_lots": np.array([1, 10])}
+    of_no_size = unknown.assign(order_log_lots=np.nan)
+    assert served.order_sizes(of_no_size, **ask).shape == (20,)
+    with pytest.raises(ValueError, match="order_sign"):
+        served.order_sizes(of_no_size.assign(order_sign=np.nan), **ask)
