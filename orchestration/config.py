@@ -126,7 +126,9 @@ class Settings(BaseSettings):
     level_pass_rows: int = Field(
         4, description="... before it went so many rows beyond the level", gt=0
     )
-    sizing_budget_bp: float = Field(1.0, description="impact that an order may have")
+    sizing_budget_bp: float = Field(
+        1.0, description="impact that an order may have", allow_inf_nan=False
+    )
     sizing_probability: float = Field(
         0.75, description="how surely it stays within that: 0.05, 0.25, 0.5, 0.75 or 0.95"
     )

@@ -3,14 +3,16 @@
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+_TIMES = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%d %H:%M:%S")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # A pipe has no width: wide enough that a table keeps its columns.
 _PIPE_WIDTH = 160
 INTERRUPTED = 130  # as a shell says it: 128 + SIGINT
@@ -23,6 +25,33 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and 
 Day = Annotated[
     datetime | None, typer.Option("--day", formats=["%Y-%m-%d"], help="Trading day, YYYY-MM-DD.")
 ]
+
+
+def time_ns(text: str) -> int:
+    """Return a time in UTC as nanoseconds since 1970: the parser of every ``--at``.
+
+    Raises
+    ------
+    typer.BadParameter
+        It is no time, or none that nanoseconds in int64 hold.
+
+    Examples
+    --------
+    >>> time_ns("1970-01-02"), time_ns("1969-12-31T23:59:59.999999")
+    (86400000000000, -1000)
+    """
+    # Whole microseconds: a float of nanoseconds would lose them.
+    ns = (_time(text) - _EPOCH) // timedelta(microseconds=1) * 1000
+    if abs(ns) >= 2**63:
+        raise typer.BadParameter(f"{text} is too far from 1970: the years 1678 to 2261 are held")
+    return ns
+
+
+def _time(text: str) -> datetime:
+    for form in _TIMES:
+        with suppress(ValueError):
+            return datetime.strptime(text, form).replace(tzinfo=UTC)
+    raise typer.BadParameter(f"{text!r} is no time such as 2024-08-09T00:10:00")
 
 
 def print_json(value: Any) -> None:

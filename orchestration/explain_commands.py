@@ -6,15 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from orchestration.console import AsJson, Symbol, fail, out, print_json
-
-_FORMATS = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]
+from orchestration.console import AsJson, Symbol, fail, out, print_json, time_ns
 
 
 def explain(
     symbol: Symbol,
-    at: Annotated[
-        datetime, typer.Option("--at", formats=_FORMATS, help="Time of the decision, UTC.")
+    at_ns: Annotated[
+        int,
+        typer.Option("--at", parser=time_ns, metavar="TIME", help="Time of the decision, UTC."),
     ],
     task: Annotated[
         str | None, typer.Option("--task", help="Of which task; default: the first with a network.")
@@ -30,8 +29,8 @@ def explain(
     known, tracking = instrument(symbol), open_tracking()
     described = _network(tracking.models(), symbol, task)
     model = tracking.load(described["name"], described["version"]).model
-    at_ns = int(at.replace(tzinfo=UTC).timestamp()) * 1_000_000_000
     png = explain_at(model, open_store(), known, at_ns)
+    at = datetime.fromtimestamp(at_ns // 1_000_000_000, UTC)
     name = f"{symbol}-{described['task']}-{at:%Y-%m-%dT%H%M%S}-explained.png"
     target = output or settings().reports_path / name
     with writing(target):

@@ -19,11 +19,13 @@ def models(
 ) -> None:
     """Show each task's ladder: rung, score with interval, whether it beats the rung below."""
     from orchestration.ladder_rows import ladder_rows, shown_versions
-    from orchestration.runtime import open_tracking
+    from orchestration.runtime import instrument, open_tracking
 
     found = open_tracking().models()
     if symbol:
         found = [model for model in found if model["symbol"] == symbol]
+        if not found:  # models outlive the instrument's entry
+            instrument(symbol)
     shown = shown_versions(found)
     if as_json:
         print_json({"models": found, "ladder": ladder_rows(shown)})

@@ -1,15 +1,12 @@
 """``orderflow size``: the largest order that a registered model allows in the latest published state."""
 
-from datetime import UTC, datetime
+import math
 from typing import Annotated
 
 import typer
 
 from models.tasks import LEVELS
-from orchestration.console import AsJson, Symbol, out, print_json
-
-_US = 1_000_000
-_TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%d %H:%M:%S"]
+from orchestration.console import AsJson, Symbol, out, print_json, time_ns
 
 
 def size(
@@ -21,8 +18,9 @@ def size(
         float | None,
         typer.Option("--probability", help="How surely: " + ", ".join(map(str, LEVELS)) + "."),
     ] = None,
-    at: Annotated[
-        datetime | None, typer.Option("--at", formats=_TIMES, help="UTC; default the latest.")
+    at_ns: Annotated[
+        int | None,
+        typer.Option("--at", parser=time_ns, metavar="TIME", help="UTC; default the latest."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -34,22 +32,15 @@ def size(
 
     known, config = instrument(symbol), settings()
     budget = config.sizing_budget_bp if budget_bp is None else budget_bp
-    if budget != budget:
-        raise typer.BadParameter("--budget-bp must be a number")
+    if not math.isfinite(budget):
+        raise typer.BadParameter(f"--budget-bp must be finite, got {budget}")
     level = config.sizing_probability if probability is None else probability
     found = largest_sizes(
-        open_store(), open_tracking(), symbol, budget_bp=budget, probability=level,
-        at_ns=None if at is None else _ns(at),
-    )  # fmt: skip
+        open_store(), open_tracking(), symbol, budget_bp=budget, probability=level, at_ns=at_ns
+    )
     if as_json:
         print_json({"budget_bp": budget, "probability": level, "sizes": found})
         return
     from orchestration.terminal import size_table
 
     out.print(size_table(known, found, budget_bp=budget, probability=level))
-
-
-def _ns(at: datetime) -> int:
-    # Whole microseconds: a float of nanoseconds would lose them.
-    since = at.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)
-    return ((since.days * 86_400 + since.seconds) * _US + since.microseconds) * 1000

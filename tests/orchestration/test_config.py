@@ -67,6 +67,7 @@ def test_an_unknown_key_in_the_file_is_named(nowhere):
         ("RETURN_TASKS", "return_60"),
         ("MOVE_TASKS", "move_60s,barrier_60s"),
         ("ORDER_TASKS", "level_60s"),
+        ("SIZING_BUDGET_BP", "inf"),
     ],
 )
 def test_a_value_out_of_domain_is_refused_and_named(monkeypatch, name, value):

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from orchestration import runtime
 from orchestration.cli import app
+from orchestration.instruments import UnknownSymbol
 from orchestration.ladder_rows import ladder_rows, shown_versions
 from orchestration.terminal import ladder_table
 
@@ -112,6 +113,14 @@ def test_json_has_the_ladder_beside_the_models(run):
     )
     assert [model["symbol"] for model in found["models"]] == ["ES"]
     assert len(found["ladder"]) == 3
+
+
+def test_a_symbol_is_an_instruments_or_a_models(run):
+    assert isinstance(run([described()], "--symbol", "NOPE").exception, UnknownSymbol)
+    none = run([described()], "--symbol", "AAPL")
+    assert (none.exit_code, "no model is registered" in none.stdout) == (0, True)
+    gone = run([described(symbol="GONE")], "--symbol", "GONE", "--json")
+    assert [model["symbol"] for model in json.loads(gone.stdout)["models"]] == ["GONE"]
 
 
 def test_card_prints_one_path_a_line(run):

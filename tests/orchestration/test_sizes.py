@@ -116,6 +116,7 @@ def test_the_command_asks_about_the_latest_state_of_both_sides(ask):
     assert shown.exit_code == 0
     assert "no larger order is known" in shown.stdout
     assert ask("--probability", "0.8").exit_code == 2
+    assert {ask("--budget-bp", budget).exit_code for budget in ("inf", "-inf", "nan")} == {2}
 
 
 def test_nothing_to_ask_says_why(store, tracker):
