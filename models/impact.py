@@ -12,13 +12,15 @@ from models.datasets import Dataset
 from models.order_rows import PAST_COLUMNS
 from models.rung import Fitted, Rung, RungTable, Training, scaled_uniqueness
 from models.trees import Booster, grow
-from orderflow_core.impact import fit_impact_law, law_impact
+from orderflow_core.impact import MIN_BLOCKS, fit_impact_law, law_impact
 from orderflow_core.propagator import solve_propagator
 from orderflow_core.types import Float64
 
 SIGN, LOG_LOTS = "order_sign", "order_log_lots"
 VOLATILITY, VOLUME = "volatility_60s_ticks", ("order_same_lots_60s", "order_other_lots_60s")
 _N_BOOT = 200
+_MOST_BLOCKS, _ROWS_OF_BLOCK = 50, 20
+_EXPONENTS = (0.0, 1.5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +87,8 @@ class LawImpact:
         Positions of volatility, lots of the order's side and of the other, log lots, past signs.
     prefactor, exponent : float, not negative
     exponent_low, exponent_high : float
-        95 % interval of the exponent over blocks of the training rows.
+        95 % interval of the exponent over blocks of the training rows; all that was searched where
+        `blocks_of_law` finds too few.
     kernel : ndarray of float64, shape (n_past,), basis points
         What a sweep of the order's side so many sweeps ago adds.
     lowest, usual : tuple of 2 floats
@@ -224,21 +227,39 @@ def _mean(values: Float64, weight: Float64) -> Float64:
 
 
 def _with_law(law: LawImpact, rows: Dataset, weight: Float64, seed: int) -> LawImpact:
+    n_blocks = blocks_of_law(rows)
     found = fit_impact_law(
         rows.label - law.past(rows.features),
         *law.scale(rows.features),
-        n_blocks=min(50, max(10, len(rows) // 20)),
+        exponent_range=_EXPONENTS,
+        n_blocks=max(MIN_BLOCKS, n_blocks),
         n_boot=_N_BOOT,
         seed=seed,
         weight=weight,
     )
+    low, high = (found.exponent_low, found.exponent_high) if n_blocks else _EXPONENTS
     return replace(
         law,
         prefactor=max(0.0, found.prefactor),
         exponent=found.exponent,
-        exponent_low=found.exponent_low,
-        exponent_high=found.exponent_high,
+        exponent_low=low,
+        exponent_high=high,
     )
+
+
+def blocks_of_law(rows: Dataset) -> int:
+    """Return into how many blocks `fit_impact_law` may cut the rows, or 0 where there is no such number.
+
+    The most from 10 to 50, of some 20 rows or more, that each last longer than every label that begins in
+    them: orders then share moves with the next block's only.
+    """
+    most = min(_MOST_BLOCKS, max(MIN_BLOCKS, len(rows) // _ROWS_OF_BLOCK))
+    for n_blocks in range(most, MIN_BLOCKS - 1, -1):
+        first = (np.arange(n_blocks) * len(rows)) // n_blocks
+        lasts = np.diff(rows.t0_ns[np.append(first, len(rows) - 1)])
+        if (lasts > np.maximum.reduceat(rows.t1_ns - rows.t0_ns, first)).all():
+            return n_blocks
+    return 0
 
 
 def _floor_and_median(values: Float64) -> tuple[float, float]:

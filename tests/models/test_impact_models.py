@@ -7,6 +7,7 @@ import pytest
 
 from models.artifact import load_model, save_model
 from models.config import LadderConfig, TreesConfig
+from models.impact import blocks_of_law
 from models.ladder import fit_rung
 from models.order_rows import ORDER_COLUMNS
 from models.sizing import judge_sizing, order_sizes
@@ -38,6 +39,34 @@ def test_planted_law_and_kernel_are_found():
     settings = fit_rung(IMPACT, "linear", rows, **TERMS).predictor.settings()
     assert settings["exponent_low"] < 0.5 < settings["exponent_high"]
     assert settings["kernel_1"] == pytest.approx(0.3, abs=0.1)
+
+
+def lasting(rows, seconds):
+    return replace(rows, t1_ns=rows.t0_ns + seconds * SECOND)
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "seconds", "n_blocks"),
+    [
+        (6000, 1, 50),  # the most
+        (400, 1, 20),  # of 20 orders each
+        (6000, 118, 50),  # 120 s each, the last one from its first order to its last 119 s
+        (6000, 119, 49),
+        (6000, 500, 11),  # 545 s each
+        (6000, 600, 0),  # ten last 600 s, no longer than a label
+    ],
+)
+def test_blocks_of_the_law_last_longer_than_its_labels(n_rows, seconds, n_blocks):
+    rows = lasting(drawn_orders(n_rows), seconds)
+    assert blocks_of_law(rows) == n_blocks
+
+
+def test_too_few_blocks_leave_the_exponent_open():
+    rows = drawn_orders()
+    law, few = (fit_rung(IMPACT, "linear", lasting(rows, s), **TERMS) for s in (1, 700))
+    assert few.predictor.exponent == pytest.approx(law.predictor.exponent, abs=0.1)
+    assert law.predictor.exponent_high - law.predictor.exponent_low < 1
+    assert (few.predictor.exponent_low, few.predictor.exponent_high) == (0.0, 1.5)
 
 
 def test_law_beats_the_mean_and_trees_beat_the_law_where_the_state_matters(planted):
