@@ -57,7 +57,7 @@ def _model(subject: str, description: str) -> dg.AssetsDefinition:
         description=description,
         kinds={"mlflow", "lightgbm"},
         owners=publishing.OWNERS,
-        code_version="3",
+        code_version="4",
         partitions_def=symbols,
         deps=[publishing.asset_key(table) for table in (*TABLES, *training.MARKET)],
         pool="training",
