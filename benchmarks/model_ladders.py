@@ -9,6 +9,7 @@ naive one: the base rate), as `orderflow models` says.
 import sys
 from itertools import groupby
 
+from models.tasks import ALL_RUNGS
 from orchestration.ladder_rows import ladder_rows, shown_versions
 from orchestration.runtime import open_tracking
 
@@ -17,12 +18,13 @@ def main() -> None:
     models = open_tracking().models()
     for symbol in sys.argv[1:]:
         rows = ladder_rows(shown_versions([m for m in models if m["symbol"] == symbol]))
+        shown = [rung for rung in ALL_RUNGS if any(row["rung"] == rung for row in rows)]
         print(f"\n### {symbol}\n")
-        print("| task | rows | loss | naive | linear | LightGBM |\n|---|---|---|---|---|---|")
+        print(f"| task | rows | loss | {' | '.join(shown)} |\n{'|---' * (3 + len(shown))}|")
         for task, group in groupby(rows, key=lambda row: row["task"]):
             rungs = {row["rung"]: row for row in group}
             first = rungs["naive"]
-            cells = [cell(rungs[rung]) for rung in ("naive", "linear", "lightgbm")]
+            cells = [cell(rungs[rung]) if rung in rungs else "-" for rung in shown]
             print(f"| `{task}` | {first['n']:,} | {first['metric']} | {' | '.join(cells)} |")
 
 
