@@ -5,9 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from models.config import LadderConfig
+from models.datasets import Dataset
 from models.evaluate import row_loss
 from models.predictors import find_rung, rung_key
-from models.rung import Training
+from models.rung import Predictor, Training, WindowPredictor
+from models.tasks import NETWORK
+from orderflow_core.types import Float64
 
 # Sets what a trial suggests in a configuration. ``trial`` is an optuna.trial.Trial.
 Suggest = Callable[[Any, LadderConfig], LadderConfig]
@@ -50,7 +53,9 @@ def tune(training: Training, rung: str) -> Tuned:
     -----
     Each trial fits the rung, calibration and all, on the rows before the last fifth (purged by label
     end) and is scored on that fifth. Nothing outside the training is read. The sampler is seeded and
-    runs in one thread. Source: Bergstra et al. (2011), Algorithms for hyper-parameter optimization.
+    runs in one thread. A trial of the network holds out a fifth of its own rows to stop by; the fifth
+    that chose the configuration then stops and calibrates the network that is kept.
+    Source: Bergstra et al. (2011), Algorithms for hyper-parameter optimization.
     """
     n_trials = training.config.n_trials
     suggest = _SPACES.get(rung_key(training.task, rung))
@@ -59,12 +64,12 @@ def tune(training: Training, rung: str) -> Tuned:
     import optuna
 
     inner, fit = training.inner(), find_rung(training.task, rung).fit
-    trial_rows, held = training.rows.take(inner.fit_idx), training.rows.take(inner.held_idx)
+    trial_rows, held = training.fit_rows(), training.rows.take(inner.held_idx)
 
     def loss(trial: Any) -> float:
         config = suggest(trial, training.config)
         fitted = fit(replace(training, rows=trial_rows, config=config))
-        prediction = fitted.predictor.predict(held.features)
+        prediction = _predicted(fitted.predictor, held)
         return float(row_loss(training.task, held.label, prediction).mean())
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -74,6 +79,12 @@ def tune(training: Training, rung: str) -> Tuned:
     config = suggest(study.best_trial, training.config)
     values = {name: float(value) for name, value in study.best_params.items()}
     return Tuned(config=config, values=values, n_tried=n_trials)
+
+
+def _predicted(predictor: Predictor, rows: Dataset) -> Float64:
+    if isinstance(predictor, WindowPredictor) and rows.windows is not None:
+        return predictor.predict_windows(rows.windows)
+    return predictor.predict(rows.features)
 
 
 # The same multiple of the given penalty for every linear model.
@@ -101,6 +112,18 @@ def _trees(trial: Any, config: LadderConfig) -> LadderConfig:
     )
 
 
+# Two settings only: every trial trains the network anew, which takes minutes.
+def _network(trial: Any, config: LadderConfig) -> LadderConfig:
+    return replace(
+        config,
+        network=replace(
+            config.network,
+            learning_rate=trial.suggest_float("learning_rate", 3e-4, 1e-2, log=True),
+            weight_decay=trial.suggest_float("weight_decay", 1e-3, 1.0, log=True),
+        ),
+    )
+
+
 # By the key of `models.predictors.PREDICTORS`. The laws of ``impact`` and ``sizing`` read no setting:
 # trials of them would all be the same fit.
 _SPACES: dict[tuple[str, str], Suggest] = {
@@ -109,11 +132,15 @@ _SPACES: dict[tuple[str, str], Suggest] = {
         (group, "lightgbm"): _trees
         for group in ("classes", "binary", "value", "quantiles", "impact", "sizing")
     },
+    **{(family, NETWORK): _network for family in ("classes", "binary", "value")},
 }
 
 
 def _given(rung: str, config: LadderConfig) -> dict[str, float]:
     if rung == "linear":
         return {"penalty_factor": 1.0}
+    if rung == NETWORK:
+        network = config.network
+        return {"learning_rate": network.learning_rate, "weight_decay": network.weight_decay}
     names = ("num_leaves", "learning_rate", "min_rows_leaf", "feature_share", "l2")
     return {name: getattr(config.trees, name) for name in names}

@@ -5,13 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from models.auxiliary import Auxiliary
 from models.config import LadderConfig, NetworkConfig
 from models.datasets import Dataset
 from models.footprint_rung import fit_network
 from models.footprint_windows import DayFootprint, windows_of
 from models.ladder import fit_rung
+from models.predictors import find_rung
 from models.rung import Training
 from models.tasks import Task
+from models.tuning import tune
 from orderflow_core.footprint import FootprintCells
 from orderflow_core.footprint_tensor import WindowBars
 
@@ -109,3 +112,34 @@ def test_the_network_that_answers_is_the_one_that_was_calibrated(planted):
     fitted = fit_network(training)
     held = training.rows.take(training.inner().held_idx)
     np.testing.assert_array_equal(fitted.predictor.predict_windows(held.windows), fitted.held)
+
+
+def test_trials_of_the_network_are_counted_and_the_given_configuration_is_the_first(
+    planted, monkeypatch
+):
+    n, task = 130, Task("direction_2s")
+    # Outcomes of other heads, which may be known later than the row's own label.
+    heard = np.full((n, 4), 30 * SECOND) + planted.t0_ns[:n, None]
+    rows = replace(
+        planted.take(slice(0, n)),
+        auxiliary=Auxiliary(target=np.ones((n, 4), np.float32), t1_ns=heard),
+    )
+    config = replace(CONFIG, network=replace(CONFIG.network, max_epochs=1), n_trials=2)
+    training = Training(task=task, rows=rows, embargo_ns=SECOND, config=config, seed=1)
+    rung, seen = find_rung(task, "network"), []
+
+    def fit(trial):
+        seen.append(trial)
+        return rung.fit(trial)
+
+    monkeypatch.setattr("models.tuning.find_rung", lambda *_: replace(rung, fit=fit))
+    found = tune(training, "network")
+    assert found.n_tried == len(seen) == 2
+    assert seen[0].config.network == config.network
+    assert set(found.values) == {"learning_rate", "weight_decay"}
+    assert found.config in [trial.config for trial in seen]
+    # Nothing of the rows that judge a trial is among what it learns from.
+    judged_from = rows.t0_ns[training.inner().held_idx[0]]
+    for trial in seen:
+        assert trial.rows.auxiliary.t1_ns.max() <= judged_from - SECOND
+        assert trial.rows.t1_ns.max() <= judged_from - SECOND

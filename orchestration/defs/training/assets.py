@@ -202,7 +202,8 @@ def leak_checks(task: Task, dataset: Dataset) -> dict[str, bool]:
 
 def training_terms(config: Settings) -> str:
     """Return what besides the data decides a training and its card: a change trains again."""
-    network = f"; with the network, {config.network_epochs} epochs"
+    tuned = ", tuned" if config.n_tuning_trials else ""
+    network = f"; with the network, {config.network_epochs} epochs{tuned}"
     paths = f"; combinatorial paths of {N_GROUPS} groups, {N_TEST_GROUPS} judged at a time"
     return (
         f"{_CODE_VERSION}; {config.n_blocks} blocks, embargo {config.embargo_seconds} s, "
