@@ -1,11 +1,13 @@
 """Stored days of one-second bars and their footprints, to train networks on: made up, any number of them."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 import numpy as np
 import pyarrow as pa
 
 from benchmarks.data import DAY_NS, START_NS, make_market
+from models.datasets import Dataset
 from orchestration.arrays import column, constant
 from orchestration.defs.flow.tables import bars, footprint_cells
 from orchestration.storage.store import Store
@@ -66,3 +68,20 @@ def publish_days(store: Store, symbol: str, n_days: int, n_trades: int) -> list[
                 publication.write(name, rows, unit="file" if name.startswith("raw.") else "")
             publication.commit()
     return days
+
+
+def day_rows(
+    store: Store, symbol: str, days: Sequence[date], n_features: int, snapshot: int
+) -> Dataset:
+    """Return the labelled rows of published days, with features that say nothing."""
+    labels = store.read("research.labels", symbol, days, snapshot=snapshot, where={"task": TASK})
+    n = labels.num_rows
+    return Dataset(
+        features=np.random.default_rng(0).normal(size=(n, n_features)),
+        names=tuple(f"feature_{k}" for k in range(n_features)),
+        label=column(labels, "label"),
+        t0_ns=column(labels, "t0_ns"),
+        t1_ns=column(labels, "t1_ns"),
+        decision_id=column(labels, "decision_id"),
+        trading_day=column(labels, "trading_day").astype("datetime64[D]").astype(np.int64),
+    )

@@ -1,7 +1,7 @@
 """Tensors from the store: those of the trades themselves, in any pieces, with gaps that were recorded."""
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -11,16 +11,23 @@ from benchmarks.footprint_days import (
     BAR_CLOCK,
     FIRST_DAY,
     TASK,
+    day_rows,
     day_tables,
     market_trades,
     publish_days,
 )
-from models.datasets import Dataset
 from models.footprint_batch import joined
-from orchestration.arrays import column, constant
-from orchestration.footprint_batches import footprint_days, read_footprint, with_windows
+from orchestration.arrays import bar_columns, column, constant, trade_arrays
+from orchestration.footprint_batches import (
+    day_footprint,
+    footprint_days,
+    read_footprint,
+    with_windows,
+)
 from orchestration.instruments import load_instruments
 from orchestration.storage.tables import TABLES
+from orderflow_core.bar_clocks import BarClock, bar_index
+from orderflow_core.footprint import footprint
 from tests.storage.conftest import publish
 
 N_TRADES = 18_000  # about 250 one-second bars a day
@@ -77,6 +84,33 @@ def test_stored_cells_give_the_tensors_of_the_trades(store, instrument, days):
         assert (tensors.lots[w] == obvious_rows(trades, t0[i], centre)).all()
 
 
+@pytest.mark.parametrize(("kind", "size"), [("volume", 1_000), ("count", 60), ("range", 4)])
+def test_windows_may_be_made_of_bars_that_trades_drive(kind, size):
+    """The day job stores bars of time only; windows of other bars hold the trades of those."""
+    trades = trade_arrays(market_trades(N_TRADES, FIRST_DAY, seed=4))
+    index = bar_index(BarClock(kind=kind, size=size), trades)
+    sign, qty, price = trades.sign, trades.qty_lots, trades.price_ticks
+    gaps = pa.table({name: np.array([index.t1_ns[9]]) for name in ("start_ns", "end_ns")})
+    day = day_footprint(
+        footprint(price, qty, sign, index, ticks_per_row=1),
+        pa.table(bar_columns(index) | {"close_ticks": price[index.end_idx - 1]}),
+        gaps, session_start_ns=np.empty(0, np.int64), cell_ticks=1, ticks_per_row=1,
+    )  # fmt: skip
+    bar = day.window_bar(index.t1_ns)
+    assert (bar[:109] == -1).all()  # after the gap a hundred bars must come
+    chosen = bar[bar >= 0][[0, 3, -1]]
+    for last, lots in zip(chosen.tolist(), day.tensors(chosen).lots, strict=True):
+        want = np.zeros((100, 20, 2), np.int64)
+        for b, k in enumerate(range(last - 99, last + 1)):
+            own = slice(index.first_idx[k], index.end_idx[k])
+            row = price[own] - price[index.end_idx[last] - 1] + 10
+            for side, s in enumerate((1, -1)):
+                is_seen = (sign[own] == s) & (row >= 0) & (row < 20)
+                np.add.at(want, (b, row[is_seen], side), qty[own][is_seen])
+        assert want.sum() > 0
+        assert (lots == want).all()
+
+
 def test_pieces_and_days_change_nothing(store, instrument, days):
     whole = joined(source(store, instrument, days).pieces())
     small = joined(source(store, instrument, days, piece=17).pieces())
@@ -91,20 +125,9 @@ def test_pieces_and_days_change_nothing(store, instrument, days):
     assert whole.rows[-n:].tobytes() == again.rows.tobytes()
 
 
-def dataset_of(store, instrument, days):
-    labels = store.read("research.labels", instrument.symbol, days, where={"task": TASK})
-    n = len(labels)
-    numbers = [(day - date(1970, 1, 1)).days for day in labels["trading_day"].to_pylist()]
-    return Dataset(
-        features=np.zeros((n, 1)), names=("nothing",), label=column(labels, "label"),
-        t0_ns=column(labels, "t0_ns"), t1_ns=column(labels, "t1_ns"),
-        decision_id=np.arange(n), trading_day=np.array(numbers, np.int64),
-    )  # fmt: skip
-
-
 def test_rows_of_a_data_set_carry_the_same_tensors(store, instrument, days):
     whole = joined(source(store, instrument, days).pieces())
-    dataset = dataset_of(store, instrument, days)
+    dataset = day_rows(store, instrument.symbol, days, 1, store.snapshot())
     found = with_windows(dataset, store, instrument, bar_clock=BAR_CLOCK, snapshot=store.snapshot())
     assert (found.t0_ns == whole.t0_ns).all()
     assert (found.label == whole.target[:, 0]).all()
