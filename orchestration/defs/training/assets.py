@@ -195,7 +195,8 @@ def leak_checks(task: Task, dataset: Dataset) -> dict[str, bool]:
     exempt = [name for name in may_foretell(task) if name in rows.names]
     suspects = implausible_features(rows, exempt)
     but = f" but {', '.join(exempt)}" if exempt else ""
-    named = f" ({', '.join(suspect.name for suspect in suspects)} does)" if suspects else ""
+    does = "does" if len(suspects) == 1 else "do"
+    named = f" ({', '.join(suspect.name for suspect in suspects)} {does})" if suspects else ""
     among = f"among the newest {len(rows):,} decisions"
     return {f"no feature{but} foretells too much {among}{named}": not suspects}
 
