@@ -8,6 +8,7 @@ height is the least of 1, 2, 5, 10, ... ticks at which at most a tenth of the vo
 
 import os
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -40,8 +41,10 @@ Trades = tuple[Int64, Int64, Int64, Int8, np.ndarray]
 
 def main() -> None:
     folder = Path(os.environ["ORDERFLOW_TEST_DATA"])
-    print_row("market", "trades", "holes", "bar, s", "bars", "tensors", "row, ticks", "beyond")
-    print_row(*("---",) * 8)
+    print_row(
+        "market", "trades", "holes", "bar, s", "bars", "cells, MB", "tensors", "row, ticks", "beyond"
+    )  # fmt: skip
+    print_row(*("---",) * 9)
     for name, trades in markets(folder):
         for seconds in SECONDS:
             print_row(name, f"{len(trades[0]):,}", int(trades[4].sum()), *counts(trades, seconds))
@@ -57,7 +60,7 @@ def markets(folder: Path) -> Iterator[tuple[str, Trades]]:
 
 
 def counts(trades: Trades, seconds: int) -> tuple[str, ...]:
-    """Bars, tensors at the bars' ends, height of a row, and share of the volume beyond the rows."""
+    """Bars, their cells, tensors at the bars' ends, height of a row, and share of the volume beyond."""
     ts, price, lots, sign, is_hole = trades
     index = time_bar_index(ts, seconds * SECOND)
     before = np.flatnonzero(is_hole)
@@ -66,10 +69,12 @@ def counts(trades: Trades, seconds: int) -> tuple[str, ...]:
     own = bar_runs(index.t1_ns, index.t1_ns, **holes)
     last = last_ended_bar(index.t1_ns, run, index.t1_ns, own)
     found = last[whole_windows(last, run)]
-    if len(found) == 0:
-        return str(seconds), f"{len(index):,}", "0", "-", "-"
-    bars = WindowBars(bar_id=index.bar_id, close_ticks=price[index.end_idx - 1], run=run)
     cells = footprint(price, lots, sign, index, ticks_per_row=1)
+    n_bytes = sum(getattr(cells, field.name).nbytes for field in fields(cells))
+    held = str(seconds), f"{len(index):,}", f"{n_bytes / 2**20:.2f}"
+    if len(found) == 0:
+        return *held, "0", "-", "-"
+    bars = WindowBars(bar_id=index.bar_id, close_ticks=price[index.end_idx - 1], run=run)
     chosen = found[np.linspace(0, len(found) - 1, min(LOOKED_AT, len(found))).astype(np.int64)]
     for height in HEIGHTS:
         made = footprint_tensors(cells, bars, chosen, ticks_per_row=height)
@@ -77,7 +82,7 @@ def counts(trades: Trades, seconds: int) -> tuple[str, ...]:
         share = beyond / (beyond + within)
         if share <= MOST_BEYOND:
             break
-    return str(seconds), f"{len(index):,}", f"{len(found):,}", str(height), f"{100 * share:.1f} %"
+    return *held, f"{len(found):,}", str(height), f"{100 * share:.1f} %"
 
 
 def xrp_trades(folder: Path) -> Trades:

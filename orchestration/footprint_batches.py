@@ -1,7 +1,8 @@
 """Footprint tensors from the store: the windows of a data set, and days as training batches.
 
-A stored day is read, made into tensors piece by piece, and dropped before the next one is read: what
-training holds does not grow with the number of days (`benchmarks/footprint_memory.py` measures it).
+Of `footprint_days` a stored day is read, made into tensors piece by piece, and dropped before the next
+one is read. The rows of `with_windows`, which the ladder is trained on, hold the cells of all their days:
+less than the features beside them. `benchmarks/footprint_memory.py` measures both.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
