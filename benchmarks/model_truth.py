@@ -45,7 +45,11 @@ QUICK = LadderConfig(
 TASKS = {
     "informed": DECISION_TASKS + ORDER_TASKS,
     "walk": DECISION_TASKS + ORDER_TASKS,
-    "quiet": (*DECISION_TASKS, "impact_10s"),  # a book tells of its own fills and prices
+    "quiet": (
+        *DECISION_TASKS,
+        "impact_10s",
+        "sizing_10s",
+    ),  # a book tells of its own fills and prices
 }
 MARKETS: dict[str, Callable[..., TruthMarket]] = {
     "informed": informed_market,
@@ -60,6 +64,7 @@ TELLS = {
     "value": ("rank_ic", 0.0),
     "quantiles": ("pinball_skill", 0.0),
 }
+# One of each family that a network has heads for: classes, events (level too), values.
 NETWORK_TASKS = ("direction_10s", "move_10s", "return_10s")
 OTHER_HEADS = {"direction": Task("direction_10s"), "move": Task("move_10s")}
 

@@ -13,6 +13,9 @@
     random walk: it bounces after orders, and follows the value late. The value itself is one, driven by news
     alone, and outcomes are measured on it: features of a whole book, outcomes that none of them can know.
 
+They have the tasks of decisions and of orders. What is known of levels is in `tests/models/test_levels.py`: levels
+planted by the simulator, levels found on walks and on null markets.
+
 A usual move is measured over the past in a market that has spells (informed). In the null markets it is what
 it was made to be: a threshold by a measured one is foreseeable, since features tell by how much the measurement
 has missed.
@@ -42,6 +45,7 @@ from orderflow_core.labels_orders import (
     adverse_labels,
     fill_labels,
     impact_labels,
+    markout_labels,
     slippage_labels,
 )
 from orderflow_core.simulator import SECOND_NS, SimulatorSettings, simulate
@@ -52,7 +56,8 @@ from orderflow_core.types import Float64, Int64, QuoteArrays, TradeArrays
 DECISION_TASKS = (
     "direction_10", "direction_30t", "direction_10s", "barrier_10s", "move_10s", "return_10s",
 )  # fmt: skip
-ORDER_TASKS = ("impact_10s", "slippage", "fill_10s", "adverse_10s")
+ORDER_TASKS = ("impact_10s", "markout_10s", "sizing_10s", "slippage", "fill_10s", "adverse_10s")
+ORDER_SUBJECTS = {task.partition("_")[0] for task in ORDER_TASKS}
 # Few orders a burst: what is learnt from are bursts, not orders.
 BURSTS = {"bursts": 1_500.0, "burst_orders": 8, "burst_child": 12.0, "burst_ticks": 9.0}
 FINE = 1_000  # steps of the value's grid in half a tick
@@ -191,7 +196,7 @@ def rows_of(market: TruthMarket, task: Task, *, max_rows: int | None = None) -> 
         "decision_id": matrix.decision_id,
         "trading_day": np.zeros(len(matrix), np.int64),
     }
-    if task.name not in DECISION_TASKS:
+    if task.subject in ORDER_SUBJECTS:
         table = _order_table(market, task)
         rows = order_dataset(features, table, names=NAMES)
     else:
@@ -273,14 +278,17 @@ def _sigma(market: TruthMarket, horizon_ns: int) -> Float64:
 def _order_table(market: TruthMarket, task: Task) -> dict[str, np.ndarray]:
     matrix, path = market.matrix, (market.path_ns, market.path)
     t0, ids = matrix.t0_ns, matrix.decision_id
-    if task.subject in ("impact", "slippage"):
+    if task.subject not in ("fill", "adverse"):
         sweeps = sweep_table(market.sweep, market.trades)
         t0, ids, sign, lots = t0[:-1], ids[:-1], sweeps.sign[1:], sweeps.qty_lots[1:]
-        rows = (t0, sweeps.ts_ns[1:], sign)
-        if task.subject == "impact":
+        rows, vwap = (t0, sweeps.ts_ns[1:], sign), sweeps.vwap_ticks[1:]
+        if task.subject == "slippage":
+            found = slippage_labels(*rows, vwap, *path, **market.known)
+        elif task.subject == "markout":
+            terms = {"horizon_ns": _seconds_ns(task), **market.known}
+            found = markout_labels(*rows, vwap, *path, **terms)
+        else:  # impact, and sizing by its quantiles
             found = impact_labels(*rows, *path, horizon_ns=_seconds_ns(task), **market.known)
-        else:
-            found = slippage_labels(*rows, sweeps.vwap_ticks[1:], *path, **market.known)
     else:
         sign = np.where(hashed(ids) & np.uint64(1), 1, -1).astype(np.int8)
         lots, horizon_ns = np.ones(len(t0), np.int64), _seconds_ns(task)
