@@ -5,7 +5,7 @@
     python -m benchmarks.model_truth alarms walk|quiet [markets]
 
 Markets are those of `benchmarks.truth_markets`. Scores are out of fold, intervals 95 %; skill is one less the ratio of the
-loss to that of the base rate. ``alarms`` counts how often skill is claimed over many null markets, each with a seed of its own for each task.
+loss to that of the base rate; what beats the rung below is said as of registered models. ``alarms`` counts how often skill is claimed over many null markets, each with a seed of its own for each task.
 """
 
 import sys
@@ -34,6 +34,7 @@ from models.ladder import base_rate
 from models.results import WalkForward
 from models.tasks import ALL_RUNGS, BASE_RATE, RUNGS, Task
 from models.train import walk_forward
+from models.verdict import comparison_verdict
 from orchestration.tracking.promotion import decide
 from orderflow_core.simulator import SECOND_NS
 from orderflow_core.types import Float64
@@ -112,6 +113,14 @@ def tells(found: WalkForward, rung: str) -> tuple[str, Estimate, float]:
     return metric, value, nothing
 
 
+def beats_below(found: WalkForward, rung: str) -> str:
+    """Return the verdict on a rung and the one below it, which is named; below the lowest is the base rate."""
+    own = next(
+        each for each in found.comparisons if each.upper == rung
+    )  # the first is with the rung below
+    return f"{comparison_verdict(own)} ({own.below})"
+
+
 def true_frequencies(
     name: str, tasks: tuple[str, ...], *, hours: float = 60.0
 ) -> dict[str, Float64]:
@@ -175,9 +184,9 @@ def main() -> None:
     name, *hours = words[1:] if is_network else words
     market = MARKETS[name](hours=float(hours[0]) if hours else 2.0, seed=7)
     print(
-        "| market | task | rung | rows | tells apart (95 %) | area under the curve (95 %) | skill (95 %) |"
+        "| market | task | rung | rows | tells apart (95 %) | area under the curve (95 %) | skill (95 %) | beats the rung below |"
     )
-    print("|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|")
     for task in map(Task, NETWORK_TASKS if is_network else TASKS[name]):
         rows = rows_of(market, task)
         if is_network:
@@ -196,7 +205,8 @@ def print_networks(name: str, market: TruthMarket, task: Task, rows: Dataset) ->
     print_rows(f"{name}, heads {own} + {' + '.join(others)}", beside, rungs=("network",))
     gain = skill(beside, "network", alone.predictions["network"])
     print(
-        f"| | | | | | skill over the network with its own head alone | {_words(gain)} |", flush=True
+        f"| | | | | | skill over the network with its own head alone | {_words(gain)} | |",
+        flush=True,
     )
 
 
@@ -206,7 +216,7 @@ def print_rows(name: str, found: WalkForward, rungs: tuple[str, ...] | None = No
         area = next((s for s in found.scores[rung] if s.metric in ("auc", "auc_up_down")), None)
         columns = [
             name, found.task.name, rung, f"{len(found.row_idx):,}", f"{metric} {_words(told)}",
-            "" if area is None else _words(area), _words(skill(found, rung)),
+            "" if area is None else _words(area), _words(skill(found, rung)), beats_below(found, rung),
         ]  # fmt: skip
         print(f"| {' | '.join(columns)} |", flush=True)
 

@@ -16,6 +16,7 @@ from benchmarks.model_truth import (
     TASKS,
     TELLS,
     alarms_of,
+    beats_below,
     null_alarms,
     skill,
     tells,
@@ -113,6 +114,9 @@ def test_a_peek_at_the_outcome_is_no_null_market():
     for alarm in alarms_of(found, rows.label):
         assert (alarm.beats_truth, alarm.tells) == ((alarm.rung in LEARNT),) * 2
         assert alarm.champion == (alarm.rung == found.candidate)
+    assert beats_below(found, "naive") == "not shown (base_rate)"
+    assert beats_below(found, "linear") == "yes (naive)"
+    assert beats_below(found, "lightgbm").endswith(" (linear)")
 
 
 def test_ranks_flatter_a_fade_of_a_random_walk_and_hits_do_not():
