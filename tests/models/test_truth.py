@@ -160,13 +160,14 @@ def windows_of_task(market, name, n):
     ("name", "metric", "n"),
     [
         ("direction_10s", "auc_up_down", 1000),
-        pytest.param("move_10s", "auc", 6000, marks=pytest.mark.soak),
+        pytest.param("move_10s", "auc", 11_000, marks=pytest.mark.soak),
         pytest.param("return_10s", "rank_ic", 3000, marks=pytest.mark.soak),
     ],
 )
 def test_planted_flow_is_found_by_the_network(informed, name, metric, n):
     """Rises from falls at once; whether a move comes at all takes more rows."""
-    market = informed if n < 2000 else informed_market(hours=8, seed=7)
+    # Of 6,000 rows the last third tells too little: intervals of logit and trees begin at 0.56 and 0.55 too.
+    market = informed if n < 2000 else informed_market(hours=14, seed=7)
     found = network_scores(windows_of_task(market, name, n), Task(name))
     nothing = 0.0 if metric == "rank_ic" else 0.5
     assert found[metric].low > nothing + 0.05
