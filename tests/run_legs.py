@@ -1,7 +1,7 @@
 """What `make test` and `make soak` run: the suite, and the core without JIT and with bounds checks.
 
-The suite is cut into parts, which run with the legs of the core on two cores, always the next as one
-ends: the core first, so that later parts find its kernels compiled, then what takes longest. What a
+The suite is cut into parts, which run with the legs of the core, three at once and always the next as one
+ends, since on two cores one of three waits for a server, a lock or the disk: the core first, so that later parts find its kernels compiled, then what takes longest. What a
 part prints comes when it ends. The last part is all that no other names, so that no test is left
 out. The bounds leg gets a cache folder of its own: numba ignores the flag for kernels that it finds
 in a cache. The leg without JIT demands that the tests reach every line of the kernels, with or
@@ -27,7 +27,7 @@ SOAK = {
     "ORDERFLOW_SOAK_TRADES": "50000000",
 }
 SMALL = {"ORDERFLOW_TEST_EXAMPLES": "15"}
-N_CORES = 2
+N_AT_ONCE = 3
 # Folders of the parts of the suite but the last, the longest first: none begins late and ends alone.
 PARTS = (
     ("core",),
@@ -106,9 +106,9 @@ def main() -> int:
     )
     is_soak = parser.parse_args().soak
     chosen = legs(is_soak)
-    with tempfile.TemporaryDirectory() as cache, ThreadPoolExecutor(N_CORES) as cores:
+    with tempfile.TemporaryDirectory() as cache, ThreadPoolExecutor(N_AT_ONCE) as legs_at_once:
         running = [
-            cores.submit(
+            legs_at_once.submit(
                 run_leg,
                 name,
                 arguments,
