@@ -1,11 +1,12 @@
 """What `make test` and `make soak` run: the suite, and the core without JIT and with bounds checks.
 
-The suite is cut into parts, which run with the legs of the core, three at once and always the next as one
-ends, since on two cores one of three waits for a server, a lock or the disk: the core first, so that later parts find its kernels compiled, then what takes longest. What a
-part prints comes when it ends. The last part is all that no other names, so that no test is left
-out. The bounds leg gets a cache folder of its own: numba ignores the flag for kernels that it finds
-in a cache. The leg without JIT demands that the tests reach every line of the kernels, with or
-without recorded market data: it gets none, which interpreted kernels would take long to read.
+The suite is cut into parts, which run with the legs of the core, three at once and always the next
+as one ends, since of three on two cores one waits for a server, a lock or the disk: the core first,
+so that later parts find its kernels compiled, then what takes longest. What a part prints comes when
+it ends. The last part is all that no other names, so that no test is left out. The bounds leg gets a
+cache folder of its own: numba ignores the flag for kernels that it finds in a cache. The leg without
+JIT demands that the tests reach every line of the kernels, with or without recorded market data: it
+gets none, which interpreted kernels would take long to read.
 """
 
 import argparse
