@@ -30,11 +30,12 @@ SOAK = {
 SMALL = {"ORDERFLOW_TEST_EXAMPLES": "15"}
 N_AT_ONCE = 3
 # Folders of the parts of the suite but the last, the longest first: none begins late and ends alone.
+# The tests of storage mostly wait: they begin with what does not.
 PARTS = (
     ("core",),
+    ("storage",),
     ("e2e",),
     ("orchestration", "charts", "tracking"),
-    ("storage",),
     ("sources",),
     ("models",),
 )
@@ -80,9 +81,10 @@ def legs(is_soak: bool) -> list[tuple[str, list[str], dict[str, str]]]:
     ]  # fmt: skip
     without_jit = {"NUMBA_DISABLE_JIT": "1", "ORDERFLOW_TEST_DATA": "", **SMALL}
     with_bounds = {"NUMBA_BOUNDSCHECK": "1", **SMALL}
-    core, *others = suite_parts(marker)
+    core, storage, *others = suite_parts(marker)
     return [
         core,
+        storage,
         ("core without JIT", ["tests/core", *marker, *coverage], without_jit),
         ("core with bounds checks", ["tests/core", *marker], with_bounds),
         *others,
