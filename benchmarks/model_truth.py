@@ -46,11 +46,8 @@ QUICK = LadderConfig(
 TASKS = {
     "informed": DECISION_TASKS + ORDER_TASKS,
     "walk": DECISION_TASKS + ORDER_TASKS,
-    "quiet": (
-        *DECISION_TASKS,
-        "impact_10s",
-        "sizing_10s",
-    ),  # a book tells of its own fills and prices
+    # A book tells of its own fills and prices.
+    "quiet": (*DECISION_TASKS, "impact_10s", "sizing_10s"),
 }
 MARKETS: dict[str, Callable[..., TruthMarket]] = {
     "informed": informed_market,
@@ -115,9 +112,8 @@ def tells(found: WalkForward, rung: str) -> tuple[str, Estimate, float]:
 
 def beats_below(found: WalkForward, rung: str) -> str:
     """Return the verdict on a rung and the one below it, which is named; below the lowest is the base rate."""
-    own = next(
-        each for each in found.comparisons if each.upper == rung
-    )  # the first is with the rung below
+    # The first comparison of a rung is the one with the rung below.
+    own = next(each for each in found.comparisons if each.upper == rung)
     return f"{comparison_verdict(own)} ({own.below})"
 
 
